@@ -1,0 +1,470 @@
+//! What happened in a run: decisions and their outcomes, the only thing that a journal keeps.
+//!
+//! Progress (a poll, a percentage, a sample of load) is not here: it is lossy and of the moment. What is here is enough
+//! to know, after a crash, what was decided, what was sent, what was seen, and what is still unknown.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::check::{Check, Evidence, Precondition};
+use super::names::{InstanceId, PartitionName, RunId, StepRef};
+use super::plan::Plan;
+
+/// An event with its place in the run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Position in the run, from 1, without gaps.
+    pub seq: u64,
+    /// When it was written.
+    pub at: Timestamp,
+    /// What happened.
+    pub event: Event,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Event {
+    /// The run began; the whole plan is announced.
+    RunStarted {
+        /// The run's name.
+        run: RunId,
+        /// Everything that will be done.
+        plan: Box<Plan>,
+        /// Set where the site is simulated; the label on screen comes from here and decides nothing.
+        simulated: bool,
+    },
+    /// A session took the controls.
+    SessionOpened {
+        /// Who and where.
+        session: Session,
+    },
+    /// The session gave the controls back in good order.
+    SessionClosed,
+    /// A confirmation is on the operator's screen.
+    ConfirmationOpened {
+        /// The step in question.
+        step: StepRef,
+        /// Number of the request; answers to another are stale.
+        request: u64,
+        /// What the operator sees.
+        brief: Box<Brief>,
+    },
+    /// The operator did not fire.
+    ConfirmationClosed {
+        /// Number of the request.
+        request: u64,
+    },
+    /// A step was fired.
+    AttemptStarted {
+        /// The step.
+        step: StepRef,
+        /// Its number, from 1.
+        attempt: u32,
+        /// Who fired it.
+        by: String,
+        /// What held at that moment; the gate refuses the event where one of them blocks.
+        preconditions: Vec<Precondition>,
+    },
+    /// A new session took a running attempt up again.
+    AttemptResumed {
+        /// The step.
+        step: StepRef,
+        /// The attempt.
+        attempt: u32,
+    },
+    /// A changing call is about to be made. On disk before the call goes out.
+    Intent {
+        /// The step.
+        step: StepRef,
+        /// The attempt.
+        attempt: u32,
+        /// The call.
+        action: Action,
+    },
+    /// What became of a changing call.
+    ActionSettled {
+        /// The step.
+        step: StepRef,
+        /// The attempt.
+        attempt: u32,
+        /// Key of the intent that is settled.
+        key: String,
+        /// What became of it.
+        outcome: ActionOutcome,
+    },
+    /// A program was started in a terminal of its own.
+    ProgramStarted {
+        /// The step.
+        step: StepRef,
+        /// The attempt.
+        attempt: u32,
+        /// Directory with its output and exit files.
+        directory: String,
+        /// Command line, without secrets.
+        command_line: String,
+    },
+    /// The acts are done; the step now waits until what they should bring about is seen.
+    Verifying {
+        /// The step.
+        step: StepRef,
+        /// The attempt.
+        attempt: u32,
+    },
+    /// A check got its verdict, or another one than before.
+    CheckSettled {
+        /// The step.
+        step: StepRef,
+        /// The attempt.
+        attempt: u32,
+        /// The check.
+        check: Check,
+    },
+    /// Something worth keeping was seen.
+    Witnessed {
+        /// The step.
+        step: StepRef,
+        /// The attempt.
+        attempt: u32,
+        /// What was seen.
+        evidence: Evidence,
+    },
+    /// A failover was measured.
+    FailoverMeasured {
+        /// The partition.
+        partition: PartitionName,
+        /// The measurement.
+        failover: FailoverMeasure,
+    },
+    /// The application was measured.
+    AppMeasured {
+        /// The partition.
+        partition: PartitionName,
+        /// The measurement.
+        app: AppMeasure,
+    },
+    /// An attempt ended.
+    AttemptEnded {
+        /// The step.
+        step: StepRef,
+        /// The attempt.
+        attempt: u32,
+        /// How.
+        outcome: Outcome,
+    },
+    /// The operator passed over a step.
+    StepSkipped {
+        /// The step.
+        step: StepRef,
+        /// Why.
+        reason: String,
+        /// Who.
+        by: String,
+    },
+    /// The operator's word that the next partition may begin.
+    GoAhead {
+        /// The partition that is done.
+        partition: PartitionName,
+        /// Who.
+        by: String,
+        /// A remark.
+        note: Option<String>,
+    },
+    /// A note of the operator's.
+    Noted {
+        /// Where it belongs; none is the whole run.
+        partition: Option<PartitionName>,
+        /// The step it is about.
+        step: Option<StepRef>,
+        /// Who.
+        by: String,
+        /// What.
+        text: String,
+        /// Whether it records a decision that something depended on.
+        decision: bool,
+    },
+    /// A partition was taken back.
+    RolledBack {
+        /// The partition.
+        partition: PartitionName,
+        /// Who.
+        by: String,
+        /// How and why.
+        reason: String,
+    },
+    /// The operator stopped the rollout; what has not run will not run.
+    Stopped {
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A session that holds the controls.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// The operator's name.
+    pub operator: String,
+    /// Host name.
+    pub host: String,
+    /// Process.
+    pub pid: u32,
+    /// Version of the cockpit.
+    pub version: String,
+}
+
+/// What a confirmation shows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Brief {
+    /// One sentence: what will be done to what.
+    pub what: String,
+    /// The exact calls, such as `rds:FailoverDBCluster`.
+    pub calls: Vec<Call>,
+    /// What holds now, each with its age.
+    pub preconditions: Vec<Precondition>,
+    /// What users feel.
+    pub feels: Option<String>,
+    /// What comes after.
+    pub then: Option<String>,
+    /// What takes it back.
+    pub back: Option<String>,
+    /// A name that must be typed; none for a plain confirmation.
+    pub type_name: Option<String>,
+    /// Whether it could be passed over, because it is found to be done already.
+    pub already_done: Option<String>,
+}
+
+/// One call and the command line that would do the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Call {
+    /// `service:Operation`, or a program.
+    pub operation: String,
+    /// Where it goes: account, region, profile, context.
+    pub target: String,
+    /// The equivalent command line.
+    pub command_line: String,
+}
+
+/// A changing call that is about to be made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Action {
+    /// What makes it one of a kind within the attempt, such as `reboot alpha002-dev-auroraclusterreader1`.
+    pub key: String,
+    /// The call.
+    pub call: Call,
+    /// What was seen just before, by which its effect is told apart from what was there already.
+    pub before: BTreeMap<String, String>,
+}
+
+/// What became of a changing call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case")]
+pub enum ActionOutcome {
+    /// The other side took it.
+    Accepted {
+        /// The other side's request id or like mark.
+        mark: Option<String>,
+    },
+    /// The other side refused it; nothing changed.
+    Refused {
+        /// Its error code.
+        code: String,
+        /// Its words.
+        message: String,
+    },
+    /// No answer; looked up, and found to have been done.
+    FoundDone {
+        /// By what it was found.
+        evidence: String,
+    },
+    /// No answer; looked up, and found not to have been done.
+    FoundUndone {
+        /// By what it was found.
+        evidence: String,
+    },
+    /// No answer, and looking did not tell.
+    Unknown {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case")]
+pub enum Outcome {
+    /// As it should.
+    Passed,
+    /// As it should, with something to mind.
+    PassedWithWarnings {
+        /// What to mind.
+        warnings: Vec<String>,
+    },
+    /// It failed.
+    Failed {
+        /// What is wrong.
+        finding: Finding,
+    },
+    /// Part of it is done; what is in place was listed as checks.
+    Partial {
+        /// What is wrong.
+        finding: Finding,
+    },
+    /// It cannot be said yet, and is looked at again when another step is behind us.
+    Deferred {
+        /// The step after which it is looked at again.
+        until: super::names::StepId,
+        /// Why.
+        reason: String,
+    },
+    /// It cannot be said what became of it: look before repeating.
+    Unknown {
+        /// What is known.
+        finding: Finding,
+    },
+}
+
+/// What is wrong, in the operator's words.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Finding {
+    /// Name of the situation it was matched to by evidence; none if it fits none that is known.
+    pub situation: Option<String>,
+    /// What happened to what, in one line.
+    pub cause: String,
+    /// What it rests on.
+    pub evidence: Vec<Evidence>,
+    /// What it means for the rollout.
+    pub means: Option<String>,
+    /// What to do next.
+    pub remedy: Option<String>,
+}
+
+impl Finding {
+    /// A finding that fits no situation that is known.
+    pub fn unknown(cause: impl Into<String>) -> Self {
+        Self { situation: None, cause: cause.into(), evidence: Vec::new(), means: None, remedy: None }
+    }
+
+    /// A finding that evidence matched to a named situation.
+    pub fn of(situation: &str, cause: impl Into<String>) -> Self {
+        Self { situation: Some(situation.to_owned()), ..Self::unknown(cause) }
+    }
+
+    /// Adds what it rests on.
+    pub fn because(mut self, evidence: Evidence) -> Self {
+        self.evidence.push(evidence);
+        self
+    }
+
+    /// Says what it means for the rollout.
+    pub fn meaning(mut self, means: impl Into<String>) -> Self {
+        self.means = Some(means.into());
+        self
+    }
+
+    /// Says what to do next.
+    pub fn way_out(mut self, remedy: impl Into<String>) -> Self {
+        self.remedy = Some(remedy.into());
+        self
+    }
+}
+
+/// A measured failover.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FailoverMeasure {
+    /// When the call was accepted: T=0.
+    pub accepted_at: Timestamp,
+    /// Writer before.
+    pub from: InstanceId,
+    /// Writer after.
+    pub to: InstanceId,
+    /// What was seen and when, after T=0.
+    pub milestones: Vec<Milestone>,
+    /// How long the writer endpoint did not take writes, and by how much that may be off; none if it was not asked.
+    pub disruption: Option<Disruption>,
+}
+
+/// A moment of a failover.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Milestone {
+    /// What was seen.
+    pub what: String,
+    /// By whom.
+    pub witness: String,
+    /// How long after the accepted call.
+    pub after: Duration,
+}
+
+/// The window between the last good and the first good answer of the writer endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disruption {
+    /// Its length.
+    pub length: Duration,
+    /// By how much it may be off, either way.
+    pub uncertainty: Duration,
+}
+
+/// A measured application.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AppMeasure {
+    /// How it was looked at: `browser`, `http`, or the operator's own verdict.
+    pub by: String,
+    /// Where the sign-in landed.
+    pub landed: Option<String>,
+    /// Navigation timings in milliseconds, by their name in the Performance API, in the order to print.
+    pub timings: Vec<(String, u64)>,
+    /// Backend requests.
+    pub requests: Vec<AppRequest>,
+    /// Errors on the console.
+    pub console_errors: Vec<String>,
+    /// What is odd but no failure.
+    pub anomalies: Vec<String>,
+    /// File with the screenshot.
+    pub screenshot: Option<String>,
+}
+
+/// One backend request of the application.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AppRequest {
+    /// HTTP method.
+    pub method: String,
+    /// Path, or host for a foreign one.
+    pub url: String,
+    /// HTTP status.
+    pub status: u16,
+    /// Duration in milliseconds.
+    pub millis: u64,
+}
+
+impl Event {
+    /// The step that the event is about, if it is about one.
+    pub fn step(&self) -> Option<&StepRef> {
+        match self {
+            Self::ConfirmationOpened { step, .. }
+            | Self::AttemptStarted { step, .. }
+            | Self::AttemptResumed { step, .. }
+            | Self::Intent { step, .. }
+            | Self::ActionSettled { step, .. }
+            | Self::ProgramStarted { step, .. }
+            | Self::Verifying { step, .. }
+            | Self::CheckSettled { step, .. }
+            | Self::Witnessed { step, .. }
+            | Self::AttemptEnded { step, .. }
+            | Self::StepSkipped { step, .. } => Some(step),
+            Self::Noted { step, .. } => step.as_ref(),
+            Self::RunStarted { .. }
+            | Self::SessionOpened { .. }
+            | Self::SessionClosed
+            | Self::ConfirmationClosed { .. }
+            | Self::FailoverMeasured { .. }
+            | Self::AppMeasured { .. }
+            | Self::GoAhead { .. }
+            | Self::RolledBack { .. }
+            | Self::Stopped { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! The runbook: what is planned, what happened, what may happen next. Pure; no IO, no async, no outside types.
+
+pub mod check;
+pub mod event;
+pub mod names;
+pub mod plan;

@@ -1,0 +1,3 @@
+//! The simulated site: a rehearsal stage that speaks the real protocols on loopback.
+
+pub mod world;

@@ -1,0 +1,156 @@
+//! Aurora clusters: instances, roles, snapshots, parameter groups, events.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use jiff::Timestamp;
+
+/// A cluster with everything that RDS knows of it and what its databases do.
+#[derive(Debug)]
+pub struct Cluster {
+    /// Identifier as created; RDS answers it lowercased.
+    pub id: String,
+    /// Cluster status as the API answers it.
+    pub status: String,
+    /// Name of the cluster parameter group that is attached.
+    pub parameter_group: String,
+    /// `standard` or `advanced`.
+    pub insights_mode: String,
+    /// Performance Insights retention in days.
+    pub insights_retention: i32,
+    /// Whether the deploy applies instance changes at once.
+    pub apply_immediately: bool,
+    /// Identifier of the writer as the API answers it (it may lag behind the truth).
+    pub api_writer: String,
+    /// Identifier of the instance that takes writes; none while nobody does.
+    pub writer: Option<String>,
+    /// Identifier to which the writer endpoint's name leads (it lags behind the writer).
+    pub dns_writer: String,
+    /// Writer endpoint host name as RDS answers it.
+    pub endpoint: String,
+    /// Reader endpoint host name.
+    pub reader_endpoint: String,
+    /// Port of the endpoints.
+    pub port: u16,
+    /// The instances.
+    pub instances: Vec<Instance>,
+    /// Snapshots of this cluster, deleted ones gone.
+    pub snapshots: Vec<Snapshot>,
+    /// RDS events of cluster and instances, oldest first.
+    pub events: Vec<RdsEvent>,
+    /// Parameters of the rollout's group; what the default group has is not here.
+    pub group_parameters: Vec<GroupParameter>,
+    /// Whether CREATE EXTENSION pg_stat_statements was run in the application's database.
+    pub extension_created: bool,
+}
+
+impl Cluster {
+    /// The instance of that identifier, whatever its case.
+    pub fn instance(&self, id: &str) -> Option<&Instance> {
+        self.instances.iter().find(|instance| instance.id.eq_ignore_ascii_case(id))
+    }
+
+    /// As [`Self::instance`], to change it.
+    pub fn instance_mut(&mut self, id: &str) -> Option<&mut Instance> {
+        self.instances.iter_mut().find(|instance| instance.id.eq_ignore_ascii_case(id))
+    }
+}
+
+/// An instance.
+#[derive(Debug)]
+pub struct Instance {
+    /// Identifier, lowercase.
+    pub id: String,
+    /// `DbiResourceId`, by which Performance Insights knows it.
+    pub resource_id: String,
+    /// Instance status as the API answers it.
+    pub status: String,
+    /// Class, such as `db.t3.medium`.
+    pub class: String,
+    /// Class that is queued.
+    pub pending_class: Option<String>,
+    /// Status of the cluster parameter group on this member: `in-sync`, `pending-reboot`, `applying`.
+    pub group_status: String,
+    /// Availability zone.
+    pub zone: String,
+    /// Whether its database answers.
+    pub up: bool,
+    /// Counts up whenever its connections are cut; a session that began under another number is dead.
+    pub generation: u64,
+    /// When its server process started.
+    pub started: Timestamp,
+    /// Settings that are live in this server, as `SHOW` prints them; static ones change with a restart only.
+    pub live: BTreeMap<String, String>,
+    /// Where its PostgreSQL listens.
+    pub listens: Option<SocketAddr>,
+    /// Performance Insights: what happened to its load and when.
+    pub load_marks: Vec<LoadMark>,
+}
+
+/// Something that shows in an instance's load.
+#[derive(Debug, Clone)]
+pub struct LoadMark {
+    /// When.
+    pub at: Instant,
+    /// The same moment by the clock.
+    pub time: Timestamp,
+    /// What.
+    pub what: LoadChange,
+}
+
+/// What shows in the load.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoadChange {
+    /// The instance serves the application.
+    Serves,
+    /// The instance serves nobody.
+    Idle,
+    /// Everybody reconnects at once.
+    ReconnectBurst,
+    /// The instance is down.
+    Down,
+}
+
+/// A cluster snapshot.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// Identifier, lowercase.
+    pub id: String,
+    /// `creating`, `available`, …
+    pub status: String,
+    /// When it was asked for.
+    pub created: Timestamp,
+    /// The same moment, to reckon progress.
+    pub began: Instant,
+    /// When it will be available.
+    pub ready: Instant,
+}
+
+/// An RDS event.
+#[derive(Debug, Clone)]
+pub struct RdsEvent {
+    /// Identifier of the cluster or instance.
+    pub source: String,
+    /// `db-cluster` or `db-instance`.
+    pub source_type: &'static str,
+    /// `RDS-EVENT-0073` and the like.
+    pub id: &'static str,
+    /// What RDS says.
+    pub message: String,
+    /// `failover`, `availability`, `configuration change`, …
+    pub category: &'static str,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A parameter of the cluster parameter group.
+#[derive(Debug, Clone)]
+pub struct GroupParameter {
+    /// Name.
+    pub name: String,
+    /// Value as the group holds it, perhaps a formula.
+    pub value: String,
+    /// `static` or `dynamic`.
+    pub apply_type: &'static str,
+}

@@ -1,0 +1,75 @@
+//! What an AWS account holds beside its clusters: CloudFormation stacks and secrets.
+
+use jiff::Timestamp;
+
+/// The account of one infrastructure.
+#[derive(Debug)]
+pub struct Account {
+    /// Infrastructure name, such as `Alpha001`.
+    pub infrastructure: String,
+    /// Twelve digits.
+    pub id: String,
+    /// AWS profiles that lead here.
+    pub profiles: Vec<String>,
+    /// Whether the SSO session is alive.
+    pub signed_in: bool,
+    /// Stacks by name.
+    pub stacks: Vec<Stack>,
+    /// Secrets by name.
+    pub secrets: Vec<Secret>,
+}
+
+impl Account {
+    /// The stack of that name.
+    pub fn stack(&self, name: &str) -> Option<&Stack> {
+        self.stacks.iter().find(|stack| stack.name == name)
+    }
+
+    /// The secret of that name.
+    pub fn secret(&self, name: &str) -> Option<&Secret> {
+        self.secrets.iter().find(|secret| secret.name == name)
+    }
+}
+
+/// A CloudFormation stack.
+#[derive(Debug, Clone)]
+pub struct Stack {
+    /// Name.
+    pub name: String,
+    /// `CREATE_COMPLETE` and the like.
+    pub status: String,
+    /// Why, where a status has a reason.
+    pub reason: Option<String>,
+    /// When it was made.
+    pub created: Timestamp,
+    /// When it was last updated.
+    pub updated: Option<Timestamp>,
+    /// Its events, oldest first.
+    pub events: Vec<StackEvent>,
+}
+
+/// An event of a stack.
+#[derive(Debug, Clone)]
+pub struct StackEvent {
+    /// Logical resource.
+    pub resource: String,
+    /// Type of the resource.
+    pub resource_type: String,
+    /// Its status.
+    pub status: String,
+    /// Why.
+    pub reason: Option<String>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A Secrets Manager secret.
+#[derive(Debug, Clone)]
+pub struct Secret {
+    /// Name.
+    pub name: String,
+    /// Value.
+    pub value: String,
+    /// When it was made.
+    pub created: Timestamp,
+}

@@ -1,0 +1,148 @@
+//! What is so at the simulated site: one world behind one lock, changed only by requests and by its own agenda.
+//!
+//! Every protocol server (AWS, Kubernetes, PostgreSQL, DNS, web, stand-ins) reads and changes this one world, so that what
+//! `aws` says, what `psql` says and what the browser sees belong to the same story. Things that take time are put on the
+//! agenda with a due time; whoever looks next, or the site's own ticker, lets the due ones happen first.
+
+pub mod agenda;
+pub mod aurora;
+pub mod cloud;
+pub mod operations;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use crate::runbook::plan::Plan;
+use agenda::Agenda;
+use aurora::Cluster;
+use cloud::Account;
+use operations::Operations;
+
+/// The world and its clock. Shared by all servers behind an `Arc`.
+#[derive(Debug)]
+pub struct Site {
+    /// How much faster than the log's times things take.
+    pub speed: f64,
+    world: Mutex<World>,
+    changed: watch::Sender<u64>,
+}
+
+/// Everything that is so.
+#[derive(Debug)]
+pub struct World {
+    /// The rollout that the site was made from.
+    pub plan: Plan,
+    /// The partitions, in the plan's order.
+    pub partitions: Vec<SitePartition>,
+    /// One for each infrastructure of the plan: stacks and secrets live here.
+    pub accounts: Vec<Account>,
+    /// What happens later.
+    pub agenda: Agenda,
+    /// Whether 1Password is signed in.
+    pub op_signed_in: bool,
+}
+
+/// A partition of the site.
+#[derive(Debug)]
+pub struct SitePartition {
+    /// Its name.
+    pub name: String,
+    /// Its infrastructure, the key of its account.
+    pub infrastructure: String,
+    /// Its cluster, with instances, snapshots and parameter groups.
+    pub cluster: Cluster,
+    /// Its namespace with the application's pods.
+    pub operations: Operations,
+}
+
+impl Site {
+    /// A site as it is before the rollout.
+    pub fn new(plan: Plan, speed: f64, seed: u64) -> Self {
+        let (changed, _) = watch::channel(0);
+        Self { speed, world: Mutex::new(World::before_rollout(plan, seed)), changed }
+    }
+
+    /// Looks at the world as it is now, after everything that is due has happened.
+    pub fn read<R>(&self, look: impl FnOnce(&World) -> R) -> R {
+        look(&self.settled())
+    }
+
+    /// Changes the world and tells everybody who waits for a change.
+    pub fn change<R>(&self, change: impl FnOnce(&mut World) -> R) -> R {
+        let answer = change(&mut self.settled());
+        self.changed.send_modify(|count| *count += 1);
+        answer
+    }
+
+    /// Wakes at each change; for servers that must cut connections or stream watches.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// How long something that takes `site_time` in the log takes here.
+    pub fn scaled(&self, site_time: Duration) -> Duration {
+        site_time.div_f64(self.speed)
+    }
+
+    /// Lets due things happen for as long as the site lives.
+    pub async fn tick(&self) {
+        loop {
+            let next = self.settled().agenda.next_due();
+            let now = Instant::now();
+            let wait = next.map_or(Duration::from_millis(50), |due| due.saturating_duration_since(now));
+            tokio::time::sleep(wait.clamp(Duration::from_millis(1), Duration::from_millis(50))).await;
+        }
+    }
+
+    /// The world with everything that is due done.
+    fn settled(&self) -> MutexGuard<'_, World> {
+        // A panicking holder would have left a half-made change; the site is a rehearsal, so it goes on with what is there.
+        let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut happened = false;
+        while let Some(change) = world.agenda.take_due(Instant::now()) {
+            change(&mut world, self.speed);
+            happened = true;
+        }
+        if happened {
+            self.changed.send_modify(|count| *count += 1);
+        }
+        world
+    }
+}
+
+impl World {
+    /// The partition whose cluster has this identifier, whatever its case.
+    pub fn by_cluster(&mut self, id: &str) -> Option<&mut SitePartition> {
+        self.partitions.iter_mut().find(|partition| partition.cluster.id.eq_ignore_ascii_case(id))
+    }
+
+    /// The partition that owns this instance, whatever the identifier's case.
+    pub fn by_instance(&mut self, id: &str) -> Option<&mut SitePartition> {
+        self.partitions.iter_mut().find(|partition| partition.cluster.instance(id).is_some())
+    }
+
+    /// The partition of that name.
+    pub fn partition(&mut self, name: &str) -> Option<&mut SitePartition> {
+        self.partitions.iter_mut().find(|partition| partition.name == name)
+    }
+
+    /// Puts something on the agenda, `site_time` from now by the log's measure.
+    pub fn later(&mut self, site_time: Duration, speed: f64, change: agenda::Change) {
+        self.agenda.put(Instant::now() + site_time.div_f64(speed), change);
+    }
+}
+
+impl World {
+    /// The world before the rollout, as the execution log found it.
+    fn before_rollout(plan: Plan, _seed: u64) -> Self {
+        Self { plan, partitions: Vec::new(), accounts: Vec::new(), agenda: Agenda::default(), op_signed_in: true }
+    }
+}
+
+/// A moment as AWS and Kubernetes print it.
+pub fn now() -> Timestamp {
+    Timestamp::now()
+}
