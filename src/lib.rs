@@ -1,4 +1,5 @@
 //! aurora-cockpit: takes an Aurora PostgreSQL fleet through a risky change, calmly.
 
+pub mod clients;
 pub mod runbook;
 pub mod sim;
