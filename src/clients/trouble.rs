@@ -62,7 +62,10 @@ impl Trouble {
 
     /// Whether the same call may succeed a moment later, so that a wait goes on through it.
     pub fn is_passing(&self) -> bool {
-        matches!(self.kind, TroubleKind::Throttled | TroubleKind::Unreachable | TroubleKind::NoAnswer | TroubleKind::Malformed)
+        matches!(
+            self.kind,
+            TroubleKind::Throttled | TroubleKind::Unreachable | TroubleKind::NoAnswer | TroubleKind::Malformed
+        )
     }
 }
 
