@@ -4,3 +4,4 @@ pub mod check;
 pub mod event;
 pub mod names;
 pub mod plan;
+pub mod witness;
