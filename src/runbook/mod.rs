@@ -2,6 +2,9 @@
 
 pub mod check;
 pub mod event;
+pub mod fold;
+pub mod gate;
 pub mod names;
 pub mod plan;
+pub mod state;
 pub mod witness;

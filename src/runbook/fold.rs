@@ -1,0 +1,208 @@
+//! The fold: the one place where a run changes.
+
+use thiserror::Error;
+
+use super::event::{Event, Record};
+use super::names::StepRef;
+use super::state::{ActionRun, Attempt, Confirming, Note, PartitionRun, ProgramRun, Run, StepRun, Word};
+
+/// A sequence of events that is no run.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum FoldError {
+    /// The first event does not announce a plan.
+    #[error("the first event is not the start of a run")]
+    NoStart,
+    /// An event is missing.
+    #[error("event {expected} is missing: {found} follows {last}", last = .expected - 1)]
+    Gap {
+        /// The event that should follow.
+        expected: u64,
+        /// The one that does.
+        found: u64,
+    },
+    /// An event speaks of something that is not there.
+    #[error("event {seq} does not fit what came before it: {why}")]
+    Misfit {
+        /// Its position.
+        seq: u64,
+        /// Why.
+        why: String,
+    },
+}
+
+impl Run {
+    /// Folds a whole run.
+    ///
+    /// # Errors
+    /// If the records are not a run from its start.
+    pub fn from_records(records: impl IntoIterator<Item = Record>) -> Result<Self, FoldError> {
+        let mut records = records.into_iter();
+        let mut run = Self::begin(records.next().ok_or(FoldError::NoStart)?)?;
+        for record in records {
+            run.apply(record)?;
+        }
+        Ok(run)
+    }
+
+    /// A run from its first record.
+    ///
+    /// # Errors
+    /// If it is not the first record of a run.
+    pub fn begin(record: Record) -> Result<Self, FoldError> {
+        let Record { seq: 1, at, event: Event::RunStarted { run, plan, simulated } } = record else {
+            return Err(FoldError::NoStart);
+        };
+        let partitions = plan
+            .partitions
+            .iter()
+            .map(|partition| PartitionRun {
+                name: partition.name.clone(),
+                steps: partition
+                    .steps
+                    .iter()
+                    .map(|step| StepRun { id: step.id.clone(), attempts: Vec::new(), skipped: None })
+                    .collect(),
+                go_ahead: None,
+                rolled_back: None,
+                failovers: Vec::new(),
+                app: None,
+            })
+            .collect();
+        Ok(Self {
+            id: run,
+            plan: *plan,
+            simulated,
+            seq: 1,
+            started_at: at,
+            last_at: at,
+            session: None,
+            sessions: Vec::new(),
+            partitions,
+            confirming: None,
+            last_request: 0,
+            notes: Vec::new(),
+            stopped: None,
+        })
+    }
+
+    /// Takes in one record. One that was taken in before changes nothing, so that a source may repeat itself.
+    ///
+    /// # Errors
+    /// If a record is missing before it, or if it speaks of something that is not there; the run is as it was.
+    pub fn apply(&mut self, record: Record) -> Result<(), FoldError> {
+        let Record { seq, at, event } = record;
+        if seq <= self.seq {
+            return Ok(());
+        }
+        if seq != self.seq + 1 {
+            return Err(FoldError::Gap { expected: self.seq + 1, found: seq });
+        }
+        self.take(at, event).map_err(|why| FoldError::Misfit { seq, why })?;
+        self.seq = seq;
+        self.last_at = at;
+        Ok(())
+    }
+
+    fn take(&mut self, at: jiff::Timestamp, event: Event) -> Result<(), String> {
+        match event {
+            Event::RunStarted { .. } => return Err("the run had started".to_owned()),
+            Event::SessionOpened { session } => {
+                // Nobody sees the former session's dialog any more.
+                self.confirming = None;
+                self.sessions.push((at, session.clone()));
+                self.session = Some(session);
+            }
+            Event::SessionClosed => {
+                self.confirming = None;
+                self.session = None;
+            }
+            Event::ConfirmationOpened { step, request, brief } => {
+                self.step_mut(&step)?;
+                self.last_request = request;
+                self.confirming = Some(Confirming { step, request, brief: *brief, at });
+            }
+            Event::ConfirmationClosed { request } => {
+                self.confirming.take_if(|confirming| confirming.request == request);
+            }
+            Event::AttemptStarted { step, attempt, by, preconditions } => {
+                self.step_mut(&step)?.attempts.push(Attempt {
+                    number: attempt,
+                    by,
+                    started_at: at,
+                    ended_at: None,
+                    resumed_at: Vec::new(),
+                    preconditions,
+                    verifying: false,
+                    actions: Vec::new(),
+                    checks: Vec::new(),
+                    evidence: Vec::new(),
+                    program: None,
+                    outcome: None,
+                });
+                self.confirming = None;
+            }
+            Event::AttemptResumed { step, attempt } => self.attempt_mut(&step, attempt)?.resumed_at.push(at),
+            Event::Intent { step, attempt, action } => {
+                let actions = &mut self.attempt_mut(&step, attempt)?.actions;
+                actions.retain(|earlier| earlier.action.key != action.key);
+                actions.push(ActionRun { action, at, outcome: None });
+            }
+            Event::ActionSettled { step, attempt, key, outcome } => {
+                let attempt = self.attempt_mut(&step, attempt)?;
+                let action = attempt.actions.iter_mut().find(|action| action.action.key == key);
+                action.ok_or_else(|| format!("{step}: no intent {key}"))?.outcome = Some(outcome);
+            }
+            Event::ProgramStarted { step, attempt, directory, command_line } => {
+                self.attempt_mut(&step, attempt)?.program = Some(ProgramRun { directory, command_line, at });
+            }
+            Event::Verifying { step, attempt } => self.attempt_mut(&step, attempt)?.verifying = true,
+            Event::CheckSettled { step, attempt, check } => {
+                let checks = &mut self.attempt_mut(&step, attempt)?.checks;
+                match checks.iter_mut().find(|known| known.id == check.id) {
+                    Some(known) => *known = check,
+                    None => checks.push(check),
+                }
+            }
+            Event::Witnessed { step, attempt, evidence } => self.attempt_mut(&step, attempt)?.evidence.push(evidence),
+            Event::FailoverMeasured { partition, failover } => self.partition_mut(&partition)?.failovers.push(failover),
+            Event::AppMeasured { partition, app } => self.partition_mut(&partition)?.app = Some(app),
+            Event::AttemptEnded { step, attempt, outcome } => {
+                let attempt = self.attempt_mut(&step, attempt)?;
+                attempt.ended_at = Some(at);
+                attempt.outcome = Some(outcome);
+            }
+            Event::StepSkipped { step, reason, by } => {
+                self.step_mut(&step)?.skipped = Some(Word { at, by, text: reason });
+                self.confirming.take_if(|confirming| confirming.step == step);
+            }
+            Event::GoAhead { partition, by, note } => {
+                self.partition_mut(&partition)?.go_ahead = Some(Word { at, by, text: note.unwrap_or_default() });
+                self.confirming = None;
+            }
+            Event::Noted { partition, step, by, text, decision } => {
+                self.notes.push(Note { at, by, partition, step, text, decision });
+            }
+            Event::RolledBack { partition, by, reason } => {
+                self.partition_mut(&partition)?.rolled_back = Some(Word { at, by, text: reason });
+            }
+            Event::Stopped { by, reason } => self.stopped = Some(Word { at, by, text: reason }),
+        }
+        Ok(())
+    }
+
+    fn partition_mut(&mut self, name: &super::names::PartitionName) -> Result<&mut PartitionRun, String> {
+        let partition = self.partitions.iter_mut().find(|partition| &partition.name == name);
+        partition.ok_or_else(|| format!("no partition {name}"))
+    }
+
+    fn step_mut(&mut self, step: &StepRef) -> Result<&mut StepRun, String> {
+        let partition = self.partition_mut(&step.partition)?;
+        partition.steps.iter_mut().find(|run| run.id == step.step).ok_or_else(|| format!("no step {step}"))
+    }
+
+    fn attempt_mut(&mut self, step: &StepRef, number: u32) -> Result<&mut Attempt, String> {
+        let last = self.step_mut(step)?.attempts.last_mut();
+        last.filter(|attempt| attempt.number == number && attempt.outcome.is_none())
+            .ok_or_else(|| format!("attempt {number} of {step} is not running"))
+    }
+}

@@ -1,0 +1,411 @@
+//! The state of a run: what its events amount to.
+
+use std::fmt;
+
+use jiff::Timestamp;
+
+use super::check::{Check, Evidence, Precondition, Verdict};
+use super::event::{Action, ActionOutcome, AppMeasure, Brief, FailoverMeasure, Outcome, Session};
+use super::gate::Lock;
+use super::names::{PartitionName, RunId, StepId, StepRef};
+use super::plan::{Partition, Plan, Step, StepKind};
+
+/// A run, folded from its events. Only [`Run::apply`](super::fold) changes it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Run {
+    /// Its name.
+    pub id: RunId,
+    /// Everything that will be done.
+    pub plan: Plan,
+    /// Whether the site is simulated; shown, never asked.
+    pub simulated: bool,
+    /// Position of the last event.
+    pub seq: u64,
+    /// When the run began.
+    pub started_at: Timestamp,
+    /// When the last event was written.
+    pub last_at: Timestamp,
+    /// The session that holds the controls; none between two sessions.
+    pub session: Option<Session>,
+    /// Every session so far, with the time it took the controls.
+    pub sessions: Vec<(Timestamp, Session)>,
+    /// One for each partition of the plan, in its order.
+    pub partitions: Vec<PartitionRun>,
+    /// The confirmation on the operator's screen.
+    pub confirming: Option<Confirming>,
+    /// Number of the last confirmation request.
+    pub last_request: u64,
+    /// Notes and decisions, in their order.
+    pub notes: Vec<Note>,
+    /// Who stopped the rollout, and why.
+    pub stopped: Option<Word>,
+}
+
+/// A partition of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PartitionRun {
+    /// Its name.
+    pub name: PartitionName,
+    /// Its steps, in the plan's order.
+    pub steps: Vec<StepRun>,
+    /// The operator's go-ahead.
+    pub go_ahead: Option<Word>,
+    /// Who took it back, and how.
+    pub rolled_back: Option<Word>,
+    /// Failovers measured in it.
+    pub failovers: Vec<FailoverMeasure>,
+    /// The application as last measured.
+    pub app: Option<AppMeasure>,
+}
+
+/// Something an operator said, with name and time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Word {
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub by: String,
+    /// What; empty where saying it was all.
+    pub text: String,
+}
+
+/// A step of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StepRun {
+    /// Which step of the plan.
+    pub id: StepId,
+    /// Its attempts, in their order.
+    pub attempts: Vec<Attempt>,
+    /// Who passed over it, and why.
+    pub skipped: Option<Word>,
+}
+
+/// An attempt at a step.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Attempt {
+    /// Its number, from 1.
+    pub number: u32,
+    /// Who fired it.
+    pub by: String,
+    /// When it was fired.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// When later sessions took it up again.
+    pub resumed_at: Vec<Timestamp>,
+    /// What held when it was fired.
+    pub preconditions: Vec<Precondition>,
+    /// Whether its acts are done and it waits for their effect.
+    pub verifying: bool,
+    /// Its changing calls.
+    pub actions: Vec<ActionRun>,
+    /// Its checks as they stand, in the order in which they first came up.
+    pub checks: Vec<Check>,
+    /// What was seen.
+    pub evidence: Vec<Evidence>,
+    /// The program it runs.
+    pub program: Option<ProgramRun>,
+    /// How it ended; none while it runs.
+    pub outcome: Option<Outcome>,
+}
+
+/// A changing call of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActionRun {
+    /// The call.
+    pub action: Action,
+    /// When the intent was written.
+    pub at: Timestamp,
+    /// What became of it; none while nothing is known.
+    pub outcome: Option<ActionOutcome>,
+}
+
+/// A program of an attempt, in a terminal of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProgramRun {
+    /// Directory with its output and exit files.
+    pub directory: String,
+    /// Its command line, without secrets.
+    pub command_line: String,
+    /// When it was started.
+    pub at: Timestamp,
+}
+
+/// A confirmation on the operator's screen.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Confirming {
+    /// The step in question.
+    pub step: StepRef,
+    /// Number of the request.
+    pub request: u64,
+    /// What the operator sees.
+    pub brief: Brief,
+    /// Since when.
+    pub at: Timestamp,
+}
+
+/// A note or a decision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub by: String,
+    /// The partition it belongs to; none is the whole run.
+    pub partition: Option<PartitionName>,
+    /// The step it is about.
+    pub step: Option<StepRef>,
+    /// What.
+    pub text: String,
+    /// Whether something depended on it.
+    pub decision: bool,
+}
+
+/// How a step stands.
+#[derive(Debug, Clone, PartialEq)]
+pub enum StepState {
+    /// It may not be fired, for these reasons.
+    Locked(Vec<Lock>),
+    /// It may be fired.
+    Ready,
+    /// Its confirmation is on the operator's screen.
+    Confirming,
+    /// It acts.
+    Running {
+        /// Number of the attempt.
+        attempt: u32,
+    },
+    /// Its acts are done; their effect is awaited.
+    Verifying {
+        /// Number of the attempt.
+        attempt: u32,
+    },
+    /// Behind us.
+    Passed,
+    /// Behind us, with something to mind.
+    PassedWithWarnings,
+    /// It failed; the name of the situation, if it fits one.
+    Failed(Option<String>),
+    /// Part of it is done.
+    Partial(Option<String>),
+    /// What became of it is not known: look before repeating.
+    Unknown,
+    /// Passed over by an operator.
+    Skipped,
+    /// Looked at again once this step is behind us.
+    Deferred {
+        /// That step.
+        until: StepId,
+    },
+    /// It will not be run in this rollout.
+    WillNotRun {
+        /// Because of what.
+        because: String,
+    },
+}
+
+impl StepState {
+    /// Whether what needs this step may go on.
+    pub fn is_behind(&self) -> bool {
+        matches!(self, Self::Passed | Self::PassedWithWarnings | Self::Skipped)
+    }
+
+    /// Whether an attempt is under way.
+    pub fn is_running(&self) -> bool {
+        matches!(self, Self::Running { .. } | Self::Verifying { .. })
+    }
+
+    /// Whether the last attempt left something that a person has to look at.
+    pub fn is_trouble(&self) -> bool {
+        matches!(self, Self::Failed(_) | Self::Partial(_) | Self::Unknown)
+    }
+}
+
+impl fmt::Display for StepState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Locked(_) => "LOCKED",
+            Self::Ready => "READY",
+            Self::Confirming => "CONFIRMING",
+            Self::Running { .. } => "RUNNING",
+            Self::Verifying { .. } => "VERIFYING",
+            Self::Passed => "PASSED",
+            Self::PassedWithWarnings => "PASSED WITH WARNINGS",
+            Self::Failed(_) => "FAILED",
+            Self::Partial(_) => "PARTIAL",
+            Self::Unknown => "UNKNOWN",
+            Self::Skipped => "SKIPPED",
+            Self::Deferred { .. } => "DEFERRED",
+            Self::WillNotRun { .. } => "WILL NOT RUN",
+        })
+    }
+}
+
+impl Run {
+    /// The partition of that name.
+    pub fn partition(&self, name: &PartitionName) -> Option<&PartitionRun> {
+        self.partitions.iter().find(|partition| &partition.name == name)
+    }
+
+    /// The step and its place in the plan.
+    pub fn step(&self, step: &StepRef) -> Option<(&Partition, &Step, &StepRun)> {
+        let planned = self.plan.partition(&step.partition)?;
+        let run = self.partition(&step.partition)?;
+        Some((planned, planned.step(&step.step)?, run.steps.iter().find(|run| run.id == step.step)?))
+    }
+
+    /// The attempt that is under way anywhere in the run; there is never more than one.
+    pub fn running(&self) -> Option<(StepRef, &Attempt)> {
+        self.partitions.iter().find_map(|partition| {
+            partition.steps.iter().find_map(|step| {
+                let attempt = step.attempts.last().filter(|attempt| attempt.outcome.is_none())?;
+                Some((StepRef { partition: partition.name.clone(), step: step.id.clone() }, attempt))
+            })
+        })
+    }
+
+    /// How a step stands. A step that the plan does not hold will not run.
+    pub fn state_of(&self, reference: &StepRef) -> StepState {
+        let Some((_, planned, run)) = self.step(reference) else {
+            return StepState::WillNotRun { because: "it is not in the plan".to_owned() };
+        };
+        if let Some(settled) = self.settled_state(reference, planned, run) {
+            return settled;
+        }
+        if self.confirming.as_ref().is_some_and(|confirming| &confirming.step == reference) {
+            return StepState::Confirming;
+        }
+        if let Some(because) = self.will_not_run(&reference.partition) {
+            return StepState::WillNotRun { because };
+        }
+        match self.gate(reference) {
+            Ok(()) => StepState::Ready,
+            Err(locks) => StepState::Locked(locks),
+        }
+    }
+
+    /// How the step stands by what was done with it, if anything was.
+    fn settled_state(&self, reference: &StepRef, planned: &Step, run: &StepRun) -> Option<StepState> {
+        if run.skipped.is_some() {
+            return Some(StepState::Skipped);
+        }
+        if planned.kind == StepKind::GoAhead {
+            return self.partition(&reference.partition)?.go_ahead.as_ref().map(|_| StepState::Passed);
+        }
+        let attempt = run.attempts.last()?;
+        // A step whose failed attempt is being confirmed anew reads Confirming, not Failed.
+        let asked_again = self.confirming.as_ref().is_some_and(|confirming| &confirming.step == reference);
+        Some(match &attempt.outcome {
+            None if attempt.verifying => StepState::Verifying { attempt: attempt.number },
+            None => StepState::Running { attempt: attempt.number },
+            Some(Outcome::Passed) => StepState::Passed,
+            Some(Outcome::PassedWithWarnings { .. }) => StepState::PassedWithWarnings,
+            Some(_) if asked_again => StepState::Confirming,
+            Some(Outcome::Failed { finding }) => StepState::Failed(finding.situation.clone()),
+            Some(Outcome::Partial { finding }) => StepState::Partial(finding.situation.clone()),
+            Some(Outcome::Unknown { .. }) => StepState::Unknown,
+            Some(Outcome::Deferred { until, .. }) => {
+                let due = StepRef { partition: reference.partition.clone(), step: until.clone() };
+                if due != *reference && self.state_of(&due).is_behind() {
+                    return None;
+                }
+                StepState::Deferred { until: until.clone() }
+            }
+        })
+    }
+
+    /// Why nothing more will run in a partition, if so.
+    pub fn will_not_run(&self, partition: &PartitionName) -> Option<String> {
+        if let Some(stopped) = &self.stopped {
+            return Some(format!("the rollout was stopped by {}: {}", stopped.by, stopped.text));
+        }
+        let rolled_back = self.partition(partition)?.rolled_back.as_ref()?;
+        Some(format!("{partition} was rolled back by {}: {}", rolled_back.by, rolled_back.text))
+    }
+
+    /// The step that waits for an operator next: the first that is in trouble or ready, in the plan's order.
+    pub fn next_step(&self) -> Option<(StepRef, StepState)> {
+        self.references().find_map(|reference| {
+            let state = self.state_of(&reference);
+            (state == StepState::Ready || state == StepState::Confirming || state.is_trouble())
+                .then_some((reference, state))
+        })
+    }
+
+    /// The partition in hand: the one with a running step, else the first that is not through.
+    pub fn partition_in_hand(&self) -> Option<&PartitionName> {
+        if let Some((running, _)) = self.running() {
+            return self.partition(&running.partition).map(|partition| &partition.name);
+        }
+        self.partitions
+            .iter()
+            .find(|partition| !self.is_through(&partition.name))
+            .or(self.partitions.last())
+            .map(|partition| &partition.name)
+    }
+
+    /// Whether every step of the partition is behind us.
+    pub fn is_through(&self, partition: &PartitionName) -> bool {
+        self.plan.partition(partition).is_some_and(|planned| {
+            planned
+                .steps
+                .iter()
+                .all(|step| self.state_of(&StepRef { partition: partition.clone(), step: step.id.clone() }).is_behind())
+        })
+    }
+
+    /// How many of the runbook's numbered steps are behind us, and how many there are.
+    ///
+    /// A number that stands at several steps (`5` and `5b`, `6` before and after the chart) counts once, when all of them
+    /// are behind; steps without a number of their own (prerequisites, drift checks, go-ahead, merge) do not count.
+    pub fn progress(&self, partition: &PartitionName) -> (usize, usize) {
+        let Some(planned) = self.plan.partition(partition) else { return (0, 0) };
+        let mut numbers: Vec<(u32, bool)> = Vec::new();
+        for step in &planned.steps {
+            let Some(number) = step.number() else { continue };
+            let behind = self.state_of(&StepRef { partition: partition.clone(), step: step.id.clone() }).is_behind();
+            match numbers.iter_mut().find(|(known, _)| *known == number) {
+                Some((_, all)) => *all &= behind,
+                None => numbers.push((number, behind)),
+            }
+        }
+        (numbers.iter().filter(|(_, all)| *all).count(), numbers.len())
+    }
+
+    /// Every step of the plan, in the order in which they are taken.
+    pub fn references(&self) -> impl Iterator<Item = StepRef> + '_ {
+        self.plan.partitions.iter().flat_map(|partition| {
+            partition.steps.iter().map(|step| StepRef { partition: partition.name.clone(), step: step.id.clone() })
+        })
+    }
+}
+
+impl Step {
+    /// The runbook's number of the step, where its label begins with one above zero.
+    pub fn number(&self) -> Option<u32> {
+        let digits: String = self.label.chars().take_while(char::is_ascii_digit).collect();
+        digits.parse().ok().filter(|number| *number > 0)
+    }
+}
+
+impl StepRun {
+    /// How long machines worked on it: from firing to end of each attempt, without the time that people took between them.
+    pub fn machine_time(&self, now: Timestamp) -> jiff::SignedDuration {
+        self.attempts
+            .iter()
+            .map(|attempt| attempt.ended_at.unwrap_or(now).duration_since(attempt.started_at))
+            .fold(jiff::SignedDuration::ZERO, |sum, each| sum + each)
+    }
+}
+
+impl Attempt {
+    /// The action of that key, if its intent was written.
+    pub fn action(&self, key: &str) -> Option<&ActionRun> {
+        self.actions.iter().find(|action| action.action.key == key)
+    }
+
+    /// Checks that are not as they should be, or worth minding.
+    pub fn concerns(&self) -> impl Iterator<Item = &Check> {
+        self.checks.iter().filter(|check| matches!(check.verdict, Verdict::Failed | Verdict::Warning))
+    }
+}
