@@ -3,3 +3,4 @@
 pub mod clients;
 pub mod runbook;
 pub mod sim;
+pub mod watch;

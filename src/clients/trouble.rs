@@ -2,10 +2,11 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// A call to an outside system that did not end as it should.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Error)]
 pub struct Trouble {
     /// Which call: `rds:DescribeDBClusters`, `SHOW log_statement`, `op read`.
     pub call: String,
@@ -18,7 +19,8 @@ pub struct Trouble {
 }
 
 /// Kinds of trouble, by what can be done about them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum TroubleKind {
     /// It was understood and refused; nothing changed.
     Refused,

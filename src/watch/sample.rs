@@ -1,0 +1,297 @@
+//! What the sources said: plain data, so that a recording of samples is as good as the site itself.
+//!
+//! A sample is of the moment and may be lost; nothing is decided on one alone. An error is a sample like any other: a
+//! source that is late or silent must show as such.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::clients::Trouble;
+use crate::runbook::names::{InstanceId, PartitionName};
+
+/// One answer, or failure to answer, of one source.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Sample {
+    /// The partition it is about.
+    pub partition: PartitionName,
+    /// Who was asked.
+    pub source: Source,
+    /// When the answer came (or the asking failed), by this machine's clock. The datum's age counts from here.
+    pub at: Timestamp,
+    /// How long the asking took: what is said was true at some moment of it.
+    pub took: Duration,
+    /// What was said, or why nothing was.
+    pub said: Result<Reading, Trouble>,
+}
+
+/// Who is asked. Each has a task of its own, so that none waits for another.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Source {
+    /// The RDS API: cluster and instances.
+    Api,
+    /// RDS events of cluster and instances.
+    Events,
+    /// The name of the writer endpoint.
+    Dns,
+    /// SQL through the writer endpoint.
+    SqlEndpoint,
+    /// SQL on one instance.
+    SqlInstance(InstanceId),
+    /// The application over HTTP.
+    App,
+    /// Performance Insights of the current writer.
+    Load,
+    /// pg_stat_statements on the current writer.
+    Statements,
+    /// The application's pods.
+    Pods,
+    /// Log lines of a pod's container, or of another named origin.
+    Log(String),
+}
+
+/// What was said.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reading {
+    /// Of [`Source::Api`].
+    Cluster(ClusterView),
+    /// Of [`Source::Dns`].
+    Dns(DnsView),
+    /// Of [`Source::SqlEndpoint`] and [`Source::SqlInstance`].
+    Sql(SqlView),
+    /// Of [`Source::App`].
+    Http(HttpView),
+    /// Of [`Source::Load`].
+    Load(LoadView),
+    /// Of [`Source::Statements`].
+    Statements(StatementsView),
+    /// Of [`Source::Pods`].
+    Pods(PodsView),
+    /// Of [`Source::Events`] and [`Source::Log`]: what is new since the sample before, oldest first.
+    Lines(Vec<Line>),
+}
+
+/// Role of an instance in its cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Takes writes.
+    Writer,
+    /// Replica.
+    Reader,
+}
+
+/// The cluster as the RDS API describes it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClusterView {
+    /// Identifier as RDS answers it.
+    pub id: String,
+    /// `available`, `failing-over`, …
+    pub status: String,
+    /// Name of the cluster parameter group.
+    pub parameter_group: String,
+    /// Database Insights mode, `standard` or `advanced`; none where RDS does not say.
+    pub insights_mode: Option<String>,
+    /// The member with `IsClusterWriter`; it can lag a failover by seconds.
+    pub writer: Option<InstanceId>,
+    /// Host name of the writer endpoint.
+    pub endpoint: String,
+    /// Port of the endpoints.
+    pub port: u16,
+    /// The members, the writer first, then by identifier.
+    pub members: Vec<MemberView>,
+}
+
+/// A member of a cluster as the RDS API describes it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MemberView {
+    /// Identifier as RDS answers it.
+    pub id: InstanceId,
+    /// Its role by the API.
+    pub role: Role,
+    /// Class, such as `db.t3.medium`.
+    pub class: String,
+    /// Class that is queued.
+    pub pending_class: Option<String>,
+    /// `available`, `rebooting`, `modifying`, …
+    pub status: String,
+    /// State of the cluster parameter group on it: `in-sync`, `pending-reboot`, …
+    pub group_status: String,
+    /// `DbiResourceId`, by which Performance Insights knows it.
+    pub resource_id: String,
+    /// Availability zone.
+    pub zone: Option<String>,
+    /// Host name of its own endpoint; none while it is being made.
+    pub endpoint: Option<String>,
+}
+
+/// Where the writer endpoint's name leads.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DnsView {
+    /// The names on the way, the endpoint's own first.
+    pub chain: Vec<String>,
+    /// The addresses at its end.
+    pub addresses: Vec<IpAddr>,
+    /// Time to live of the answer.
+    pub ttl: Duration,
+    /// The member that it leads to: by name in the chain, else by comparing addresses; none if it is no member known.
+    pub leads_to: Option<InstanceId>,
+}
+
+/// What a SQL session says of the instance it ended on and of the cluster.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SqlView {
+    /// The instance that answered: its own word on Aurora, the one that was dialled elsewhere; none if it cannot be told.
+    pub instance: Option<InstanceId>,
+    /// Whether it takes writes.
+    pub role: Role,
+    /// Whom it takes for the writer. A reader's word may be stale.
+    pub writer: Option<InstanceId>,
+    /// When its server process started: a restart shows here.
+    pub started: Option<Timestamp>,
+    /// Lag of the replica in milliseconds, by the topology; none for a writer.
+    pub lag_ms: Option<f64>,
+    /// Whether this sample is the first over a new connection.
+    pub reconnected: bool,
+    /// What became of a write that was tried and rolled back; none where none was tried.
+    pub write: Option<WriteProbe>,
+}
+
+/// What became of a write that was tried and rolled back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WriteProbe {
+    /// It was taken.
+    Accepted,
+    /// The server is read-only (SQLSTATE 25006).
+    ReadOnly,
+}
+
+/// The application's answer.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct HttpView {
+    /// HTTP status.
+    pub status: u16,
+    /// Milliseconds until the whole answer was there.
+    pub ms: u32,
+}
+
+/// Load of the current writer, by wait event.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LoadView {
+    /// The instance; the figures do not follow the writer's role.
+    pub instance: InstanceId,
+    /// Its vCPUs by its class; none if the class is not known.
+    pub vcpus: Option<u32>,
+    /// Average active sessions for each period, oldest first. Periods that a former sample told are told again, as
+    /// Performance Insights corrects its latest ones; the newer word for the same moment holds.
+    pub points: Vec<LoadPoint>,
+}
+
+/// Load during one period.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LoadPoint {
+    /// End of the period.
+    pub at: Timestamp,
+    /// Length of the period.
+    pub period: Duration,
+    /// Average active sessions by wait event, such as `CPU` or `IO:DataFileRead`, the largest first.
+    pub by_wait: Vec<(String, f64)>,
+}
+
+impl LoadPoint {
+    /// Average active sessions, whatever they wait for.
+    pub fn total(&self) -> f64 {
+        self.by_wait.iter().map(|(_, sessions)| sessions).sum()
+    }
+}
+
+/// What the writer's statements cost since the sample before.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StatementsView {
+    /// The instance that was asked; counters are its own.
+    pub instance: Option<InstanceId>,
+    /// Time since the sample before; none for the first one, and for the first after a restart, a reset or a failover:
+    /// `rows` is empty then.
+    pub interval: Option<Duration>,
+    /// Whether the counters began anew since the sample before, and why.
+    pub reset: Option<CounterReset>,
+    /// How many statements the view holds.
+    pub total: u64,
+    /// Statements that ran in the interval, the costliest first.
+    pub rows: Vec<StatementRate>,
+}
+
+/// Why counters began anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CounterReset {
+    /// Another instance answers: the writer moved.
+    OtherInstance,
+    /// The server process is a new one.
+    Restarted,
+    /// Somebody called pg_stat_statements_reset().
+    Reset,
+}
+
+/// A statement's cost in an interval.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StatementRate {
+    /// `queryid`: the same statement on another instance of the same cluster has the same one.
+    pub query_id: i64,
+    /// Normalised text, cleaned, on one line.
+    pub query: String,
+    /// Calls a second.
+    pub calls_per_s: f64,
+    /// Mean milliseconds of a call.
+    pub ms_per_call: f64,
+    /// Average sessions that were busy with it: its execution time by the interval.
+    pub load: f64,
+    /// Rows a call.
+    pub rows_per_call: f64,
+    /// Share of its blocks that were found in shared buffers, 0 to 1; none if it touched none.
+    pub hit_ratio: Option<f64>,
+}
+
+/// The application's deployment and pods.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PodsView {
+    /// Replicas that are wanted.
+    pub wanted: u32,
+    /// Pods that are ready.
+    pub ready: u32,
+    /// The pods, the youngest first.
+    pub pods: Vec<PodView>,
+}
+
+/// A pod.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PodView {
+    /// Name.
+    pub name: String,
+    /// As `kubectl get pods` puts it: `Running`, `Init:2/6`, `CrashLoopBackOff`, `Terminating`.
+    pub status: String,
+    /// Whether it is ready.
+    pub ready: bool,
+    /// Restarts of its containers.
+    pub restarts: u32,
+    /// When it was made.
+    pub created: Option<Timestamp>,
+}
+
+/// A line of the log pane.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Line {
+    /// When, by the clock of whoever wrote it.
+    pub at: Timestamp,
+    /// What it is about: an instance, a pod, a container.
+    pub subject: String,
+    /// The other side's own code, such as `RDS-EVENT-0073`.
+    pub code: Option<String>,
+    /// One clean line.
+    pub text: String,
+}
