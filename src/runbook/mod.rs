@@ -7,4 +7,5 @@ pub mod gate;
 pub mod names;
 pub mod plan;
 pub mod state;
+pub mod text;
 pub mod witness;

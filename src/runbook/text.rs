@@ -1,0 +1,302 @@
+//! Text from outside, made fit to be shown and kept: no control sequences, no hidden characters, no secrets.
+//!
+//! Whatever a program, a pod, a query or an API says may hold escape sequences that would move the cursor, retitle the
+//! terminal or hide what follows. Nothing of that may reach the terminal, the journal or the report.
+
+/// What stands where a secret was.
+pub const MASK: &str = "••••••";
+
+/// Columns between tab stops, as terminals have them.
+const TAB: usize = 8;
+
+/// Shortest value that is masked wherever it occurs; shorter ones would blot out innocent text.
+const SHORTEST_SECRET: usize = 4;
+
+/// Text without control sequences, bidirectional and zero-width controls; tabs as spaces; lines end in `\n`.
+///
+/// A lone carriage return becomes a line's end, so that nothing can be hidden behind it.
+pub fn clean(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut column = 0;
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        match c {
+            '\x1b' => skip_escape(&mut rest),
+            '\u{9b}' => skip_csi(&mut rest),
+            '\u{90}' | '\u{98}' | '\u{9d}'..='\u{9f}' => skip_string(&mut rest),
+            '\r' if rest.peek() == Some(&'\n') => {}
+            '\r' | '\n' | '\u{2028}' | '\u{2029}' | '\u{85}' => {
+                out.push('\n');
+                column = 0;
+            }
+            '\t' => {
+                let width = TAB - column % TAB;
+                out.extend(std::iter::repeat_n(' ', width));
+                column += width;
+            }
+            c if c.is_control() || is_hidden(c) => {}
+            c => {
+                out.push(c);
+                column += 1;
+            }
+        }
+    }
+    out
+}
+
+/// As [`clean`], on one line: what were lines are parted by a space.
+pub fn clean_line(text: &str) -> String {
+    let cleaned = clean(text);
+    cleaned.split('\n').map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+/// The lines that a terminal would be left with, cleaned: of a line that was redrawn in place, only the last drawing.
+///
+/// Programs draw their progress by going back to the line's start (`\r`, `CSI G`) and writing over it. For a log, the
+/// last state is the one that matters. The final line is kept even without its end.
+pub fn terminal_lines(text: &str) -> Vec<String> {
+    let redrawn = text.replace("\r\n", "\n").replace("\x1b[1G", "\r").replace("\x1b[G", "\r");
+    let mut lines: Vec<String> = redrawn.split('\n').map(last_drawing).collect();
+    if lines.last().is_some_and(String::is_empty) {
+        lines.pop();
+    }
+    lines
+}
+
+/// What a line reads after its last drawing that is not empty.
+fn last_drawing(line: &str) -> String {
+    let mut drawings = line.rsplit('\r').map(clean);
+    drawings.find(|drawing| !drawing.trim().is_empty()).unwrap_or_default().trim_end().to_owned()
+}
+
+/// Text with every occurrence of a known secret, and everything that has the shape of one, replaced by [`MASK`].
+///
+/// Shapes: AWS access keys, JSON web tokens, `user:password@` and DSN keys in addresses, and values after words such as
+/// `password=` or `Bearer `.
+pub fn mask(text: &str, secrets: &[&str]) -> String {
+    let mut known: Vec<&str> =
+        secrets.iter().map(|secret| secret.trim()).filter(|secret| secret.len() >= SHORTEST_SECRET).collect();
+    // Longest first: a secret that holds another must go as a whole.
+    known.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    let mut text = text.to_owned();
+    for secret in known {
+        text = text.replace(secret, MASK);
+    }
+    mask_shapes(&text)
+}
+
+/// Replaces what looks like a secret.
+fn mask_shapes(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let at_word = !out.ends_with(|last: char| last.is_ascii_alphanumeric());
+        if let Some((shown, hidden)) = secret_at(rest, at_word) {
+            out.push_str(&rest[..shown]);
+            out.push_str(MASK);
+            rest = &rest[shown + hidden..];
+        } else {
+            out.push(c);
+            rest = &rest[c.len_utf8()..];
+        }
+    }
+    out
+}
+
+/// If a secret begins here: how many bytes before it may be shown, and how many bytes it is long.
+fn secret_at(text: &str, at_word: bool) -> Option<(usize, usize)> {
+    if let Some(after) = text.strip_prefix("://") {
+        let authority = after.find(|c: char| c == '/' || c.is_whitespace()).unwrap_or(after.len());
+        let userinfo = after[..authority].rfind('@')?;
+        return (userinfo > 0).then_some((3, userinfo));
+    }
+    if !at_word {
+        return None;
+    }
+    let run = |text: &str, more: &[char]| {
+        text.find(|c: char| !(c.is_ascii_alphanumeric() || more.contains(&c))).unwrap_or(text.len())
+    };
+    if text.starts_with("AKIA") || text.starts_with("ASIA") {
+        let length = run(text, &[]);
+        return (length == 20).then_some((0, length));
+    }
+    if text.starts_with("eyJ") {
+        let length = run(text, &['-', '_', '.', '=']);
+        return (length > 40 && text[..length].contains('.')).then_some((0, length));
+    }
+    let lead = secret_word(text)?;
+    // A header's value has a scheme before the secret: it goes as a whole.
+    let spaces = text.len() > 13 && text.is_char_boundary(13) && text[..13].eq_ignore_ascii_case("authorization");
+    let ends = |c: char| if spaces { "\r\n\"'".contains(c) } else { c.is_whitespace() || "\"'&,;)}".contains(c) };
+    let value = text[lead..].find(ends).unwrap_or(text.len() - lead);
+    (value > 0 && !text[lead..].starts_with(MASK)).then_some((lead, value))
+}
+
+/// Length of a word with its separator after which a secret stands: `password=`, `"secret": "`, `Bearer `.
+fn secret_word(text: &str) -> Option<usize> {
+    const WORDS: [&str; 9] = [
+        "password",
+        "passwd",
+        "pgpassword",
+        "secret_access_key",
+        "aws_secret_access_key",
+        "session_token",
+        "aws_session_token",
+        "authorization",
+        "bearer",
+    ];
+    let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(text.len());
+    let word = text[..end].to_ascii_lowercase();
+    if !WORDS.contains(&word.as_str()) {
+        return None;
+    }
+    let after = &text[end..];
+    let separator = after.find(|c: char| !(c.is_whitespace() || "\"'=:".contains(c))).unwrap_or(after.len());
+    let separates = after[..separator].contains(['=', ':']) || (word == "bearer" && separator > 0);
+    separates.then_some(end + separator)
+}
+
+/// A word as a POSIX shell needs it: bare where it is harmless, in single quotes otherwise.
+pub fn shell_word(word: &str) -> String {
+    let harmless = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
+    if !word.is_empty() && word.chars().all(harmless) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+/// A command line as one would type it into a POSIX shell.
+pub fn shell_line<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
+    words.into_iter().map(shell_word).collect::<Vec<_>>().join(" ")
+}
+
+type Rest<'a> = std::iter::Peekable<std::str::Chars<'a>>;
+
+/// Skips what follows an ESC.
+fn skip_escape(rest: &mut Rest<'_>) {
+    match rest.peek() {
+        Some('[') => {
+            rest.next();
+            skip_csi(rest);
+        }
+        Some(']' | 'P' | 'X' | '^' | '_') => {
+            rest.next();
+            skip_string(rest);
+        }
+        _ => {
+            while rest.next_if(|c| (' '..='/').contains(c)).is_some() {}
+            rest.next_if(|c| ('0'..='~').contains(c));
+        }
+    }
+}
+
+/// Skips parameters, intermediates and the final byte of a control sequence; a broken one ends where it breaks.
+fn skip_csi(rest: &mut Rest<'_>) {
+    while rest.next_if(|c| (' '..='?').contains(c)).is_some() {}
+    rest.next_if(|c| ('@'..='~').contains(c));
+}
+
+/// Skips a control string up to its terminator; one without terminator ends with its line, so that it hides no more.
+fn skip_string(rest: &mut Rest<'_>) {
+    while let Some(c) = rest.next_if(|c| !matches!(c, '\n' | '\r')) {
+        match c {
+            '\x07' | '\u{9c}' => return,
+            '\x1b' => {
+                rest.next_if_eq(&'\\');
+                return;
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Characters that change how their neighbours are shown, or that are not seen at all.
+fn is_hidden(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180e}'
+        | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}'
+        | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn control_sequences_go_and_what_they_wrap_stays() {
+        for (raw, cleaned) in [
+            ("\x1b[31mred\x1b[0m", "red"),
+            ("\x1b]0;title\x07after", "after"),
+            ("\x1b]8;;http://x\x1b\\link\x1b]8;;\x1b\\", "link"),
+            ("\x1bPq#0;2\x1b\\sixel", "sixel"),
+            ("\u{9b}2Jc1", "c1"),
+            ("\u{9d}0;title\u{9c}c1", "c1"),
+            ("\x1b(Bascii\x1b7", "ascii"),
+            ("bell\x07 back\x08", "bell back"),
+            ("\x1b]unterminated\nnext line", "\nnext line"),
+            ("\x1b[31\nbroken", "\nbroken"),
+            ("user\u{202e}txt.exe\u{200b}", "usertxt.exe"),
+            ("a\tb\r\nc\rd", "a       b\nc\nd"),
+            ("Überfahrt ✓ 日本", "Überfahrt ✓ 日本"),
+        ] {
+            assert_eq!(clean(raw), cleaned, "{raw:?}");
+        }
+    }
+
+    #[test]
+    fn a_line_redrawn_in_place_reads_as_it_ended() {
+        let raw = "start\r\n 10%\r 50%\r100% done\r\n\x1b[2K\x1b[1Gstack ok\n\nlast";
+        assert_eq!(terminal_lines(raw), ["start", "100% done", "stack ok", "", "last"]);
+        assert_eq!(terminal_lines("kept\r"), ["kept"]);
+        assert!(terminal_lines("").is_empty());
+    }
+
+    #[test]
+    fn one_line_is_one_line() {
+        assert_eq!(clean_line("  first\n\n\tsecond \r\n"), "first second");
+    }
+
+    #[test]
+    fn secrets_are_masked_by_value_and_by_shape() {
+        for (raw, masked) in [
+            ("the word hunter22 twice hunter22", "the word •••••• twice ••••••"),
+            ("https://a1b2c3@o1.ingest.sentry.io/42", "https://••••••@o1.ingest.sentry.io/42"),
+            ("postgres://app:p@ss@host:5432/db", "postgres://••••••@host:5432/db"),
+            ("https://host/path@2", "https://host/path@2"),
+            ("key AKIAABCDEFGHIJKLMNOP.", "key ••••••."),
+            ("PGPASSWORD=geheim psql", "PGPASSWORD=•••••• psql"),
+            (r#"{"password": "geheim"}"#, r#"{"password": "••••••"}"#),
+            ("-H 'Authorization: Bearer abc.def' next", "-H 'Authorization: ••••••' next"),
+            ("sent Bearer abc.def next", "sent Bearer •••••• next"),
+            ("the password of the writer", "the password of the writer"),
+        ] {
+            assert_eq!(mask(raw, &["hunter22", "abc"]), masked, "{raw}");
+        }
+        let token = format!("eyJ{}.{}", "a".repeat(30), "b".repeat(30));
+        assert_eq!(mask(&format!("token {token} end"), &[]), "token •••••• end");
+        assert_eq!(mask("a short one stays: abc", &["abc"]), "a short one stays: abc");
+    }
+
+    #[test]
+    fn command_lines_can_be_pasted() {
+        assert_eq!(shell_line(["aws", "rds", "--name", "it's me", ""]), r"aws rds --name 'it'\''s me' ''");
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_steers_a_terminal_gets_through(text in any::<String>()) {
+            let cleaned = clean(&text);
+            prop_assert!(cleaned.chars().all(|c| c == '\n' || !(c.is_control() || is_hidden(c))));
+            prop_assert_eq!(clean(&cleaned), cleaned);
+        }
+
+        #[test]
+        fn a_known_secret_never_gets_through(before in ".*", secret in "[a-z0-9]{8,20}", after in ".*") {
+            let masked = mask(&format!("{before}{secret}{after}"), &[&secret]);
+            prop_assert!(!masked.contains(&secret));
+        }
+    }
+}
