@@ -8,4 +8,6 @@ pub mod names;
 pub mod plan;
 pub mod state;
 pub mod text;
+pub mod timeline;
+pub mod topology;
 pub mod witness;
