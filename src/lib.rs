@@ -1,6 +1,7 @@
 //! aurora-cockpit: takes an Aurora PostgreSQL fleet through a risky change, calmly.
 
 pub mod clients;
+pub mod journal;
 pub mod runbook;
 pub mod sim;
 pub mod watch;
