@@ -1,3 +1,5 @@
 //! The simulated site: a rehearsal stage that speaks the real protocols on loopback.
 
+pub mod control;
+pub mod ledger;
 pub mod world;

@@ -15,6 +15,8 @@ pub struct Cluster {
     pub status: String,
     /// Name of the cluster parameter group that is attached.
     pub parameter_group: String,
+    /// Name of the group that the rollout's deploy makes.
+    pub rollout_group: String,
     /// `standard` or `advanced`.
     pub insights_mode: String,
     /// Performance Insights retention in days.
@@ -31,21 +33,32 @@ pub struct Cluster {
     pub endpoint: String,
     /// Reader endpoint host name.
     pub reader_endpoint: String,
+    /// What follows the first label in the host name of an instance's endpoint.
+    pub host: String,
     /// Port of the endpoints.
     pub port: u16,
+    /// `DbClusterResourceId`.
+    pub resource_id: String,
+    /// When it was made.
+    pub created: Timestamp,
     /// The instances.
     pub instances: Vec<Instance>,
     /// Snapshots of this cluster, deleted ones gone.
     pub snapshots: Vec<Snapshot>,
     /// RDS events of cluster and instances, oldest first.
     pub events: Vec<RdsEvent>,
-    /// Parameters of the rollout's group; what the default group has is not here.
+    /// Parameters of the rollout's group, none before the deploy made it; what the default group has is not here.
     pub group_parameters: Vec<GroupParameter>,
     /// Whether CREATE EXTENSION pg_stat_statements was run in the application's database.
     pub extension_created: bool,
 }
 
 impl Cluster {
+    /// Host name of an instance's own endpoint.
+    pub fn instance_endpoint(&self, id: &str) -> String {
+        format!("{}.{}", id.to_lowercase(), self.host)
+    }
+
     /// The instance of that identifier, whatever its case.
     pub fn instance(&self, id: &str) -> Option<&Instance> {
         self.instances.iter().find(|instance| instance.id.eq_ignore_ascii_case(id))

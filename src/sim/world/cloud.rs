@@ -1,6 +1,6 @@
 //! What an AWS account holds beside its clusters: CloudFormation stacks and secrets.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 /// The account of one infrastructure.
 #[derive(Debug)]
@@ -9,6 +9,10 @@ pub struct Account {
     pub infrastructure: String,
     /// Twelve digits.
     pub id: String,
+    /// Access key id by which the endpoint tells whose call it is.
+    pub access_key: String,
+    /// Region of its partitions.
+    pub region: String,
     /// AWS profiles that lead here.
     pub profiles: Vec<String>,
     /// Whether the SSO session is alive.
@@ -46,6 +50,21 @@ pub struct Stack {
     pub updated: Option<Timestamp>,
     /// Its events, oldest first.
     pub events: Vec<StackEvent>,
+}
+
+impl Stack {
+    /// A stack that was made long ago and updated since.
+    pub fn complete(name: String) -> Self {
+        let now = super::now();
+        Self {
+            name,
+            status: "UPDATE_COMPLETE".to_owned(),
+            reason: None,
+            created: now - SignedDuration::from_hours(24 * 240),
+            updated: Some(now - SignedDuration::from_hours(24 * 21)),
+            events: Vec::new(),
+        }
+    }
 }
 
 /// An event of a stack.

@@ -6,9 +6,14 @@
 
 pub mod agenda;
 pub mod aurora;
+pub mod before;
 pub mod cloud;
+pub mod deploy;
 pub mod operations;
+pub mod settings;
+pub mod story_deploy;
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -16,9 +21,11 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::runbook::plan::Plan;
+use crate::sim::ledger::Ledger;
 use agenda::Agenda;
 use aurora::Cluster;
 use cloud::Account;
+use deploy::Deploy;
 use operations::Operations;
 
 /// The world and its clock. Shared by all servers behind an `Arc`.
@@ -26,6 +33,8 @@ use operations::Operations;
 pub struct Site {
     /// How much faster than the log's times things take.
     pub speed: f64,
+    /// Every call that reached the site.
+    pub ledger: Ledger,
     world: Mutex<World>,
     changed: watch::Sender<u64>,
 }
@@ -43,6 +52,12 @@ pub struct World {
     pub agenda: Agenda,
     /// Whether 1Password is signed in.
     pub op_signed_in: bool,
+    /// The deploys by partition, each the latest of its partition.
+    pub deploys: BTreeMap<String, Deploy>,
+    /// The Sentry DSN that 1Password holds and that the deploy puts into Secrets Manager.
+    pub sentry_dsn: String,
+    /// Where everything random comes from.
+    pub rng: fastrand::Rng,
 }
 
 /// A partition of the site.
@@ -52,6 +67,8 @@ pub struct SitePartition {
     pub name: String,
     /// Its infrastructure, the key of its account.
     pub infrastructure: String,
+    /// Password of the plan's SQL role, wherever the plan reads it from.
+    pub sql_password: String,
     /// Its cluster, with instances, snapshots and parameter groups.
     pub cluster: Cluster,
     /// Its namespace with the application's pods.
@@ -62,7 +79,7 @@ impl Site {
     /// A site as it is before the rollout.
     pub fn new(plan: Plan, speed: f64, seed: u64) -> Self {
         let (changed, _) = watch::channel(0);
-        Self { speed, world: Mutex::new(World::before_rollout(plan, seed)), changed }
+        Self { speed, ledger: Ledger::default(), world: Mutex::new(World::before_rollout(plan, seed)), changed }
     }
 
     /// Looks at the world as it is now, after everything that is due has happened.
@@ -129,16 +146,14 @@ impl World {
         self.partitions.iter_mut().find(|partition| partition.name == name)
     }
 
+    /// The account of that infrastructure.
+    pub fn account(&mut self, infrastructure: &str) -> Option<&mut Account> {
+        self.accounts.iter_mut().find(|account| account.infrastructure == infrastructure)
+    }
+
     /// Puts something on the agenda, `site_time` from now by the log's measure.
     pub fn later(&mut self, site_time: Duration, speed: f64, change: agenda::Change) {
         self.agenda.put(Instant::now() + site_time.div_f64(speed), change);
-    }
-}
-
-impl World {
-    /// The world before the rollout, as the execution log found it.
-    fn before_rollout(plan: Plan, _seed: u64) -> Self {
-        Self { plan, partitions: Vec::new(), accounts: Vec::new(), agenda: Agenda::default(), op_signed_in: true }
     }
 }
 
