@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::agenda::Agenda;
 use super::aurora::{Cluster, Instance, LoadChange, LoadMark};
 use super::cloud::{Account, Secret, Stack};
-use super::operations::{Operations, Revision};
+use super::operations::Operations;
 use super::{SitePartition, World, settings};
 use crate::runbook::plan::{Partition, Plan, SecretSource};
 
@@ -49,7 +49,8 @@ impl World {
             rng.u64(4_500_000_000_000_000..4_600_000_000_000_000),
             rng.u64(4_500_000_000_000_000..4_600_000_000_000_000)
         );
-        let partitions: Vec<_> = plan.partitions.iter().map(|partition| site_partition(partition, &mut rng)).collect();
+        let partitions: Vec<_> =
+            plan.partitions.iter().map(|partition| site_partition(partition, seed, &mut rng)).collect();
         let accounts = accounts(&plan, &partitions);
         Self {
             plan,
@@ -64,13 +65,13 @@ impl World {
     }
 }
 
-fn site_partition(partition: &Partition, rng: &mut Rng) -> SitePartition {
+fn site_partition(partition: &Partition, seed: u64, rng: &mut Rng) -> SitePartition {
     SitePartition {
         name: partition.name.to_string(),
         infrastructure: partition.infrastructure.clone(),
         sql_password: letters(rng, LOWER, 24),
         cluster: cluster(partition, rng),
-        operations: operations(partition, rng),
+        operations: Operations::before_rollout(partition, seed),
     }
 }
 
@@ -141,43 +142,6 @@ fn instance(id: String, number: usize, class: &str, region: &str, rng: &mut Rng)
         live: settings::before_rollout(class),
         listens: None,
         load_marks: vec![LoadMark { at: Instant::now(), time: started, what }],
-    }
-}
-
-fn operations(partition: &Partition, rng: &mut Rng) -> Operations {
-    let namespace = partition
-        .kubernetes
-        .as_ref()
-        .map_or_else(|| format!("{}-operations", partition.name), |target| target.namespace.clone());
-    Operations {
-        namespace,
-        created: ago_days(namespace_age(partition.name.as_str(), rng)),
-        resource_version: 1,
-        revisions: vec![Revision {
-            number: rng.u64(30..60),
-            application: "2.23.0".to_owned(),
-            initializer: "2.3.0".to_owned(),
-            sentry: false,
-            deployed: ago_days(rng.i64(5..19)),
-            hash: format!("{}b{}", letters(rng, HEX, 5), letters(rng, HEX, 4)),
-        }],
-        generation: rng.u64(30..60),
-        restarted_at: None,
-        secret_synced: None,
-        replicas: 2,
-        pods: Vec::new(),
-        serving: true,
-    }
-}
-
-/// Ages of the log's namespaces, in days.
-fn namespace_age(partition: &str, rng: &mut Rng) -> i64 {
-    match partition {
-        "dev" => 272,
-        "stage" => 279,
-        "demo" => 87,
-        "prod" => 265,
-        _ => rng.i64(60..300),
     }
 }
 
