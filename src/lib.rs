@@ -1,5 +1,6 @@
 //! aurora-cockpit: takes an Aurora PostgreSQL fleet through a risky change, calmly.
 
+pub mod app;
 pub mod clients;
 pub mod journal;
 pub mod runbook;

@@ -68,6 +68,9 @@ pub enum Event {
         by: String,
         /// What held at that moment; the gate refuses the event where one of them blocks.
         preconditions: Vec<Precondition>,
+        /// The way that the operator chose, where the brief offered several.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        choice: Option<String>,
     },
     /// A new session took a running attempt up again.
     AttemptResumed {
@@ -236,6 +239,18 @@ pub struct Brief {
     pub type_name: Option<String>,
     /// Whether it could be passed over, because it is found to be done already.
     pub already_done: Option<String>,
+    /// Ways to do it, where there are several; the first is taken if the operator chooses none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub choices: Vec<Choice>,
+}
+
+/// One of several ways to do a step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Choice {
+    /// Short name, as `exec --choice` takes it.
+    pub id: String,
+    /// In the operator's words.
+    pub label: String,
 }
 
 /// One call and the command line that would do the same.

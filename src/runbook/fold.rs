@@ -124,7 +124,7 @@ impl Run {
             Event::ConfirmationClosed { request } => {
                 self.confirming.take_if(|confirming| confirming.request == request);
             }
-            Event::AttemptStarted { step, attempt, by, preconditions } => {
+            Event::AttemptStarted { step, attempt, by, preconditions, choice } => {
                 self.step_mut(&step)?.attempts.push(Attempt {
                     number: attempt,
                     by,
@@ -132,6 +132,7 @@ impl Run {
                     ended_at: None,
                     resumed_at: Vec::new(),
                     preconditions,
+                    choice,
                     verifying: false,
                     actions: Vec::new(),
                     checks: Vec::new(),

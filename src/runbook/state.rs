@@ -95,6 +95,8 @@ pub struct Attempt {
     pub resumed_at: Vec<Timestamp>,
     /// What held when it was fired.
     pub preconditions: Vec<Precondition>,
+    /// The way that was chosen, where there were several.
+    pub choice: Option<String>,
     /// Whether its acts are done and it waits for their effect.
     pub verifying: bool,
     /// Its changing calls.

@@ -1,0 +1,176 @@
+//! What the watchers last said of a partition, each datum with its age.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::clients::Trouble;
+use crate::runbook::names::InstanceId;
+use crate::runbook::timeline::Timeline;
+use crate::watch::sample::{
+    ClusterView, DnsView, HttpView, LoadPoint, PodsView, Reading, Sample, Source, SqlView, StatementsView,
+};
+
+/// Load points kept for each partition: half an hour of seconds.
+const LOAD_POINTS: usize = 1800;
+
+/// The last good word of a source, and what went wrong since.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dated<T> {
+    /// What was said.
+    pub value: T,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// How far a datum can be trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Freshness {
+    /// Of now.
+    Live,
+    /// Older than it should be.
+    Late,
+    /// So old that it says nothing of now.
+    Silent,
+}
+
+impl<T> Dated<T> {
+    /// Its age.
+    pub fn age(&self, now: Timestamp) -> Duration {
+        Duration::try_from(now.duration_since(self.at)).unwrap_or_default()
+    }
+
+    /// Its freshness, for a source that is asked every `period`.
+    pub fn freshness(&self, now: Timestamp, period: Duration) -> Freshness {
+        freshness(self.age(now), period)
+    }
+}
+
+/// The freshness of something of this age whose source is asked every `period`.
+pub fn freshness(age: Duration, period: Duration) -> Freshness {
+    // A second of grace covers the asking itself.
+    let grace = period * 2 + Duration::from_secs(1);
+    match age {
+        age if age <= grace => Freshness::Live,
+        age if age <= grace * 4 => Freshness::Late,
+        _ => Freshness::Silent,
+    }
+}
+
+/// A partition as the watchers see it.
+#[derive(Debug, Clone, Default)]
+pub struct Live {
+    /// The cluster by the RDS API.
+    pub cluster: Option<Dated<ClusterView>>,
+    /// The session through the writer endpoint.
+    pub endpoint: Option<Dated<SqlView>>,
+    /// A session on each instance.
+    pub instances: BTreeMap<InstanceId, Dated<SqlView>>,
+    /// Where the writer endpoint's name leads.
+    pub dns: Option<Dated<DnsView>>,
+    /// The application.
+    pub http: Option<Dated<HttpView>>,
+    /// Its pods.
+    pub pods: Option<Dated<PodsView>>,
+    /// The writer's statements.
+    pub statements: Option<Dated<StatementsView>>,
+    /// The statements as they were before the last failover, to compare with.
+    pub statements_before: Option<StatementsView>,
+    /// The load of whoever is the writer.
+    pub load: LoadHistory,
+    /// The witnesses' lanes.
+    pub timeline: Timeline,
+    /// Sources in trouble, since when, and the last trouble.
+    pub troubles: BTreeMap<Source, (Timestamp, Trouble)>,
+}
+
+/// The load of the writer's role over time, whichever instance holds it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LoadHistory {
+    /// Points by the end of their period.
+    pub points: BTreeMap<Timestamp, LoadPoint>,
+    /// When the series was bound to another instance: the seams of the drawing.
+    pub seams: Vec<Timestamp>,
+    /// The instance it is bound to.
+    pub instance: Option<InstanceId>,
+    /// Its vCPUs.
+    pub vcpus: Option<u32>,
+    /// When Performance Insights last answered.
+    pub answered: Option<Timestamp>,
+}
+
+impl Live {
+    /// Takes in a sample.
+    pub fn take(&mut self, sample: Sample) {
+        for testimony in sample.testimony() {
+            self.timeline.observe(testimony);
+        }
+        let Sample { source, at, said, .. } = sample;
+        let reading = match said {
+            Ok(reading) => reading,
+            Err(trouble) => {
+                let since = self.troubles.get(&source).map_or(at, |(since, _)| *since);
+                self.troubles.insert(source, (since, trouble));
+                return;
+            }
+        };
+        self.troubles.remove(&source);
+        match reading {
+            Reading::Cluster(value) => self.cluster = Some(Dated { value, at }),
+            Reading::Dns(value) => self.dns = Some(Dated { value, at }),
+            Reading::Http(value) => self.http = Some(Dated { value, at }),
+            Reading::Pods(value) => self.pods = Some(Dated { value, at }),
+            Reading::Load(view) => self.load.take(view, at),
+            Reading::Statements(value) => self.take_statements(value, at),
+            Reading::Sql(value) => match source {
+                Source::SqlInstance(id) => {
+                    self.instances.insert(id, Dated { value, at });
+                }
+                _ => self.endpoint = Some(Dated { value, at }),
+            },
+            Reading::Lines(_) => {}
+        }
+    }
+
+    fn take_statements(&mut self, value: StatementsView, at: Timestamp) {
+        let moved = value.reset == Some(crate::watch::sample::CounterReset::OtherInstance);
+        if moved && let Some(before) = self.statements.take() {
+            self.statements_before = Some(before.value);
+        }
+        self.statements = Some(Dated { value, at });
+    }
+}
+
+impl LoadHistory {
+    fn take(&mut self, view: crate::watch::sample::LoadView, at: Timestamp) {
+        self.answered = Some(at);
+        self.vcpus = view.vcpus;
+        if self.instance.as_ref().is_some_and(|bound| *bound != view.instance) {
+            self.seams.push(at);
+        }
+        let rebound = self.instance.as_ref() != Some(&view.instance);
+        let begin = self.seams.last().copied();
+        self.instance = Some(view.instance);
+        for point in view.points {
+            // After a flip the new writer's past is not the role's past: what was drawn before the seam stays.
+            if begin.is_some_and(|begin| point.at < begin) && (rebound || self.points.contains_key(&point.at)) {
+                continue;
+            }
+            self.points.insert(point.at, point);
+        }
+        while self.points.len() > LOAD_POINTS {
+            self.points.pop_first();
+        }
+    }
+
+    /// The points of the last `span`, oldest first.
+    pub fn since(&self, from: Timestamp) -> impl Iterator<Item = &LoadPoint> {
+        self.points.range(from..).map(|(_, point)| point)
+    }
+}
+
+/// How long ago, as a signed duration cut at zero.
+pub fn ago(now: Timestamp, at: Timestamp) -> SignedDuration {
+    now.duration_since(at).max(SignedDuration::ZERO)
+}

@@ -1,0 +1,8 @@
+//! The cockpit's mind: one state, one update, no drawing.
+
+pub mod banner;
+pub mod commands;
+pub mod dialog;
+pub mod live;
+pub mod log;
+pub mod state;

@@ -1,0 +1,189 @@
+//! Everything that the screen shows: the fold of the run's events and of the watchers' samples, and where the operator
+//! is looking. Only [`update`](super::update::update) changes it; drawing only reads it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::dialog::Dialog;
+use super::live::Live;
+use super::log::Log;
+use crate::runbook::event::Session;
+use crate::runbook::names::{PartitionName, StepRef};
+use crate::runbook::plan::Partition;
+use crate::runbook::state::{PartitionRun, Run};
+use crate::watch::Pace;
+
+/// The cockpit.
+#[derive(Debug, Clone)]
+pub struct State {
+    /// The run, folded from its events.
+    pub run: Run,
+    /// Whether this session holds the controls.
+    pub mode: Mode,
+    /// The second that is shown.
+    pub now: Timestamp,
+    /// Zone in which times are shown.
+    pub zone: TimeZone,
+    /// What the watchers say, by partition.
+    pub live: BTreeMap<PartitionName, Live>,
+    /// How often each partition is watched.
+    pub pace: BTreeMap<PartitionName, Pace>,
+    /// The log.
+    pub log: Log,
+    /// The pane that has the keys.
+    pub focus: Pane,
+    /// Whether the focused pane has the whole screen.
+    pub zoomed: bool,
+    /// Index of the partition that is looked at.
+    pub partition: usize,
+    /// Index of the step that is marked in it.
+    pub step: usize,
+    /// Whether partition and step follow what runs, until the operator looks elsewhere.
+    pub follows: bool,
+    /// Lines by which each scrollable pane is scrolled back.
+    pub scroll: BTreeMap<Pane, usize>,
+    /// What stands over the screen.
+    pub dialog: Option<Dialog>,
+    /// A short word to the operator, in the footer's place, and when it came.
+    pub notice: Option<(Timestamp, String)>,
+    /// Number of the next confirmation request.
+    pub next_request: u64,
+    /// Set when the session is to end.
+    pub leaving: bool,
+}
+
+/// Whether a session may change anything. It colours the badge and disables keys; what enforces it is that a monitor
+/// has no [`Controls`](crate::clients::controls::Controls).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mode {
+    /// It holds the controls.
+    Operator,
+    /// It only looks; who holds the controls, if anybody does.
+    Monitor(Option<Session>),
+}
+
+/// A pane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Pane {
+    /// The steps of the partition.
+    Steps,
+    /// What must hold for the step in hand.
+    Checks,
+    /// The failover timeline.
+    Timeline,
+    /// Average active sessions.
+    Load,
+    /// Top queries.
+    Queries,
+    /// The log.
+    Log,
+}
+
+impl Pane {
+    /// All panes, in the order in which Tab goes through them.
+    pub const ALL: [Self; 6] = [Self::Steps, Self::Checks, Self::Timeline, Self::Load, Self::Queries, Self::Log];
+
+    /// Its name on screen.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Steps => "steps",
+            Self::Checks => "what must hold",
+            Self::Timeline => "failover timeline",
+            Self::Load => "average active sessions",
+            Self::Queries => "top queries",
+            Self::Log => "log",
+        }
+    }
+}
+
+impl State {
+    /// A cockpit that looks at the partition in hand.
+    pub fn new(run: Run, mode: Mode, now: Timestamp) -> Self {
+        let zone = TimeZone::get(&run.plan.time_zone).unwrap_or(TimeZone::UTC);
+        let live = run.plan.partitions.iter().map(|partition| (partition.name.clone(), Live::default())).collect();
+        let next_request = run.last_request + 1;
+        let mut state = Self {
+            run,
+            mode,
+            now,
+            zone,
+            live,
+            pace: BTreeMap::new(),
+            log: Log::default(),
+            focus: Pane::Steps,
+            zoomed: false,
+            partition: 0,
+            step: 0,
+            follows: true,
+            scroll: BTreeMap::new(),
+            dialog: None,
+            notice: None,
+            next_request,
+            leaving: false,
+        };
+        state.follow();
+        state
+    }
+
+    /// The partition that is looked at.
+    pub fn looked_at(&self) -> (&Partition, &PartitionRun) {
+        // The plan has at least one partition (its validation sees to it), and `partition` is kept below their number.
+        (&self.run.plan.partitions[self.partition], &self.run.partitions[self.partition])
+    }
+
+    /// What the watchers say of the partition that is looked at.
+    pub fn live_here(&self) -> Option<&Live> {
+        self.live.get(&self.looked_at().0.name)
+    }
+
+    /// The step that is marked.
+    pub fn marked_step(&self) -> Option<StepRef> {
+        let (partition, _) = self.looked_at();
+        let step = partition.steps.get(self.step)?;
+        Some(StepRef { partition: partition.name.clone(), step: step.id.clone() })
+    }
+
+    /// How often the partition's sources are asked, for reckoning how fresh a datum is.
+    pub fn pace_of(&self, partition: &PartitionName) -> Pace {
+        self.pace.get(partition).copied().unwrap_or_default()
+    }
+
+    /// How far the focused or given pane is scrolled back.
+    pub fn scrolled(&self, pane: Pane) -> usize {
+        self.scroll.get(&pane).copied().unwrap_or(0)
+    }
+
+    /// How long since a moment, never below zero.
+    pub fn since(&self, at: Timestamp) -> Duration {
+        Duration::try_from(self.now.duration_since(at)).unwrap_or_default()
+    }
+
+    /// Looks at the partition in hand and marks its running or next step, if the operator has not looked elsewhere.
+    pub fn follow(&mut self) {
+        if !self.follows {
+            return;
+        }
+        if let Some(index) = self.run.partition_in_hand().and_then(|name| self.index_of(name)) {
+            self.partition = index;
+        }
+        let (partition, _) = self.looked_at();
+        let reference = |step: &crate::runbook::plan::Step| StepRef {
+            partition: partition.name.clone(),
+            step: step.id.clone(),
+        };
+        let marked = partition
+            .steps
+            .iter()
+            .position(|step| self.run.state_of(&reference(step)).is_running())
+            .or_else(|| partition.steps.iter().position(|step| !self.run.state_of(&reference(step)).is_behind()));
+        self.step = marked.unwrap_or(partition.steps.len().saturating_sub(1));
+    }
+
+    /// Position of a partition in the plan.
+    pub fn index_of(&self, name: &PartitionName) -> Option<usize> {
+        self.run.plan.partitions.iter().position(|partition| &partition.name == name)
+    }
+}
