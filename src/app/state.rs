@@ -170,10 +170,8 @@ impl State {
             self.partition = index;
         }
         let (partition, _) = self.looked_at();
-        let reference = |step: &crate::runbook::plan::Step| StepRef {
-            partition: partition.name.clone(),
-            step: step.id.clone(),
-        };
+        let reference =
+            |step: &crate::runbook::plan::Step| StepRef { partition: partition.name.clone(), step: step.id.clone() };
         let marked = partition
             .steps
             .iter()
