@@ -1,5 +1,14 @@
 //! One thin typed client for each outside system. They decide nothing; what changes the world takes `&Controls`.
 
+pub mod aws;
+pub mod cloudformation;
+pub mod controls;
+pub mod identity;
+pub mod insights;
+pub mod rds;
+pub mod secrets;
 pub mod trouble;
 
+pub use aws::{Accounts, Aws};
+pub use controls::Controls;
 pub use trouble::{Trouble, TroubleKind};

@@ -1,0 +1,161 @@
+//! AWS: one configuration for each profile and region, shared by all service clients.
+//!
+//! The SDK's own environment holds (`AWS_ENDPOINT_URL`, `AWS_CONFIG_FILE`, `AWS_PROFILE`, …). Two configurations are made
+//! of it: reads are repeated by the SDK with adaptive back-off; changing calls are sent once, because a change of unknown
+//! outcome is looked up, never repeated.
+
+mod trouble;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+use tokio::sync::Mutex;
+
+use super::cloudformation::CloudFormation;
+use super::identity::Identity;
+use super::insights::Insights;
+use super::rds::Rds;
+use super::secrets::Secrets;
+use crate::runbook::event::Call;
+use crate::runbook::plan::AwsTarget;
+use crate::runbook::text::shell_line;
+
+pub(crate) use trouble::trouble;
+
+/// How long a connection may take to be made.
+const CONNECT: Duration = Duration::from_secs(5);
+/// How long one try of a call may take.
+const ATTEMPT: Duration = Duration::from_secs(20);
+/// How long a read may take with all its tries.
+const READ: Duration = Duration::from_secs(45);
+/// How long a changing call may take, which has but one try.
+const CHANGE: Duration = Duration::from_secs(60);
+
+/// The accounts that were opened so far.
+#[derive(Debug, Default)]
+pub struct Accounts {
+    open: Mutex<HashMap<(Option<String>, String), Arc<Aws>>>,
+}
+
+impl Accounts {
+    /// The clients of a profile and region, made at the first use. Calls nobody.
+    pub async fn open(&self, target: &AwsTarget) -> Arc<Aws> {
+        let key = (target.profile.clone(), target.region.clone());
+        let mut open = self.open.lock().await;
+        if let Some(aws) = open.get(&key) {
+            return Arc::clone(aws);
+        }
+        let aws = Arc::new(Aws::load(target).await);
+        open.insert(key, Arc::clone(&aws));
+        aws
+    }
+}
+
+/// The clients of one profile and region.
+#[derive(Debug)]
+pub struct Aws {
+    /// What they lead to.
+    pub target: AwsTarget,
+    /// Aurora.
+    pub rds: Rds,
+    /// Stacks.
+    pub cloudformation: CloudFormation,
+    /// Secrets.
+    pub secrets: Secrets,
+    /// Who we are.
+    pub identity: Identity,
+    /// Load.
+    pub insights: Insights,
+}
+
+/// The two configurations that the service clients are made of.
+pub(crate) struct Configs {
+    /// For calls that change nothing.
+    pub reading: SdkConfig,
+    /// For calls that change something: one try.
+    pub changing: SdkConfig,
+}
+
+impl Aws {
+    async fn load(target: &AwsTarget) -> Self {
+        let configs = Configs::load(target).await;
+        Self {
+            target: target.clone(),
+            rds: Rds::new(&configs),
+            cloudformation: CloudFormation::new(&configs),
+            secrets: Secrets::new(&configs),
+            identity: Identity::new(&configs),
+            insights: Insights::new(&configs),
+        }
+    }
+}
+
+impl Configs {
+    async fn load(target: &AwsTarget) -> Self {
+        let region = Region::new(target.region.clone());
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .region(region.clone())
+            .retry_config(RetryConfig::adaptive())
+            .timeout_config(timeouts(READ, ATTEMPT));
+        if let Ok(name) = AppName::new("aurora-cockpit") {
+            loader = loader.app_name(name);
+        }
+        if let Some(profile) = &target.profile {
+            // The SDK's default chain prefers keys of the environment to a named profile, the `aws` command does the
+            // reverse. Two partitions in two accounts need the latter.
+            let provider = ProfileFileCredentialsProvider::builder()
+                .profile_name(profile)
+                .configure(&ProviderConfig::without_region().with_region(Some(region)))
+                .build();
+            loader = loader.profile_name(profile).credentials_provider(provider);
+        }
+        let reading = loader.load().await;
+        let changing =
+            reading.to_builder().retry_config(RetryConfig::disabled()).timeout_config(timeouts(CHANGE, CHANGE)).build();
+        Self { reading, changing }
+    }
+}
+
+fn timeouts(operation: Duration, attempt: Duration) -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(CONNECT)
+        .read_timeout(attempt)
+        .operation_attempt_timeout(attempt)
+        .operation_timeout(operation)
+        .build()
+}
+
+/// A call with the `aws` command line that would do the same.
+///
+/// `operation` is as the API names it (`rds:FailoverDBCluster`), `command` as the command line does
+/// (`failover-db-cluster`); arguments are options and their values, one after the other.
+pub(crate) fn call(target: &AwsTarget, operation: &str, command: &str, arguments: &[&str]) -> Call {
+    let service = operation.split(':').next().unwrap_or(operation);
+    let mut words = vec!["aws", service, command];
+    words.extend_from_slice(arguments);
+    words.extend(["--region", &target.region]);
+    if let Some(profile) = &target.profile {
+        words.extend(["--profile", profile]);
+    }
+    Call { operation: operation.to_owned(), target: describe(target), command_line: shell_line(words) }
+}
+
+/// `account · region · profile`, of what is known.
+pub fn describe(target: &AwsTarget) -> String {
+    let parts = [target.account.as_deref(), Some(target.region.as_str()), target.profile.as_deref()];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
+}
+
+/// A moment as the SDK gives it; none where it is out of range.
+pub(crate) fn moment(time: Option<&aws_smithy_types::DateTime>) -> Option<jiff::Timestamp> {
+    time.and_then(|time| {
+        let nanos = i32::try_from(time.subsec_nanos()).ok()?;
+        jiff::Timestamp::new(time.secs(), nanos).ok()
+    })
+}
