@@ -3,6 +3,7 @@
 pub mod life;
 pub mod rollout;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -105,8 +106,8 @@ pub struct ReplicaSet {
     pub revision: u64,
     /// What it runs.
     pub chart: Chart,
-    /// `kubectl.kubernetes.io/restartedAt` of its template.
-    pub restarted_at: Option<String>,
+    /// Annotations of its template, such as `kubectl.kubernetes.io/restartedAt`.
+    pub annotations: BTreeMap<String, String>,
     /// When it was made.
     pub created: Timestamp,
 }
@@ -140,6 +141,8 @@ pub struct Pod {
     pub has_dsn: bool,
     /// Log lines by container, with their times, oldest first.
     pub log: Vec<LogLine>,
+    /// How many lines were ever written to its logs.
+    pub lines_written: u64,
 }
 
 impl Pod {
@@ -167,6 +170,8 @@ pub struct InitRun {
 pub struct LogLine {
     /// Container.
     pub container: String,
+    /// Its number among the pod's lines, from 1.
+    pub seq: u64,
     /// When.
     pub at: Timestamp,
     /// What.
@@ -244,7 +249,7 @@ impl Operations {
             hash: hash.clone(),
             revision,
             chart: chart.clone(),
-            restarted_at: None,
+            annotations: BTreeMap::new(),
             created: since,
         });
         self.pods.clear();
@@ -266,6 +271,7 @@ impl Operations {
                 deleted: None,
                 has_dsn: false,
                 log: Vec::new(),
+                lines_written: 0,
             };
             life::write_past_log(&mut pod, &self.namespace, &self.name, &self.environment);
             self.pods.push(pod);

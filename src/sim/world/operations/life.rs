@@ -38,6 +38,7 @@ impl Operations {
             deleted: None,
             has_dsn: false,
             log: Vec::new(),
+            lines_written: 0,
         });
         let owner = format!("{}-{}", self.name, set.hash);
         self.event("ReplicaSet", &owner, "SuccessfulCreate", format!("Created pod: {name}"));
@@ -213,15 +214,18 @@ pub(super) fn write_past_log(pod: &mut Pod, namespace: &str, container: &str, en
         let (name, role) = database_and_role(namespace, database);
         let mut lines = vec![format!("Creating database {name} with role {role}")];
         lines.extend(init_lines(namespace, database, pod.chart.makes_statements(), None));
-        let container = init_name(index);
-        pod.log.extend(lines.into_iter().map(|text| LogLine { container: container.clone(), at, text }));
+        for line in lines {
+            write_at(pod, &init_name(index), at, line);
+        }
     }
     let at = pod.started.unwrap_or(pod.created) + SignedDuration::from_secs(1);
     let mut lines =
         vec![format!("INFO  Application - Starting operations {} for {environment}", pod.chart.application)];
     lines.extend(start_lines(pod, environment, "1.0"));
     lines.push("INFO  Application - Responding at http://0.0.0.0:8080".into());
-    pod.log.extend(lines.into_iter().map(|text| LogLine { container: container.to_owned(), at, text }));
+    for line in lines {
+        write_at(pod, container, at, line);
+    }
 }
 
 /// Name of the init container of that index.
@@ -287,7 +291,12 @@ fn start_lines(pod: &Pod, environment: &str, rate: &str) -> Vec<String> {
 
 /// Writes a line to a container's log.
 fn write(pod: &mut Pod, container: &str, text: String) {
-    pod.log.push(LogLine { container: container.to_owned(), at: Timestamp::now(), text });
+    write_at(pod, container, Timestamp::now(), text);
+}
+
+fn write_at(pod: &mut Pod, container: &str, at: Timestamp, text: String) {
+    pod.lines_written += 1;
+    pod.log.push(LogLine { container: container.to_owned(), seq: pod.lines_written, at, text });
     if pod.log.len() > KEPT_LINES {
         pod.log.drain(..KEPT_LINES / 10);
     }

@@ -1,5 +1,7 @@
 //! How the deployment changes: helm's upgrade and rollback, kubectl's restart, and the controller that makes pods follow.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use super::{Chart, Operations, ReplicaSet, Revision, SENTRY_SECRET, life, seconds};
@@ -11,7 +13,7 @@ pub fn upgrade(world: &mut World, partition: &str, chart: Chart, speed: f64) -> 
     let number = operations.add_revision(chart.clone(), "Upgrade complete".into());
     let same = operations.current().is_some_and(|set| set.chart == chart);
     if !same {
-        operations.change_template(chart, None);
+        operations.change_template(chart, BTreeMap::new());
     }
     follow(world, partition, speed);
     sync_secret(world, partition, speed);
@@ -32,16 +34,20 @@ pub fn rollback(world: &mut World, partition: &str, to: Option<u64>, speed: f64)
         return Err(format!("release has no {to} version"));
     };
     let number = operations.add_revision(chart.clone(), format!("Rollback to {to}"));
-    operations.change_template(chart, None);
+    operations.change_template(chart, BTreeMap::new());
     follow(world, partition, speed);
     Ok(number)
 }
 
-/// Gives the template a new `restartedAt`, as `kubectl rollout restart` does.
-pub fn restart(world: &mut World, partition: &str, restarted_at: String, speed: f64) {
+/// Gives the template these annotations, as `kubectl rollout restart` does with `restartedAt`; nothing where they are so.
+pub fn annotate(world: &mut World, partition: &str, annotations: BTreeMap<String, String>, speed: f64) {
     let Some(found) = world.partition(partition) else { return };
-    let Some(chart) = found.operations.current().map(|set| set.chart.clone()) else { return };
-    found.operations.change_template(chart, Some(restarted_at));
+    let Some(current) = found.operations.current() else { return };
+    if current.annotations == annotations {
+        return;
+    }
+    let chart = current.chart.clone();
+    found.operations.change_template(chart, annotations);
     follow(world, partition, speed);
 }
 
@@ -108,7 +114,7 @@ impl Operations {
         number
     }
 
-    fn change_template(&mut self, chart: Chart, restarted_at: Option<String>) {
+    fn change_template(&mut self, chart: Chart, annotations: BTreeMap<String, String>) {
         let hash = self.new_hash();
         let revision = self.replica_sets.last().map_or(1, |set| set.revision + 1);
         self.generation += 1;
@@ -119,7 +125,7 @@ impl Operations {
             "ScalingReplicaSet",
             format!("Scaled up replica set {name}-{hash} from 0 to 1"),
         );
-        self.replica_sets.push(ReplicaSet { hash, revision, chart, restarted_at, created: Timestamp::now() });
+        self.replica_sets.push(ReplicaSet { hash, revision, chart, annotations, created: Timestamp::now() });
     }
 
     /// The pod that goes next: an old one that is not ready, or one that the ready new ones make superfluous.
