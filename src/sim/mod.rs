@@ -1,5 +1,6 @@
 //! The simulated site: a rehearsal stage that speaks the real protocols on loopback.
 
 pub mod control;
+pub mod kube;
 pub mod ledger;
 pub mod world;
