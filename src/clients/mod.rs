@@ -5,6 +5,7 @@ pub mod cloudformation;
 pub mod controls;
 pub mod identity;
 pub mod insights;
+pub mod program;
 pub mod rds;
 pub mod secrets;
 pub mod trouble;

@@ -1,0 +1,132 @@
+//! The files by which a holder and those who watch it understand each other.
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// How a program was started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Started {
+    /// Command line, as one would type it. Programs get no secrets on it.
+    pub command_line: String,
+    /// Working directory.
+    pub directory: PathBuf,
+    /// The program's process.
+    pub pid: u32,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// How a program ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {
+    /// Exit code; none where it did not come so far, or a signal ended it.
+    pub code: Option<i32>,
+    /// The signal that ended it, in the system's words.
+    pub signal: Option<String>,
+    /// Why it could not be started.
+    pub error: Option<String>,
+    /// Whether some output could not be kept; the disk was full, perhaps.
+    pub output_lost: bool,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl Ended {
+    /// Whether it ended well.
+    pub fn is_success(&self) -> bool {
+        self.code == Some(0)
+    }
+}
+
+/// A program's directory.
+#[derive(Debug, Clone)]
+pub(super) struct Files {
+    directory: PathBuf,
+}
+
+impl Files {
+    pub fn at(directory: &Path) -> Self {
+        Self { directory: directory.to_owned() }
+    }
+
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Locked for as long as the holder lives.
+    pub fn held(&self) -> PathBuf {
+        self.directory.join("held")
+    }
+
+    pub fn output(&self) -> PathBuf {
+        self.directory.join("output")
+    }
+
+    /// Makes the directory, readable by nobody else, and the lock in it, already taken. Fails with `AlreadyExists` where
+    /// a program was started there before.
+    pub fn create(&self) -> io::Result<File> {
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.directory)?;
+        let held = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(self.held())?;
+        held.try_lock()?;
+        Ok(held)
+    }
+
+    /// Whether the holder lives.
+    pub fn is_held(&self) -> bool {
+        let Ok(held) = File::open(self.held()) else { return false };
+        matches!(held.try_lock_shared(), Err(TryLockError::WouldBlock))
+    }
+
+    pub fn append_output(&self) -> io::Result<File> {
+        OpenOptions::new().append(true).create(true).mode(0o600).open(self.output())
+    }
+
+    pub fn write_started(&self, started: &Started) -> io::Result<()> {
+        self.write("pid", started.pid.to_string().as_bytes())?;
+        self.write("started", &serde_json::to_vec(started)?)
+    }
+
+    pub fn read_started(&self) -> Option<Started> {
+        serde_json::from_slice(&std::fs::read(self.directory.join("started")).ok()?).ok()
+    }
+
+    pub fn write_ended(&self, ended: &Ended) -> io::Result<()> {
+        self.write("exit", &serde_json::to_vec(ended)?)
+    }
+
+    pub fn read_ended(&self) -> Option<Ended> {
+        serde_json::from_slice(&std::fs::read(self.directory.join("exit")).ok()?).ok()
+    }
+
+    /// Writes a file whole or not at all.
+    fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let draft = self.directory.join(format!("{name}.new"));
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(draft, self.directory.join(name))
+    }
+
+    /// Name of the socket that takes input, within the directory.
+    pub const INPUT: &'static str = "input.sock";
+
+    /// Connects to the socket that takes input.
+    pub fn connect(&self) -> io::Result<UnixStream> {
+        let path = self.directory.join(Self::INPUT);
+        match UnixStream::connect(&path) {
+            // A socket's path has room for some hundred bytes only. Linux lets one come from the directory's descriptor.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                let directory = File::open(&self.directory)?;
+                let descriptor = std::os::fd::AsRawFd::as_raw_fd(&directory);
+                UnixStream::connect(format!("/proc/self/fd/{descriptor}/{}", Self::INPUT))
+            }
+            connected => connected,
+        }
+    }
+}
