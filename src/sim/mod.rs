@@ -3,4 +3,6 @@
 pub mod control;
 pub mod kube;
 pub mod ledger;
+#[cfg(test)]
+pub mod testing;
 pub mod world;

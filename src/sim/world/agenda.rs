@@ -35,12 +35,12 @@ impl Agenda {
         self.entries.peek().map(|entry| entry.due)
     }
 
-    /// Takes the next thing that is due by `now`.
-    pub fn take_due(&mut self, now: Instant) -> Option<Change> {
+    /// Takes the next thing that is due by `now`, with the moment for which it was meant.
+    pub fn take_due(&mut self, now: Instant) -> Option<(Instant, Change)> {
         if self.entries.peek()?.due > now {
             return None;
         }
-        self.entries.pop().map(|entry| entry.change)
+        self.entries.pop().map(|entry| (entry.due, entry.change))
     }
 }
 

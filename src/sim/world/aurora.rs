@@ -29,6 +29,8 @@ pub struct Cluster {
     pub writer: Option<String>,
     /// Identifier to which the writer endpoint's name leads (it lags behind the writer).
     pub dns_writer: String,
+    /// The instance that a running failover promotes, until it takes writes.
+    pub promoting: Option<String>,
     /// Writer endpoint host name as RDS answers it.
     pub endpoint: String,
     /// Reader endpoint host name.
@@ -83,6 +85,10 @@ pub struct Instance {
     pub class: String,
     /// Class that is queued.
     pub pending_class: Option<String>,
+    /// Class that the server runs on already, while the API still answers the old one.
+    pub running_class: Option<String>,
+    /// Whether its queue is being carried out.
+    pub flushing: bool,
     /// Status of the cluster parameter group on this member: `in-sync`, `pending-reboot`, `applying`.
     pub group_status: String,
     /// Availability zone.

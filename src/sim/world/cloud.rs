@@ -29,6 +29,35 @@ impl Account {
         self.stacks.iter().find(|stack| stack.name == name)
     }
 
+    /// A stack turns to a status; it is made where it is not there.
+    pub fn stack_turns(&mut self, name: &str, status: &str, reason: Option<&str>) {
+        if self.stack(name).is_none() {
+            self.stacks.push(Stack {
+                name: name.to_owned(),
+                status: String::new(),
+                reason: None,
+                created: super::now(),
+                updated: None,
+                events: Vec::new(),
+            });
+        }
+        if let Some(stack) = self.stacks.iter_mut().find(|stack| stack.name == name) {
+            status.clone_into(&mut stack.status);
+            stack.reason = reason.map(str::to_owned);
+            if status == "UPDATE_IN_PROGRESS" {
+                stack.updated = Some(super::now());
+            }
+            stack.push_event(name, "AWS::CloudFormation::Stack", status, reason);
+        }
+    }
+
+    /// A resource of a stack turns to a status.
+    pub fn resource_turns(&mut self, stack: &str, logical: &str, kind: &str, status: &str, reason: Option<&str>) {
+        if let Some(stack) = self.stacks.iter_mut().find(|found| found.name == stack) {
+            stack.push_event(logical, kind, status, reason);
+        }
+    }
+
     /// The secret of that name.
     pub fn secret(&self, name: &str) -> Option<&Secret> {
         self.secrets.iter().find(|secret| secret.name == name)
@@ -64,6 +93,16 @@ impl Stack {
             updated: Some(now - SignedDuration::from_hours(24 * 21)),
             events: Vec::new(),
         }
+    }
+
+    fn push_event(&mut self, resource: &str, kind: &str, status: &str, reason: Option<&str>) {
+        self.events.push(StackEvent {
+            resource: resource.to_owned(),
+            resource_type: kind.to_owned(),
+            status: status.to_owned(),
+            reason: reason.map(str::to_owned),
+            at: super::now(),
+        });
     }
 }
 

@@ -9,9 +9,21 @@ pub mod aurora;
 pub mod before;
 pub mod cloud;
 pub mod deploy;
+pub mod deploy_script;
+pub mod life;
 pub mod operations;
+pub mod refusal;
 pub mod settings;
 pub mod story_deploy;
+pub mod story_failover;
+pub mod story_modify;
+pub mod story_restart;
+pub mod story_rollback;
+pub mod story_snapshot;
+pub mod timings;
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -50,8 +62,12 @@ pub struct World {
     pub accounts: Vec<Account>,
     /// What happens later.
     pub agenda: Agenda,
+    /// The moment of what is happening just now from the agenda.
+    happening: Option<Instant>,
     /// Whether 1Password is signed in.
     pub op_signed_in: bool,
+    /// Clusters restored from snapshots, each with its infrastructure.
+    pub restored: Vec<(String, Cluster)>,
     /// The deploys by partition, each the latest of its partition.
     pub deploys: BTreeMap<String, Deploy>,
     /// The Sentry DSN that 1Password holds and that the deploy puts into Secrets Manager.
@@ -106,11 +122,14 @@ impl Site {
 
     /// Lets due things happen for as long as the site lives.
     pub async fn tick(&self) {
+        let mut changes = self.changes();
         loop {
             let next = self.settled().agenda.next_due();
-            let now = Instant::now();
-            let wait = next.map_or(Duration::from_millis(50), |due| due.saturating_duration_since(now));
-            tokio::time::sleep(wait.clamp(Duration::from_millis(1), Duration::from_millis(50))).await;
+            // A change may have put something sooner on the agenda, so it wakes us too.
+            match next {
+                Some(due) => drop(tokio::time::timeout_at(due.into(), changes.changed()).await),
+                None => drop(changes.changed().await),
+            }
         }
     }
 
@@ -119,8 +138,7 @@ impl Site {
         // A panicking holder would have left a half-made change; the site is a rehearsal, so it goes on with what is there.
         let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
         let mut happened = false;
-        while let Some(change) = world.agenda.take_due(Instant::now()) {
-            change(&mut world, self.speed);
+        while world.advance(Instant::now(), self.speed) {
             happened = true;
         }
         if happened {
@@ -153,7 +171,22 @@ impl World {
 
     /// Puts something on the agenda, `site_time` from now by the log's measure.
     pub fn later(&mut self, site_time: Duration, speed: f64, change: agenda::Change) {
-        self.agenda.put(Instant::now() + site_time.div_f64(speed), change);
+        self.agenda.put(self.instant() + site_time.div_f64(speed), change);
+    }
+
+    /// The present: while something from the agenda happens, the moment for which it was meant, so that a story does not
+    /// drift however late it is told.
+    pub fn instant(&self) -> Instant {
+        self.happening.unwrap_or_else(Instant::now)
+    }
+
+    /// Lets the next thing happen that is due by `now`; false where nothing is.
+    pub fn advance(&mut self, now: Instant, speed: f64) -> bool {
+        let Some((due, change)) = self.agenda.take_due(now) else { return false };
+        self.happening = Some(due);
+        change(self, speed);
+        self.happening = None;
+        true
     }
 }
 

@@ -3,6 +3,7 @@
 use thiserror::Error;
 
 use super::World;
+use super::deploy_script::Script;
 
 /// Why a deploy was not started.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -59,9 +60,7 @@ impl World {
         }
         let attempt = deploy.attempt + 1;
         *deploy = super::deploy::Deploy { attempt, ..Default::default() };
-        self.tell_deploy(partition, speed);
+        Script::new(self, infrastructure, partition, attempt, speed).write();
         Ok(attempt)
     }
-
-    fn tell_deploy(&mut self, _partition: &str, _speed: f64) {}
 }

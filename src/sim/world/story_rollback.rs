@@ -1,0 +1,71 @@
+//! What CloudFormation does when it is asked to go on with a rollback that failed.
+
+use std::time::Duration;
+
+use super::World;
+use super::refusal::Refusal;
+
+/// Site seconds until a continued rollback has ended, or has failed again.
+const ROLLS_BACK: f64 = 60.0;
+const FAILS: f64 = 10.0;
+
+impl World {
+    /// Goes on with a failed rollback. It fails again while the cluster of the stack is not available.
+    pub fn continue_rollback(&mut self, infrastructure: &str, stack: &str, speed: f64) -> Result<(), Refusal> {
+        let account = self.account(infrastructure);
+        let found = account.and_then(|account| account.stacks.iter().find(|found| found.name == stack));
+        let status = found.ok_or_else(|| no_stack(stack))?.status.clone();
+        if status != "UPDATE_ROLLBACK_FAILED" {
+            let message = format!("Stack [{stack}] is in {status} state and can not continue update rollback.");
+            return Err(Refusal::new("ValidationError", message));
+        }
+        let in_progress = "UPDATE_ROLLBACK_IN_PROGRESS";
+        if let Some(account) = self.account(infrastructure) {
+            account.stack_turns(stack, in_progress, Some("User Initiated"));
+        }
+        let trouble = self.rollback_trouble(infrastructure, stack);
+        let (infrastructure, stack) = (infrastructure.to_owned(), stack.to_owned());
+        let after = if trouble.is_some() { FAILS } else { ROLLS_BACK };
+        let end = move |world: &mut World, _: f64| {
+            let Some(account) = world.account(&infrastructure) else { return };
+            match &trouble {
+                Some(reason) => {
+                    let (logical, kind) = ("AuroraPostgresCluster1D2C9B5E", "AWS::RDS::DBCluster");
+                    account.resource_turns(&stack, logical, kind, "UPDATE_FAILED", Some(reason));
+                    account.stack_turns(&stack, "UPDATE_ROLLBACK_FAILED", Some(reason));
+                }
+                None => {
+                    account.stack_turns(&stack, "UPDATE_ROLLBACK_COMPLETE", None);
+                    // The rollback carries through what the template asks: its own retention.
+                    if let Some(cluster) = world.cluster_of_stack(&infrastructure, &stack) {
+                        cluster.insights_retention = 7;
+                    }
+                }
+            }
+        };
+        self.later(Duration::from_secs_f64(after), speed, Box::new(end));
+        Ok(())
+    }
+
+    /// Why the rollback would fail again.
+    fn rollback_trouble(&mut self, infrastructure: &str, stack: &str) -> Option<String> {
+        let cluster = self.cluster_of_stack(infrastructure, stack)?;
+        if cluster.insights_mode == "advanced" {
+            return Some(super::story_modify::RETENTION_REFUSED.to_owned());
+        }
+        let status = &cluster.status;
+        (status != "available").then(|| format!("DB cluster isn't available for modification with status {status}"))
+    }
+
+    fn cluster_of_stack(&mut self, infrastructure: &str, stack: &str) -> Option<&mut super::aurora::Cluster> {
+        self.partitions
+            .iter_mut()
+            .find(|partition| stack == format!("{infrastructure}-{}-AuroraDBCluster", partition.name))
+            .map(|partition| &mut partition.cluster)
+    }
+}
+
+/// How CloudFormation says that a stack is not there.
+pub fn no_stack(stack: &str) -> Refusal {
+    Refusal::new("ValidationError", format!("Stack with id {stack} does not exist"))
+}
