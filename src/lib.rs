@@ -5,4 +5,5 @@ pub mod clients;
 pub mod journal;
 pub mod runbook;
 pub mod sim;
+pub mod steps;
 pub mod watch;

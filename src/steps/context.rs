@@ -5,20 +5,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::mpsc;
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::recorder::{RecordError, Recorder};
 use super::tools::Tools;
-use crate::clients::controls::Controls;
-use crate::clients::{Trouble, TroubleKind};
+use crate::clients::rds::{Change, ClusterView};
+use crate::clients::{Controls, Trouble, TroubleKind};
 use crate::runbook::check::{Check, Evidence};
 use crate::runbook::event::{Action, ActionOutcome, Event, Finding, Outcome};
 use crate::runbook::names::{PartitionName, StepRef};
 use crate::runbook::plan::{Partition, Plan, Step};
 use crate::runbook::state::{Attempt, PartitionRun};
 use crate::runbook::text;
+use crate::watch::{Cadence, Sample};
 
 /// How long the other side is given to show the effect of a call whose answer was lost, before it counts as not done.
 const AFTERMATH: Duration = Duration::from_secs(15);
@@ -48,15 +49,12 @@ impl Look {
         StepRef { partition: self.partition.name.clone(), step: self.step.id.clone() }
     }
 
-    /// Where a call goes, as a confirmation shows it: account, region, profile.
-    pub fn aws_target(&self) -> String {
-        let aws = &self.partition.aws;
-        let mut target = aws.account.as_ref().map_or_else(String::new, |account| format!("account {account} · "));
-        target.push_str(&aws.region);
-        if let Some(profile) = &aws.profile {
-            target.push_str(&format!(" · profile {profile}"));
-        }
-        target
+    /// The cluster as RDS describes it now.
+    ///
+    /// # Errors
+    /// As the call.
+    pub async fn cluster(&self) -> Result<ClusterView, Trouble> {
+        self.tools.aws.rds.cluster(&self.partition.cluster.id).await
     }
 }
 
@@ -73,6 +71,10 @@ pub struct Act {
     pub controls: Arc<Controls>,
     /// Where lines go that belong into the log and nowhere else.
     pub say: mpsc::UnboundedSender<Said>,
+    /// What the watchers see.
+    pub samples: broadcast::Sender<Sample>,
+    /// How often the watchers look.
+    pub cadence: Arc<watch::Sender<Cadence>>,
     /// Set when the session ends; what runs at the other side goes on.
     pub cancel: CancellationToken,
 }
@@ -131,15 +133,45 @@ pub enum Acted {
     Refused(Trouble),
 }
 
-/// What a wait came to.
+/// The bounds of a wait: how long it may last, and the last trouble that it went through.
+///
+/// Passing trouble does not end a wait, and neither does a session of the other side's that has to be signed in again:
+/// what was fired goes on meanwhile, and is not fired anew.
 #[derive(Debug)]
-pub enum Waited<T> {
-    /// What was waited for.
-    Seen(T),
-    /// Its time is over; the last trouble, if there was one.
-    TimeOver(Option<Trouble>),
+pub struct Patience {
+    deadline: Instant,
+    /// The last trouble, until something is seen again.
+    pub trouble: Option<Trouble>,
+}
+
+impl Patience {
+    /// A wait of at most `limit`, from now.
+    pub fn new(limit: Duration) -> Self {
+        Self { deadline: Instant::now() + limit, trouble: None }
+    }
+
+    /// What was seen; none where passing trouble kept it from being seen.
+    ///
+    /// # Errors
     /// Trouble that waiting does not mend.
-    Trouble(Trouble),
+    pub fn bear<T>(&mut self, seen: Result<T, Trouble>) -> Result<Option<T>, Trouble> {
+        match seen {
+            Ok(seen) => {
+                self.trouble = None;
+                Ok(Some(seen))
+            }
+            Err(trouble) if trouble.is_passing() || trouble.kind == TroubleKind::SignedOut => {
+                self.trouble = Some(trouble);
+                Ok(None)
+            }
+            Err(trouble) => Err(trouble),
+        }
+    }
+
+    /// Whether its time is over.
+    pub fn is_over(&self) -> bool {
+        Instant::now() >= self.deadline
+    }
 }
 
 impl std::ops::Deref for Act {
@@ -194,6 +226,29 @@ impl Act {
             self.recorder.record(Event::Verifying { step, attempt }).await?;
         }
         Ok(())
+    }
+
+    /// Carries out a change of RDS once; see [`Act::act`].
+    ///
+    /// # Errors
+    /// As [`Act::act`].
+    pub async fn change<L>(
+        &mut self,
+        key: impl Into<String>,
+        change: Change,
+        before: impl IntoIterator<Item = (&'static str, String)>,
+        look: impl Fn() -> L,
+    ) -> Result<Acted, Stop>
+    where
+        L: Future<Output = Result<Looked, Trouble>>,
+    {
+        let aws = self.look.tools.aws.clone();
+        let action = Action {
+            key: key.into(),
+            call: change.call(&aws.target),
+            before: before.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+        };
+        self.act(action, look, |controls| async move { aws.rds.carry_out(&controls, &change).await }).await
     }
 
     /// Carries out a changing call once: intent on disk, call, outcome on disk.
@@ -283,37 +338,6 @@ impl Act {
         let (step, attempt) = self.here();
         self.recorder.record(Event::ActionSettled { step, attempt, key: key.to_owned(), outcome }).await?;
         Ok(())
-    }
-
-    /// Looks again and again until something is seen, for `limit` at the longest. Passing trouble does not end a wait,
-    /// and neither does a session of the other side's that has to be signed in again: the action is not fired anew.
-    ///
-    /// # Errors
-    /// If the session ends.
-    pub async fn until<T, L>(
-        &mut self,
-        limit: Duration,
-        mut look: impl FnMut(Act) -> L,
-    ) -> Result<(Self, Waited<T>), Stop>
-    where
-        L: Future<Output = Result<(Act, Result<Option<T>, Trouble>), Stop>>,
-    {
-        let deadline = Instant::now() + limit;
-        let mut act = self.clone();
-        loop {
-            let (back, seen) = look(act).await?;
-            act = back;
-            let trouble = match seen {
-                Ok(Some(seen)) => return Ok((act, Waited::Seen(seen))),
-                Ok(None) => None,
-                Err(trouble) if trouble.is_passing() || trouble.kind == TroubleKind::SignedOut => Some(trouble),
-                Err(trouble) => return Ok((act, Waited::Trouble(trouble))),
-            };
-            if Instant::now() >= deadline {
-                return Ok((act, Waited::TimeOver(trouble)));
-            }
-            act.wait(act.look.pause).await?;
-        }
     }
 
     /// Waits, unless the session ends meanwhile.

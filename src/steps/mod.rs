@@ -1,0 +1,81 @@
+//! What each kind of step looks at, sends, waits for and holds against what is expected.
+//!
+//! A step has two halves. Its *brief* only looks: it is what a confirmation shows and what the gate is asked with. Its *run*
+//! acts, and every changing call goes through [`context::Act::act`]: intent on disk, call, outcome on disk. A run is written
+//! so that it can be entered again: what its attempt has done already is looked up, not repeated.
+
+mod cluster;
+pub mod context;
+mod diagnosis;
+pub mod recorder;
+mod restart_reader;
+mod snapshot;
+pub mod tools;
+
+pub use context::{Act, Look, Said, Stop};
+pub use recorder::{RecordError, Recorder};
+pub use tools::Tools;
+
+use jiff::tz::TimeZone;
+
+use crate::clients::Trouble;
+use crate::runbook::event::{Brief, Outcome};
+use crate::runbook::plan::{ConfirmRule, StepKind};
+
+impl Look {
+    /// A brief with what the plan says of the step; calls and preconditions are the step's own.
+    fn brief(&self, what: impl Into<String>) -> Brief {
+        let step = &self.step;
+        Brief {
+            what: what.into(),
+            calls: Vec::new(),
+            preconditions: Vec::new(),
+            feels: step.impact.clone(),
+            then: self.next().map(|next| format!("{} {}", next.label, next.title)),
+            back: step.way_back.clone(),
+            type_name: match &step.confirm {
+                ConfirmRule::Plain => None,
+                ConfirmRule::Type(name) => Some(name.clone()),
+            },
+            already_done: None,
+            choices: Vec::new(),
+        }
+    }
+
+    fn next(&self) -> Option<&crate::runbook::plan::Step> {
+        let mut steps = self.partition.steps.iter();
+        steps.find(|step| step.id == self.step.id)?;
+        steps.next()
+    }
+
+    /// The zone in which times are told.
+    fn zone(&self) -> TimeZone {
+        TimeZone::get(&self.plan.time_zone).unwrap_or(TimeZone::UTC)
+    }
+}
+
+/// Looks at everything that a confirmation of the step shows. Changes nothing.
+///
+/// # Errors
+/// If something that it must show cannot be looked at.
+pub async fn brief(look: &Look) -> Result<Brief, Trouble> {
+    match &look.step.kind {
+        StepKind::Snapshot(spec) => snapshot::brief(look, spec).await,
+        StepKind::DeleteSnapshot(spec) => snapshot::brief_deletion(look, spec).await,
+        StepKind::RestartReader | StepKind::FlushDemoted => restart_reader::brief(look).await,
+        _ => Ok(look.brief("later")),
+    }
+}
+
+/// Runs the step's attempt to its end, or takes it up again where a former session left it.
+///
+/// # Errors
+/// Why it stopped before: with an outcome of its own, because something could not be written, or with the session.
+pub async fn run(mut act: Act) -> Result<Outcome, Stop> {
+    match act.step.kind.clone() {
+        StepKind::Snapshot(spec) => snapshot::run(&mut act, &spec).await,
+        StepKind::DeleteSnapshot(spec) => snapshot::run_deletion(&mut act, &spec).await,
+        StepKind::RestartReader | StepKind::FlushDemoted => restart_reader::run(&mut act).await,
+        _ => Ok(Outcome::Passed),
+    }
+}

@@ -1,0 +1,188 @@
+//! Step 4, the reader, and step 5b, the demoted writer: a reboot, or a flush of what is queued, by what is found.
+//!
+//! A reboot does not flush queued changes and a failover does not either, so what is queued decides. Success is a witnessed
+//! change: the instance says `available` for seconds after the call as well.
+
+use jiff::Timestamp;
+
+use super::cluster::{self, DESCRIBE, done, no_sign};
+use super::context::{Act, Acted, Look, Patience, Stop};
+use super::diagnosis;
+use crate::clients::Trouble;
+use crate::clients::rds::{Change, MemberView};
+use crate::runbook::check::{Check, Holds, Precondition, Verdict};
+use crate::runbook::event::{Brief, Outcome};
+use crate::runbook::plan::StepKind;
+
+/// What is to be done with an instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Need {
+    /// Changes are queued: apply them. With the class that it will have, if that changes.
+    Flush(Option<String>),
+    /// Nothing is queued: a restart picks up static parameters.
+    Reboot,
+}
+
+impl Need {
+    fn of(member: &MemberView) -> Self {
+        let queued = member.instance.as_ref().is_some_and(|instance| !instance.pending.is_empty());
+        if queued { Self::Flush(member.pending_class().map(str::to_owned)) } else { Self::Reboot }
+    }
+
+    fn change(&self, member: &MemberView) -> Change {
+        match self {
+            Self::Flush(_) => Change::ApplyPending { instance: member.id.clone() },
+            Self::Reboot => Change::Reboot { instance: member.id.clone() },
+        }
+    }
+}
+
+pub(super) async fn brief(look: &Look) -> Result<Brief, Trouble> {
+    let cluster = look.cluster().await?;
+    let reader = match cluster::reader(look, &cluster) {
+        Ok(reader) => reader,
+        Err(finding) => {
+            let mut brief = look.brief("Restart the reader");
+            brief.preconditions = vec![Precondition::now(finding.cause, Holds::No)];
+            return Ok(brief);
+        }
+    };
+    let need = Need::of(reader);
+    let what = match &need {
+        Need::Flush(Some(class)) => format!("Apply what is queued on {}: class {class}", reader.id),
+        Need::Flush(None) => format!("Apply what is queued on {}", reader.id),
+        Need::Reboot => format!("Reboot {}, the reader of {}", reader.id, look.partition.cluster.id),
+    };
+    let mut brief = look.brief(what);
+    brief.calls.push(need.change(reader).call(&look.tools.aws.target));
+    brief.preconditions = vec![cluster::available(&cluster), cluster::member_available(reader)];
+    let group = format!("{} parameter group {}", reader.id, reader.group_status);
+    brief.preconditions.push(Precondition::now(group, Holds::Yes));
+    if need == Need::Reboot {
+        brief.already_done = already_done(look, reader).await;
+    }
+    Ok(brief)
+}
+
+/// Whether it is done already: the deploy restarts the instances by itself where it applies changes at once, and a writer
+/// that was demoted has nothing queued then.
+async fn already_done(look: &Look, reader: &MemberView) -> Option<String> {
+    if reader.group_status != "in-sync" {
+        return None;
+    }
+    if look.step.kind == StepKind::FlushDemoted {
+        return Some(format!("nothing is queued on {}", reader.id));
+    }
+    let deployed = look.so_far.steps.iter().flat_map(|step| &step.attempts).filter(|attempt| attempt.program.is_some());
+    let since = deployed.map(|attempt| attempt.started_at).min()?;
+    let (at, message) = cluster::restart_since(look, &reader.id, since).await.ok()??;
+    let time = at.to_zoned(look.zone()).strftime("%H:%M:%S %Z");
+    Some(format!("the deploy restarted {} at {time} (\"{message}\") and it is in-sync", reader.id))
+}
+
+pub(super) async fn run(act: &mut Act) -> Result<Outcome, Stop> {
+    let cluster = act.cluster().await.map_err(|trouble| diagnosis::of_trouble(act, &trouble))?;
+    // A resumed attempt goes on with the instance of its intent: by now the roles may have changed hands.
+    let intended = act.attempt.actions.first().and_then(|action| action.action.before.get("instance").cloned());
+    let member = match intended.as_deref().and_then(|id| cluster.member(&id.into())) {
+        Some(member) => member.clone(),
+        None => cluster::reader(act, &cluster)?.clone(),
+    };
+    let need = match act.attempt.actions.first() {
+        Some(first) => match first.action.before.get("flushes") {
+            Some(class) => Need::Flush(Some(class.clone()).filter(|class| !class.is_empty())),
+            None => Need::Reboot,
+        },
+        None => Need::of(&member),
+    };
+    if act.step.kind == StepKind::FlushDemoted && need == Need::Reboot {
+        act.check(Check::new("queue", "nothing queued", DESCRIBE, Verdict::Passed).seeing("nothing")).await?;
+        cluster::settle_member(act, &member.id, act.partition.cluster.class_after.clone().as_deref()).await?;
+        return Ok(Outcome::Passed);
+    }
+    match need {
+        Need::Flush(class) => flush(act, &member, class).await,
+        Need::Reboot => reboot(act, &member).await,
+    }
+}
+
+async fn flush(act: &mut Act, member: &MemberView, class: Option<String>) -> Result<Outcome, Stop> {
+    let queued = member.instance.as_ref().map(|instance| cluster::list(&instance.pending)).unwrap_or_default();
+    act.witness(DESCRIBE, format!("queued on {}: {queued}", member.id)).await?;
+    if let Some(class) = &class {
+        let seen = member.class().unwrap_or("unknown").to_owned();
+        act.check(Check::new("class", format!("class {class}"), DESCRIBE, Verdict::Pending).seeing(seen)).await?;
+    }
+    let before = [("instance", member.id.to_string()), ("flushes", class.clone().unwrap_or_default())];
+    let look = act.look.clone();
+    let id = member.id.clone();
+    let seen = || async {
+        let cluster = look.cluster().await?;
+        let member = cluster.member(&id);
+        let queued = member.and_then(|member| member.instance.as_ref()).is_some_and(|each| !each.pending.is_empty());
+        let status = member.and_then(MemberView::status).unwrap_or("unknown");
+        if !queued || status != "available" {
+            return done(format!("{id} is {status}, {}", if queued { "still queued" } else { "nothing queued" }));
+        }
+        no_sign(format!("{id} is {status} and its changes are still queued"))
+    };
+    let change = Change::ApplyPending { instance: member.id.clone() };
+    if let Acted::Refused(trouble) = act.change(format!("flush {}", member.id), change, before, seen).await? {
+        return Err(cluster::refused(act, "cluster-busy", &trouble, act.cluster().await.ok().as_ref()).into());
+    }
+    act.verifying().await?;
+    cluster::settle_member(act, &member.id, class.as_deref()).await?;
+    Ok(Outcome::Passed)
+}
+
+async fn reboot(act: &mut Act, member: &MemberView) -> Result<Outcome, Stop> {
+    let restarted =
+        |verdict| Check::new("restarted", format!("{} restarted", member.id), "rds:DescribeEvents", verdict);
+    act.check(restarted(Verdict::Pending)).await?;
+    let asked = act.attempt.actions.first().map_or_else(Timestamp::now, |first| first.at);
+    let look = act.look.clone();
+    let id = member.id.clone();
+    let seen = || async {
+        match restarted_since(&look, &id, asked).await? {
+            Some(how) => done(how),
+            None => no_sign(format!("{id} is available, and RDS reports no restart")),
+        }
+    };
+    let change = Change::Reboot { instance: member.id.clone() };
+    let before = [("instance", member.id.to_string())];
+    if let Acted::Refused(trouble) = act.change(format!("reboot {}", member.id), change, before, seen).await? {
+        return Err(cluster::refused(act, "cluster-busy", &trouble, act.cluster().await.ok().as_ref()).into());
+    }
+    act.verifying().await?;
+    let mut patience = Patience::new(act.step.limit);
+    loop {
+        let seen = restarted_since(act, &member.id, asked).await;
+        if let Some(how) = patience.bear(seen).map_err(|trouble| diagnosis::of_trouble(act, &trouble))?.flatten() {
+            act.check(restarted(Verdict::Passed).seeing(how)).await?;
+            break;
+        }
+        if patience.is_over() {
+            return Err(diagnosis::time_over(act, "a restart", patience.trouble.as_ref()).into());
+        }
+        act.wait(act.pause).await?;
+    }
+    cluster::settle_member(act, &member.id, None).await?;
+    Ok(Outcome::Passed)
+}
+
+/// By what it is seen that an instance restarted after a moment: it is not available now, or RDS reports a restart.
+async fn restarted_since(
+    look: &Look,
+    id: &crate::runbook::names::InstanceId,
+    since: Timestamp,
+) -> Result<Option<String>, Trouble> {
+    let cluster = look.cluster().await?;
+    let status = cluster.member(id).and_then(MemberView::status).unwrap_or("unknown").to_owned();
+    if status == "rebooting" {
+        return Ok(Some(status));
+    }
+    // RDS stamps events to the second.
+    let since = since - jiff::SignedDuration::from_secs(1);
+    let restart = cluster::restart_since(look, id, since).await?;
+    Ok(restart.map(|(at, message)| format!("{message} ({})", at.to_zoned(look.zone()).strftime("%H:%M:%S"))))
+}
