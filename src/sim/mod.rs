@@ -5,4 +5,5 @@ pub mod kube;
 pub mod ledger;
 #[cfg(test)]
 pub mod testing;
+pub mod pg;
 pub mod world;

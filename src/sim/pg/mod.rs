@@ -1,0 +1,203 @@
+//! The databases: one PostgreSQL server for each instance, and for each cluster a proxy that leads where its writer
+//! endpoint's name leads.
+//!
+//! Every instance has a loopback address of its own and all share one port, as the real ones share 5432: whoever resolves
+//! an endpoint's name through the site's own DNS needs nothing else. The proxies are for clients that cannot use that DNS.
+
+mod catalog;
+mod command;
+mod expression;
+mod query;
+mod seen;
+mod session;
+mod settings;
+mod statements;
+mod value;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+use super::world::Site;
+use session::Handlers;
+
+/// Where the databases listen. They do so until this is dropped.
+#[derive(Debug)]
+pub struct Databases {
+    /// The port that all share.
+    pub port: u16,
+    /// The proxy of each cluster's writer endpoint, by cluster identifier.
+    pub writers: BTreeMap<String, SocketAddr>,
+    _servers: JoinSet<()>,
+}
+
+/// How many networks are tried before giving up.
+const TRIES: usize = 20;
+
+/// Lets every instance and every writer endpoint listen, and tells the world where.
+///
+/// # Errors
+/// No loopback network and port were free, or this system has only one loopback address.
+pub async fn listen(site: Arc<Site>) -> io::Result<Databases> {
+    let clusters = site.read(|world| {
+        let cluster = |partition: &super::world::SitePartition| {
+            let ids = partition.cluster.instances.iter().map(|instance| instance.id.clone());
+            (partition.cluster.id.clone(), ids.collect::<Vec<_>>())
+        };
+        world.partitions.iter().map(cluster).collect::<Vec<_>>()
+    });
+    let wanted = clusters.iter().map(|(_, instances)| instances.len() + 1).sum();
+    let mut listeners = bind(wanted).await?.into_iter();
+    let mut servers = JoinSet::new();
+    let mut databases = Databases { port: 0, writers: BTreeMap::new(), _servers: JoinSet::new() };
+    for (cluster, instances) in clusters {
+        for instance in instances {
+            let Some(listener) = listeners.next() else { continue };
+            let address = listener.local_addr()?;
+            site.change(|world| {
+                let cluster = world.by_cluster(&cluster).map(|partition| &mut partition.cluster);
+                if let Some(instance) = cluster.and_then(|cluster| cluster.instance_mut(&instance)) {
+                    instance.listens = Some(address);
+                }
+            });
+            servers.spawn(serve(site.clone(), cluster.clone(), instance, listener, address));
+        }
+        let Some(listener) = listeners.next() else { continue };
+        let address = listener.local_addr()?;
+        databases.port = address.port();
+        site.change(|world| {
+            if let Some(partition) = world.by_cluster(&cluster) {
+                partition.cluster.port = address.port();
+            }
+        });
+        databases.writers.insert(cluster.clone(), address);
+        servers.spawn(forward(site.clone(), cluster, listener));
+    }
+    databases._servers = servers;
+    Ok(databases)
+}
+
+/// Binds that many addresses of one loopback network to one port: PostgreSQL's own if it is free there.
+async fn bind(count: usize) -> io::Result<Vec<TcpListener>> {
+    let mut last = io::Error::new(io::ErrorKind::AddrInUse, "no loopback network is free");
+    for attempt in 0..TRIES {
+        // A random network, so that several sites on one machine do not meet.
+        let network = [127, fastrand::u8(64..=250), fastrand::u8(..)];
+        let port = if attempt < TRIES / 2 { 5432 } else { 0 };
+        match bind_network(network, port, count).await {
+            Ok(listeners) => return Ok(listeners),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+async fn bind_network(network: [u8; 3], mut port: u16, count: usize) -> io::Result<Vec<TcpListener>> {
+    let [a, b, c] = network;
+    let mut listeners = Vec::new();
+    for host in (1..=254_u8).take(count) {
+        let listener = TcpListener::bind((Ipv4Addr::new(a, b, c, host), port)).await?;
+        port = listener.local_addr()?.port();
+        listeners.push(listener);
+    }
+    if listeners.len() < count {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the site has more instances than addresses"));
+    }
+    Ok(listeners)
+}
+
+/// Whether an instance is up, and the number of its life; none once it is gone.
+fn life(site: &Site, cluster: &str, instance: &str) -> Option<u64> {
+    site.read(|world| {
+        let partition = world.partitions.iter().find(|partition| partition.cluster.id == cluster)?;
+        let instance = partition.cluster.instance(instance)?;
+        instance.up.then_some(instance.generation)
+    })
+}
+
+/// One instance's server, for as long as the site lives: listens in each of its lives, cuts everything at its end.
+async fn serve(site: Arc<Site>, cluster: String, instance: String, first: TcpListener, address: SocketAddr) {
+    let mut changes = site.changes();
+    let mut listener = Some(first);
+    loop {
+        let Some(now) = life(&site, &cluster, &instance) else {
+            // Down: nobody listens, so that connections are refused and not left waiting.
+            listener = None;
+            if changes.changed().await.is_err() {
+                return;
+            }
+            continue;
+        };
+        let bound = match listener.take() {
+            Some(bound) => bound,
+            None => match TcpListener::bind(address).await {
+                Ok(bound) => bound,
+                Err(error) => {
+                    tracing::warn!(%address, %error, "a simulated instance cannot listen again");
+                    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                    continue;
+                }
+            },
+        };
+        let mut sessions = JoinSet::new();
+        loop {
+            tokio::select! {
+                accepted = bound.accept() => {
+                    if let Ok((socket, _)) = accepted {
+                        let handlers = Handlers::new(site.clone(), cluster.clone(), instance.clone());
+                        sessions.spawn(converse(socket, handlers));
+                    }
+                }
+                Some(_) = sessions.join_next() => {}
+                changed = changes.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    if life(&site, &cluster, &instance) != Some(now) {
+                        break;
+                    }
+                }
+            }
+        }
+        // Dropping the sessions closes their sockets without a word, as a server that dies does.
+        drop(sessions);
+        listener = Some(bound);
+    }
+}
+
+async fn converse(socket: TcpStream, handlers: Handlers) {
+    // That a client went away is nobody's concern here.
+    let _ = pgwire::tokio::process_socket(socket, None, handlers).await;
+}
+
+/// A cluster's writer endpoint for clients that cannot use the site's DNS: leads each new connection where the name leads.
+async fn forward(site: Arc<Site>, cluster: String, listener: TcpListener) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                let Ok((mut client, _)) = accepted else { continue };
+                let target = writer_address(&site, &cluster);
+                connections.spawn(async move {
+                    if let Some(target) = target
+                        && let Ok(mut server) = TcpStream::connect(target).await
+                    {
+                        let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+                    }
+                });
+            }
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+fn writer_address(site: &Site, cluster: &str) -> Option<SocketAddr> {
+    site.read(|world| {
+        let cluster = &world.partitions.iter().find(|partition| partition.cluster.id == cluster)?.cluster;
+        cluster.instance(&cluster.dns_writer)?.listens
+    })
+}
