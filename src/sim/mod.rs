@@ -3,7 +3,7 @@
 pub mod control;
 pub mod kube;
 pub mod ledger;
+pub mod pg;
 #[cfg(test)]
 pub mod testing;
-pub mod pg;
 pub mod world;

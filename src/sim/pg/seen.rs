@@ -112,7 +112,8 @@ fn serves_since(cluster: &Cluster, instance: &Instance) -> Option<Timestamp> {
     if cluster.writer.as_deref() != Some(instance.id.as_str()) {
         return None;
     }
-    let last = instance.load_marks.iter().rev().find(|mark| mark.what == LoadChange::Serves);
+    let begins = [LoadChange::Serves, LoadChange::ReconnectBurst];
+    let last = instance.load_marks.iter().rev().find(|mark| begins.contains(&mark.what));
     Some(last.map_or(instance.started, |mark| mark.time.max(instance.started)))
 }
 
