@@ -3,6 +3,7 @@
 pub mod aws;
 pub mod cloudformation;
 pub mod controls;
+pub mod dns;
 pub mod identity;
 pub mod insights;
 pub mod program;

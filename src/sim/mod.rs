@@ -1,6 +1,7 @@
 //! The simulated site: a rehearsal stage that speaks the real protocols on loopback.
 
 pub mod control;
+pub mod dns;
 pub mod kube;
 pub mod ledger;
 pub mod pg;
