@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod clients;
+pub mod config;
 pub mod journal;
 pub mod runbook;
 pub mod sim;
