@@ -1,11 +1,13 @@
 //! One thin typed client for each outside system. They decide nothing; what changes the world takes `&Controls`.
 
 pub mod aws;
+mod cause;
 pub mod cloudformation;
 pub mod controls;
 pub mod dns;
 pub mod identity;
 pub mod insights;
+pub mod kubernetes;
 pub mod program;
 pub mod rds;
 pub mod secrets;
