@@ -7,4 +7,6 @@ pub mod ledger;
 pub mod pg;
 #[cfg(test)]
 pub mod testing;
+pub mod standin;
+pub mod web;
 pub mod world;

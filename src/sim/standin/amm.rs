@@ -1,0 +1,172 @@
+//! `amm.sh`: deploys an infrastructure and a partition, as the team's script of that name does.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::arguments::Arguments;
+use super::{SiteClient, say, vault};
+use crate::sim::world::deploy::Deploy;
+
+const RESET: &str = "\x1b[0m";
+const BOLD_BLUE: &str = "\x1b[1;34m";
+const GREEN: &str = "\x1b[32m";
+const RED: &str = "\x1b[31m";
+const GREY: &str = "\x1b[90m";
+
+/// How often the deploy's progress is read.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// How often in a row the site may not answer before the script gives up.
+const PATIENCE: u32 = 50;
+
+struct Script<'a> {
+    site: &'a SiteClient,
+    infrastructure: String,
+    partition: String,
+    profile: String,
+    region: String,
+}
+
+/// Runs the script; answers its exit code.
+pub async fn main(site: &SiteClient, args: Vec<String>) -> i32 {
+    let arguments = Arguments::parse(&args, &["force"], &[]);
+    let [infrastructure, partition] = arguments.words()[..] else {
+        error("usage: amm.sh [--profile PROFILE] [--region REGION] INFRASTRUCTURE PARTITION");
+        return 2;
+    };
+    let derived = format!("Admin-{infrastructure}");
+    let script = Script {
+        site,
+        infrastructure: infrastructure.to_owned(),
+        partition: partition.to_owned(),
+        profile: arguments.value("profile").map_or(derived, str::to_owned),
+        region: arguments.value("region").unwrap_or_default().to_owned(),
+    };
+    match script.run().await {
+        Ok(()) => {
+            step("Step 3: Done!");
+            say(&format!("{GREEN}status: succeeded{RESET}\n"));
+            0
+        }
+        Err(message) => {
+            error(&message);
+            say(&format!("{RED}status: failed{RESET}\n"));
+            1
+        }
+    }
+}
+
+impl Script<'_> {
+    async fn run(&self) -> Result<(), String> {
+        let Self { infrastructure, partition, profile, region, .. } = self;
+        say(&format!("{BOLD_BLUE}amm.sh{RESET} {infrastructure} {partition}\n"));
+        say(&format!("{GREY}aws_profile={profile} aws_region=\"{region}\"{RESET}\n"));
+        check_profile(profile)?;
+        step("Step 1: Resolve secrets");
+        resolve(vault::SENTRY_DSN).map_err(|why| format!("{why}\n[ERROR] Sentry DSN not available in 1Password"))?;
+        resolve(vault::AMPLIFY_TOKEN)?;
+        step(&format!("Step 2: Deploy {infrastructure} and {infrastructure}-{partition}"));
+        self.deploy().await?;
+        step("Step 2.2.4: Secrets");
+        resolve(&vault::api_key(partition))?;
+        note("pushed ARDA-API-KEY to the partition");
+        Ok(())
+    }
+
+    /// Starts the deploy of the stacks and prints its lines until it has ended.
+    async fn deploy(&self) -> Result<(), String> {
+        let request =
+            json!({ "infrastructure": self.infrastructure, "partition": self.partition, "profile": self.profile });
+        let answer = self.site.post("/__sim/deploy", &request).await.map_err(|error| error.to_string())?;
+        if !answer.status().is_success() {
+            let body: Value = answer.json().await.unwrap_or_default();
+            return Err(body["error"].as_str().unwrap_or("the deploy was refused").to_owned());
+        }
+        let mut headings = BTreeSet::new();
+        let (mut printed, mut silent) = (0, 0);
+        loop {
+            tokio::time::sleep(LOOK_AGAIN).await;
+            let deploy = match self.progress().await {
+                Ok(deploy) => deploy,
+                Err(error) if silent >= PATIENCE => return Err(error.to_string()),
+                Err(_) => {
+                    silent += 1;
+                    continue;
+                }
+            };
+            silent = 0;
+            for line in deploy.lines.iter().filter(|line| line.seq > printed) {
+                self.head(&line.text, &mut headings);
+                say(&format!("  {}\n", line.text));
+            }
+            printed = deploy.lines.last().map_or(printed, |line| line.seq);
+            match (deploy.done, deploy.failed) {
+                (true, None) => return Ok(()),
+                (true, Some(why)) => return Err(why),
+                (false, _) => {}
+            }
+        }
+    }
+
+    async fn progress(&self) -> reqwest::Result<Deploy> {
+        self.site.get(&format!("/__sim/deploy?partition={}", self.partition)).await?.json().await
+    }
+
+    /// Prints the heading of the part that a line belongs to, once.
+    fn head(&self, line: &str, headings: &mut BTreeSet<&'static str>) {
+        let of_partition = line.contains(&format!("{}-{}-", self.infrastructure, self.partition));
+        let (key, heading) = if of_partition {
+            ("2.2", format!("Step 2.2: CDK deploy of partition {}", self.partition))
+        } else {
+            ("2.1", format!("Step 2.1: CDK deploy of infrastructure {} --force", self.infrastructure))
+        };
+        let first = headings.insert(key);
+        // A line of neither kind at the end belongs to what was last.
+        if first && !(key == "2.1" && headings.contains("2.2")) {
+            step(&heading);
+        }
+    }
+}
+
+/// Reads a secret through `op`, as the real script does; its value is not printed.
+fn resolve(reference: &str) -> Result<(), String> {
+    let read = Command::new("op").args(["read", reference]).stdin(Stdio::inherit()).output();
+    let read = read.map_err(|error| format!("cannot start op: {error}"))?;
+    if !read.status.success() {
+        return Err(String::from_utf8_lossy(&read.stderr).trim().to_owned());
+    }
+    if read.stdout.iter().all(u8::is_ascii_whitespace) {
+        return Err(format!("[ERROR] {reference} is empty"));
+    }
+    note(&format!("resolved {reference}"));
+    Ok(())
+}
+
+/// Fails where the AWS configuration has no such profile.
+fn check_profile(profile: &str) -> Result<(), String> {
+    let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".aws/config");
+    let file = std::env::var_os("AWS_CONFIG_FILE").map_or_else(home, PathBuf::from);
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    let heading = format!("[profile {profile}]");
+    if text.lines().any(|line| line.trim() == heading) {
+        return Ok(());
+    }
+    Err(format!("The config profile ({profile}) could not be found"))
+}
+
+fn step(text: &str) {
+    say(&format!("{BOLD_BLUE}==> {text}{RESET}\n"));
+}
+
+fn note(text: &str) {
+    say(&format!("{GREY}    {text}{RESET}\n"));
+}
+
+fn error(text: &str) {
+    let text = text.strip_prefix("[ERROR] ").unwrap_or(text);
+    say(&format!("{RED}[ERROR]{RESET} {text}\n"));
+}

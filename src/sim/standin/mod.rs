@@ -1,0 +1,170 @@
+//! Stand-ins for the programs that an operator's steps run: `amm.sh`, `op`, `helm`, `docker`, `gh`, `aws`.
+//!
+//! On PATH stands a script of one line that starts this binary again as `stand-in NAME …`. What the program would do happens
+//! at the site: the stand-in carries its arguments there over HTTP and prints what comes back. `amm.sh` and `aws` have a part
+//! of their own here, because they run other programs.
+
+mod amm;
+mod arguments;
+mod aws;
+mod docker;
+mod gh;
+mod helm;
+mod op;
+pub mod vault;
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::world::Site;
+
+/// Programs that stand on PATH.
+pub const ON_PATH: [&str; 5] = ["op", "helm", "docker", "gh", "aws"];
+
+/// Name of the directory in which the stand-ins are; by it `aws` tells itself from the real one.
+pub const DIRECTORY: &str = "stand-ins";
+
+/// The variable that leads a stand-in to its site.
+pub const SITE_VARIABLE: &str = "COCKPIT_SITE";
+
+/// What a program prints and how it exits.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// Standard output.
+    pub out: String,
+    /// Standard error.
+    pub err: String,
+    /// Exit code.
+    pub code: i32,
+}
+
+/// What a program was called with.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Call {
+    args: Vec<String>,
+    /// Texts of files that the program would read, by the path that it was given; none for one that is not there.
+    #[serde(default)]
+    files: Vec<(String, Option<String>)>,
+}
+
+#[derive(Clone)]
+struct Programs {
+    site: Arc<Site>,
+    merged: Arc<Mutex<Vec<gh::Merged>>>,
+}
+
+impl Answer {
+    fn out(text: impl Into<String>) -> Self {
+        Self { out: text.into(), ..Self::default() }
+    }
+
+    fn failed(text: impl Into<String>) -> Self {
+        Self { err: text.into(), code: 1, ..Self::default() }
+    }
+}
+
+/// The site's side: `POST /__sim/program/NAME` runs one, `GET /__sim/speed` says how fast the site's time goes.
+pub fn router(site: Arc<Site>) -> Router {
+    Router::new()
+        .route("/__sim/program/{name}", post(run))
+        .route("/__sim/speed", get(speed))
+        .with_state(Programs { site, merged: Arc::default() })
+}
+
+async fn speed(State(programs): State<Programs>) -> Json<f64> {
+    Json(programs.site.speed)
+}
+
+async fn run(State(programs): State<Programs>, Path(name): Path<String>, Json(call): Json<Call>) -> Response {
+    let site = &programs.site;
+    let answer = match name.as_str() {
+        "op" => op::run(site, &call.args).await,
+        "helm" => helm::run(site, &call).await,
+        "docker" => docker::run(site, &call.args),
+        "gh" => gh::run(site, &programs.merged, &call.args),
+        "aws" => aws::sign_in(site, &call.args),
+        _ => {
+            let error = format!("there is no stand-in for {name}");
+            return (StatusCode::NOT_FOUND, Json(json!({ "error": error }))).into_response();
+        }
+    };
+    Json(answer).into_response()
+}
+
+/// Runs the stand-in of that name; answers its exit code.
+pub async fn main(name: &str, args: Vec<String>) -> i32 {
+    let Ok(address) = std::env::var(SITE_VARIABLE) else {
+        say_error(&format!(
+            "{name}: this is the stand-in of a simulated site, and {SITE_VARIABLE} does not say where it is"
+        ));
+        return 2;
+    };
+    let site = SiteClient { address, client: reqwest::Client::new() };
+    match name {
+        "amm.sh" => amm::main(&site, args).await,
+        "aws" => aws::main(&site, args).await,
+        "helm" => {
+            let files = helm::files(&args);
+            site.program(name, Call { args, files }).await
+        }
+        _ => site.program(name, Call { args, files: Vec::new() }).await,
+    }
+}
+
+/// The site as a stand-in reaches it.
+struct SiteClient {
+    address: String,
+    client: reqwest::Client,
+}
+
+impl SiteClient {
+    /// Lets the site run a program, prints what it says.
+    async fn program(&self, name: &str, call: Call) -> i32 {
+        match self.post(&format!("/__sim/program/{name}"), &call).await {
+            Ok(answer) => match answer.json::<Answer>().await {
+                Ok(Answer { out, err, code }) => {
+                    say(&out);
+                    say_error(err.trim_end());
+                    code
+                }
+                Err(error) => trouble(name, &error),
+            },
+            Err(error) => trouble(name, &error),
+        }
+    }
+
+    async fn post(&self, path: &str, body: &impl Serialize) -> reqwest::Result<reqwest::Response> {
+        self.client.post(format!("{}{path}", self.address)).json(body).send().await
+    }
+
+    async fn get(&self, path: &str) -> reqwest::Result<reqwest::Response> {
+        let request = self.client.get(format!("{}{path}", self.address)).timeout(Duration::from_secs(10));
+        request.send().await?.error_for_status()
+    }
+}
+
+fn trouble(name: &str, error: &reqwest::Error) -> i32 {
+    say_error(&format!("{name}: the simulated site does not answer: {error}"));
+    2
+}
+
+/// Prints as a program does. Nobody reading any more is no error of ours.
+fn say(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+fn say_error(text: &str) {
+    if !text.is_empty() {
+        let _ = writeln!(std::io::stderr().lock(), "{text}");
+    }
+}
