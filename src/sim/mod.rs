@@ -5,8 +5,8 @@ pub mod dns;
 pub mod kube;
 pub mod ledger;
 pub mod pg;
+pub mod standin;
 #[cfg(test)]
 pub mod testing;
-pub mod standin;
 pub mod web;
 pub mod world;
