@@ -1,6 +1,6 @@
 //! A session with one instance: authentication, transactions, the simple and the extended protocol.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -85,6 +85,7 @@ impl Server {
             session.database = client.metadata().get("database").cloned().unwrap_or_else(|| said("user"));
             session.application = said("application_name");
             session.pid = client.pid_and_secret_key().0;
+            session.settings = startup_settings(&said("options"));
         }
     }
 
@@ -146,7 +147,7 @@ impl Server {
             ("transaction_read_only", value) => session.read_only = value.map(|value| value == "on"),
             ("application_name", value) => session.application = value.unwrap_or_default().to_owned(),
             (_, Some(value)) => {
-                session.settings.insert(name.to_owned(), value.to_owned());
+                session.settings.insert(name.to_owned(), settings::normal(name, value));
             }
             (_, None) => {
                 session.settings.remove(name);
@@ -154,6 +155,12 @@ impl Server {
         }
         Ok(Response::Execution(Tag::new("SET")))
     }
+}
+
+/// The settings that a client gives with the start of the session: `-c name=value -c …`.
+fn startup_settings(options: &str) -> BTreeMap<String, String> {
+    let settings = options.split_whitespace().filter(|word| *word != "-c").filter_map(|word| word.split_once('='));
+    settings.map(|(name, value)| (name.to_lowercase(), settings::normal(name, value))).collect()
 }
 
 /// The password of the plan's role, hashed as the protocol has it.

@@ -74,6 +74,26 @@ pub fn is_settable(seen: &Seen, name: &str) -> bool {
     !seen.live.contains_key(name) && !GUARDED.contains(&name) && !servers.contains(&name)
 }
 
+/// A value as `SHOW` prints it: times in the largest unit that divides them.
+pub fn normal(name: &str, value: &str) -> String {
+    match (unit(name), value.trim().trim_end_matches("ms").trim().parse::<i64>()) {
+        (Some("ms"), Ok(ms)) if ms > 0 && ms % 1000 == 0 => format!("{}s", ms / 1000),
+        (Some("ms"), Ok(ms)) if ms > 0 => format!("{ms}ms"),
+        _ => value.to_owned(),
+    }
+}
+
+/// The unit in which a setting is counted.
+fn unit(name: &str) -> Option<&'static str> {
+    match name {
+        "log_min_duration_statement" | "statement_timeout" | "lock_timeout" | "idle_in_transaction_session_timeout" => {
+            Some("ms")
+        }
+        "log_temp_files" | "work_mem" => Some("kB"),
+        _ => None,
+    }
+}
+
 /// Columns of pg_settings.
 pub static COLUMNS: [(&str, Type); 8] = [
     ("name", Type::TEXT),
@@ -130,12 +150,8 @@ fn row(seen: &Seen, name: &str) -> Vec<Value> {
 
 /// The value in the setting's own unit, as pg_settings has it: `500ms` is 500 with unit ms, `2s` is 2000.
 fn in_unit(name: &str, shown: &str) -> (String, Option<&'static str>) {
-    let unit = match name {
-        "log_min_duration_statement" | "statement_timeout" | "lock_timeout" | "idle_in_transaction_session_timeout" => {
-            "ms"
-        }
-        "log_temp_files" | "work_mem" => "kB",
-        _ => return (shown.to_owned(), None),
+    let Some(unit) = unit(name) else {
+        return (shown.to_owned(), None);
     };
     let digits = shown.find(|c: char| !c.is_ascii_digit() && c != '-').unwrap_or(shown.len());
     let (number, suffix) = shown.split_at(digits);

@@ -1,0 +1,127 @@
+//! SQL sessions with one instance, or with whatever the writer endpoint leads to.
+//!
+//! A session is with the server that its name led to when it began; after a failover it must be made anew. Names are
+//! resolved by our own resolver, so that no cache of this machine keeps a session at the old writer.
+
+mod session;
+#[cfg(test)]
+mod stock_tests;
+#[cfg(test)]
+mod tests;
+mod tls;
+mod trouble;
+
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use tokio::time::timeout;
+use tokio_postgres::config::SslMode;
+use tokio_postgres::{Config, NoTls};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+pub use session::{
+    IdleInTransaction, Session, Setting, Statement, StatementCounters, StatementsProbe, Topology, WhoAmI, WriteProbe,
+};
+
+use super::dns::Resolver;
+use super::{Trouble, TroubleKind};
+use crate::runbook::plan::{SqlTarget, TlsMode};
+
+/// How long resolving, connecting and signing in may take together.
+const CONNECT: Duration = Duration::from_secs(5);
+/// How long the server may work on one statement.
+const STATEMENT: Duration = Duration::from_secs(4);
+/// How long an answer may take to arrive; longer than the server may work, so that its own word comes first.
+const ANSWER: Duration = Duration::from_secs(6);
+
+/// The name by which the cockpit is seen in pg_stat_activity.
+const APPLICATION: &str = "aurora-cockpit";
+
+/// Makes sessions with the databases of one partition.
+#[derive(Clone)]
+pub struct Connector {
+    resolver: Resolver,
+    database: String,
+    user: String,
+    tls: Option<MakeRustlsConnect>,
+}
+
+impl std::fmt::Debug for Connector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connector")
+            .field("database", &self.database)
+            .field("user", &self.user)
+            .field("tls", &self.tls.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Connector {
+    /// A connector for a partition's databases. Reads the file of authorities; calls nobody.
+    ///
+    /// # Errors
+    /// The authorities cannot be read.
+    pub fn new(resolver: Resolver, target: &SqlTarget) -> Result<Self, Trouble> {
+        let tls = match target.tls {
+            TlsMode::Disable => None,
+            TlsMode::VerifyFull => Some(MakeRustlsConnect::new(tls::config(target.ca_file.as_deref())?)),
+        };
+        Ok(Self { resolver, database: target.database.clone(), user: target.user.clone(), tls })
+    }
+
+    /// Begins a session with whatever `host` leads to now.
+    ///
+    /// # Errors
+    /// `NotFound` for a name or database that does not exist, `Unreachable` where nobody answers (a server that starts or
+    /// stops included), `Denied` where the sign-in or the server's certificate is refused.
+    pub async fn connect(&self, host: &str, port: u16, password: &SecretString) -> Result<Session, Trouble> {
+        let call = format!("connect to {host}:{port}");
+        match timeout(CONNECT, self.open(&call, host, port, password)).await {
+            Ok(session) => session,
+            Err(_) => {
+                let message = format!("no session within {} s", CONNECT.as_secs());
+                Err(Trouble::new(call, TroubleKind::Unreachable, message))
+            }
+        }
+    }
+
+    async fn open(&self, call: &str, host: &str, port: u16, password: &SecretString) -> Result<Session, Trouble> {
+        let resolved = self.resolver.resolve(host).await?;
+        let mut config = Config::new();
+        config
+            .user(&self.user)
+            .dbname(&self.database)
+            .password(password.expose_secret())
+            .application_name(APPLICATION)
+            // The server keeps these even if this process dies in the middle of something.
+            .options(format!(
+                "-c statement_timeout={} -c lock_timeout=1000 -c idle_in_transaction_session_timeout=5000",
+                STATEMENT.as_millis()
+            ))
+            .ssl_mode(if self.tls.is_some() { SslMode::Require } else { SslMode::Disable })
+            .connect_timeout(CONNECT)
+            .tcp_user_timeout(ANSWER)
+            .keepalives(true)
+            .keepalives_idle(Duration::from_secs(2))
+            .keepalives_interval(Duration::from_secs(1))
+            .keepalives_retries(3);
+        for address in &resolved.addresses {
+            // The name goes with each address: the certificate is verified against the name.
+            config.host(host).hostaddr(*address).port(port);
+        }
+        let failed = |error| trouble::while_connecting(call, error);
+        let client = match &self.tls {
+            None => {
+                let (client, connection) = config.connect(NoTls).await.map_err(failed)?;
+                tokio::spawn(connection);
+                client
+            }
+            Some(tls) => {
+                let (client, connection) = config.connect(tls.clone()).await.map_err(failed)?;
+                tokio::spawn(connection);
+                client
+            }
+        };
+        Ok(Session::new(client, resolved.addresses))
+    }
+}
