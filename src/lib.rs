@@ -7,4 +7,5 @@ pub mod journal;
 pub mod runbook;
 pub mod sim;
 pub mod steps;
+pub mod telemetry;
 pub mod watch;

@@ -204,6 +204,7 @@ impl Node {
     pub fn overlay(&mut self, over: Self, key: &str, problems: &mut Vec<Problem>) {
         match (&mut self.value, over.value) {
             (Value::Table(entries), Value::Table(others)) => {
+                drop_alternatives(entries, &others, key);
                 for other in others {
                     match entries.iter_mut().find(|entry| entry.name == other.name) {
                         Some(entry) => entry.node.overlay(other.node, &joined(key, &other.name), problems),
@@ -228,6 +229,19 @@ impl Node {
                 self.place = over.place;
             }
         }
+    }
+}
+
+/// Tables of which exactly one key is given: whoever lays another one over it means it instead.
+const ALTERNATIVES: [(&str, &[&str]); 2] =
+    [("password", &["op", "secrets-manager", "env"]), ("deploy", &["helm", "elsewhere"])];
+
+fn drop_alternatives(entries: &mut Vec<Entry>, others: &[Entry], key: &str) {
+    let table = key.rsplit('.').next().unwrap_or_default();
+    let Some((_, names)) = ALTERNATIVES.iter().find(|(name, _)| *name == table) else { return };
+    let chosen = others.iter().find(|other| names.contains(&other.name.as_str()));
+    if let Some(chosen) = chosen {
+        entries.retain(|entry| entry.name == chosen.name || !names.contains(&entry.name.as_str()));
     }
 }
 

@@ -2,11 +2,13 @@
 //! with everything that is wrong with it, each with file, line and key, before anything starts.
 
 mod document;
+pub mod paths;
 mod placeholder;
 mod problem;
 mod resolve;
 pub mod rollout;
 mod scope;
+pub mod settings;
 mod shape;
 mod steps;
 mod values;
@@ -22,6 +24,9 @@ use crate::runbook::plan::Plan;
 
 /// The rollout that the cockpit ships with: name and text.
 pub const SHIPPED: (&str, &str) = ("pdev-479.toml", include_str!("../../config/rollouts/pdev-479.toml"));
+
+/// The smallest useful rollout, written by `aurora-cockpit init` as a first file.
+pub const MINIMAL: &str = include_str!("../../config/rollouts/minimal.toml");
 
 /// Environment variable that names an overlay where `--overlay` does not.
 pub const OVERLAY_VARIABLE: &str = "AURORA_COCKPIT_OVERLAY";

@@ -23,7 +23,11 @@ pub(super) enum Unresolved {
 /// The tree with every placeholder in its texts resolved.
 pub(super) fn resolve(node: &Node, key: &str, names: &impl Names, problems: &mut Vec<Problem>) -> Node {
     let value = match &node.value {
-        Value::Text(text) => Value::Text(resolve_text(text, &node.place, key, names, problems)),
+        Value::Text(text) => {
+            let (resolved, unmet) = resolve_text(text, names);
+            problems.extend(unmet.iter().map(|unmet| problem(unmet, &node.place, key, names)));
+            Value::Text(resolved)
+        }
         Value::List(items) => Value::List(items.iter().map(|item| resolve(item, key, names, problems)).collect()),
         Value::Table(entries) => {
             let mut entry = |entry: &Entry| Entry {
@@ -37,15 +41,21 @@ pub(super) fn resolve(node: &Node, key: &str, names: &impl Names, problems: &mut
     Node { place: node.place.clone(), value }
 }
 
-/// A text with its placeholders resolved. `$${` stands for a literal `${`.
-pub(super) fn resolve_text(
-    text: &str,
-    place: &Place,
-    key: &str,
-    names: &impl Names,
-    problems: &mut Vec<Problem>,
-) -> String {
+/// A placeholder without a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Unmet {
+    /// As it is written, `${` and `}` included.
+    pub placeholder: String,
+    /// Why; none where it is not even complete.
+    pub why: Option<Unresolved>,
+}
+
+/// A text with its placeholders resolved, and those that have no value. `$${` stands for a literal `${`.
+///
+/// A placeholder without a value stays as it is written, by which later checks know that it was reported.
+pub(super) fn resolve_text(text: &str, names: &impl Names) -> (String, Vec<Unmet>) {
     let mut resolved = String::new();
+    let mut unmet = Vec::new();
     let mut rest = text;
     while let Some(start) = rest.find("${") {
         if let Some(literal) = rest[..start].strip_suffix('$') {
@@ -56,25 +66,31 @@ pub(super) fn resolve_text(
         }
         resolved.push_str(&rest[..start]);
         let Some(length) = rest[start..].find('}') else {
-            problems.push(place.of(&rest[start..]).problem(key, "`${` has no `}`", None));
-            return resolved;
+            rest = &rest[start..];
+            unmet.push(Unmet { placeholder: rest.to_owned(), why: None });
+            break;
         };
         let placeholder = &rest[start..=start + length];
-        let name = &placeholder[2..placeholder.len() - 1];
-        match names.value(name) {
+        match names.value(&placeholder[2..placeholder.len() - 1]) {
             Ok(value) => resolved.push_str(&value),
-            Err(why) => problems.push(unresolved(placeholder, name, why, place, key, names)),
+            Err(why) => {
+                resolved.push_str(placeholder);
+                unmet.push(Unmet { placeholder: placeholder.to_owned(), why: Some(why) });
+            }
         }
         rest = &rest[start + length + 1..];
     }
-    resolved + rest
+    (resolved + rest, unmet)
 }
 
-fn unresolved(placeholder: &str, name: &str, why: Unresolved, place: &Place, key: &str, names: &impl Names) -> Problem {
+fn problem(unmet: &Unmet, place: &Place, key: &str, names: &impl Names) -> Problem {
+    let Unmet { placeholder, why } = unmet;
     let place = place.of(placeholder);
     match why {
-        Unresolved::Absent(why) => place.problem(key, format!("{placeholder} has no value: {why}"), None),
-        Unresolved::Undefined => {
+        None => place.problem(key, "`${` has no `}`", None),
+        Some(Unresolved::Absent(why)) => place.problem(key, format!("{placeholder} has no value: {why}"), None),
+        Some(Unresolved::Undefined) => {
+            let name = placeholder.trim_start_matches("${").trim_end_matches('}');
             let known = names.known();
             let help = meant(name, known.iter().map(String::as_str).collect::<Vec<_>>());
             place.problem(key, format!("{placeholder} is not defined"), help)

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use super::document::Node;
-use super::placeholder::{Names, Unresolved, resolve_text};
+use super::placeholder::{Names, Unmet, Unresolved, resolve_text};
 use super::values;
 
 /// Names without a prefix, and the keys of the partition that hold their values.
@@ -68,11 +68,13 @@ impl Names for Scope<'_> {
             return Err(Unresolved::Absent("it refers to itself".to_owned()));
         }
         self.under_way.borrow_mut().push(name.to_owned());
-        let mut problems = Vec::new();
-        let value = resolve_text(text, &node.place, "", self, &mut problems);
+        let (value, unmet) = resolve_text(text, self);
         self.under_way.borrow_mut().pop();
-        if let Some(problem) = problems.pop() {
-            return Err(Unresolved::Absent(problem.message));
+        if let Some(Unmet { placeholder, why }) = unmet.into_iter().next() {
+            return Err(match why {
+                Some(absent @ Unresolved::Absent(_)) => absent,
+                _ => Unresolved::Absent(format!("its own value refers to {placeholder}, which is not defined")),
+            });
         }
         Ok(match name {
             "infrastructure_lower" => value.to_lowercase(),

@@ -64,6 +64,7 @@ pub(super) fn steps(
     findings: &mut Findings,
 ) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
+    let mut all_read = true;
     for item in below(top, "steps") {
         let listed = item.node.get("partitions").map(Node::items);
         let takes = |names: &[Node]| names.iter().any(|name| name.text() == Some(partition.name.as_str()));
@@ -72,11 +73,15 @@ pub(super) fn steps(
         }
         let resolved = placeholder::resolve(item.node, &item.key, scope, &mut findings.problems);
         let at = At { node: &resolved, key: item.key.clone() };
-        let Some(file) = findings.typed::<StepFile>(&at) else { continue };
+        let Some(file) = findings.typed::<StepFile>(&at) else {
+            all_read = false;
+            continue;
+        };
         check_declared(&at, partition_at, file.kind, declared, findings);
-        let reader = StepReader { at: &at, file: &file, partition, before: &steps };
-        if let Some(step) = reader.step(findings) {
-            steps.push(step);
+        let reader = StepReader { at: &at, file: &file, partition, before: &steps, all_read };
+        match reader.step(findings) {
+            Some(step) => steps.push(step),
+            None => all_read = false,
         }
     }
     steps
@@ -102,6 +107,8 @@ struct StepReader<'a> {
     partition: &'a Partition,
     /// The partition's steps before this one.
     before: &'a [Step],
+    /// Whether all of them could be read; if not, what seems to be missing may stand in one that was reported already.
+    all_read: bool,
 }
 
 impl StepReader<'_> {
@@ -230,7 +237,7 @@ impl StepReader<'_> {
         });
         let taken: Vec<_> = taken.collect();
         let Some(file) = &self.file.delete_snapshot else {
-            if taken.is_empty() {
+            if taken.is_empty() && self.all_read {
                 let message = format!("no earlier step of partition `{}` takes a snapshot", self.partition.name);
                 findings.add(self.at, &["delete-snapshot"], message, None);
             }
@@ -238,7 +245,7 @@ impl StepReader<'_> {
         };
         let id = file.id.to_lowercase();
         // Deleting is for the snapshot of this rollout only; any other may be somebody's last resort.
-        if !taken.iter().any(|snapshot| snapshot.id == id) {
+        if self.all_read && !taken.iter().any(|snapshot| snapshot.id == id) {
             let message = format!("no earlier step of partition `{}` takes the snapshot `{id}`", self.partition.name);
             findings.add(self.at, &["delete-snapshot", "id"], message, None);
         }
