@@ -380,7 +380,7 @@ impl Session {
         }
     }
 
-    async fn simple(&self, call: &str, sql: &str) -> Result<Vec<SimpleQueryMessage>, Trouble> {
+    pub(super) async fn simple(&self, call: &str, sql: &str) -> Result<Vec<SimpleQueryMessage>, Trouble> {
         match timeout(ANSWER, self.client.simple_query(sql)).await {
             Ok(answer) => answer.map_err(|error| trouble::while_asking(call, error)),
             Err(_) => Err(silent(call)),
