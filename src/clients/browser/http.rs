@@ -1,0 +1,254 @@
+//! A sign-in by HTTP alone, where there is no browser: what the server does is seen, what the page's scripts do is not.
+
+use std::time::{Duration, Instant};
+
+use reqwest::{Client, Response, Url};
+use secrecy::ExposeSecret as _;
+
+use super::{Credentials, SignIn, Visit, Visited};
+use crate::clients::cause::{is_connect, root_words};
+use crate::clients::{Trouble, TroubleKind};
+use crate::runbook::event::{AppMeasure, AppRequest};
+use crate::runbook::text::{clean_line, mask};
+
+const CALL: &str = "http check";
+
+/// Signs in by HTTP: the front page, its sign-in form, the page where that leads.
+pub async fn http_check(visit: &Visit, credentials: &Credentials) -> Result<Visited, Trouble> {
+    match tokio::time::timeout(visit.limit, check(visit, credentials)).await {
+        Ok(visited) => visited,
+        Err(_) => {
+            let words = format!("{} took longer than {} s", visit.url, visit.limit.as_secs());
+            Err(Trouble::new(CALL, TroubleKind::NoAnswer, words))
+        }
+    }
+}
+
+async fn check(visit: &Visit, credentials: &Credentials) -> Result<Visited, Trouble> {
+    let client = Client::builder().cookie_store(true).connect_timeout(Duration::from_secs(5)).build();
+    let client = client.map_err(|error| trouble(&error))?;
+    let secrets = [credentials.username.expose_secret(), credentials.password.expose_secret()];
+    let spoken = |text: &str| mask(&clean_line(text), &secrets);
+    let mut requests = Vec::new();
+    let front = fetch("GET", client.get(&visit.url), &mut requests).await?;
+    let notices = banner(&front.body).map(|text| spoken(&text)).into_iter().collect();
+    let Some(form) = Form::find(&front.body) else {
+        return Ok(visited(SignIn::NoForm, notices, &front, requests, &spoken));
+    };
+    let action =
+        front.url.join(&form.action).map_err(|error| Trouble::new(CALL, TroubleKind::Malformed, error.to_string()))?;
+    if action.origin() != front.url.origin() {
+        // The credentials belong to this application, whatever its page says.
+        let words = format!("the sign-in form leads to {action}, elsewhere than {}; nothing was sent", front.url);
+        return Err(Trouble::new(CALL, TroubleKind::Refused, words));
+    }
+    let fields = form.filled(secrets[0], secrets[1]);
+    let landing = fetch("POST", client.post(action).form(&fields), &mut requests).await?;
+    let is_in = landing.status < 400 && Form::find(&landing.body).is_none();
+    let sign_in = if is_in {
+        SignIn::Accepted
+    } else {
+        SignIn::Refused { banner: banner(&landing.body).map(|text| spoken(&text)) }
+    };
+    Ok(visited(sign_in, notices, &landing, requests, &spoken))
+}
+
+fn visited(
+    sign_in: SignIn,
+    notices: Vec<String>,
+    page: &Page,
+    requests: Vec<AppRequest>,
+    spoken: &dyn Fn(&str) -> String,
+) -> Visited {
+    let measure = AppMeasure {
+        by: "http".to_owned(),
+        landed: Some(spoken(page.url.as_str())),
+        timings: vec![("responseStart".to_owned(), page.start), ("responseEnd".to_owned(), page.end)],
+        requests,
+        console_errors: Vec::new(),
+        anomalies: Vec::new(),
+        screenshot: None,
+    };
+    Visited { sign_in, notices, measure }
+}
+
+/// A page with how long it took, redirections included.
+struct Page {
+    url: Url,
+    status: u16,
+    body: String,
+    /// Milliseconds until its head was there.
+    start: u64,
+    /// Milliseconds until it was there.
+    end: u64,
+}
+
+async fn fetch(
+    method: &str,
+    request: reqwest::RequestBuilder,
+    requests: &mut Vec<AppRequest>,
+) -> Result<Page, Trouble> {
+    let began = Instant::now();
+    let millis = |began: Instant| u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let (client, request) = request.build_split();
+    let request = request.map_err(|error| trouble(&error))?;
+    let path = request.url().path().to_owned();
+    let answer: Response = client.execute(request).await.map_err(|error| trouble(&error))?;
+    let (url, status, start) = (answer.url().clone(), answer.status().as_u16(), millis(began));
+    let body = answer.text().await.map_err(|error| trouble(&error))?;
+    let end = millis(began);
+    requests.push(AppRequest { method: method.to_owned(), url: path, status, millis: end });
+    Ok(Page { url, status, body, start, end })
+}
+
+fn trouble(error: &reqwest::Error) -> Trouble {
+    let kind = if error.is_builder() {
+        TroubleKind::Refused
+    } else if error.is_connect() || is_connect(error) {
+        TroubleKind::Unreachable
+    } else if error.is_decode() {
+        TroubleKind::Malformed
+    } else {
+        TroubleKind::NoAnswer
+    };
+    Trouble::new(CALL, kind, root_words(error))
+}
+
+/// A sign-in form: one with a password field.
+#[derive(Debug, PartialEq, Eq)]
+struct Form {
+    action: String,
+    /// Name of the field for the user's name.
+    username: String,
+    /// Name of the field for the password.
+    password: String,
+    /// Fields that the page filled in itself, against forged requests for one.
+    hidden: Vec<(String, String)>,
+}
+
+impl Form {
+    /// The first sign-in form of a page.
+    fn find(page: &str) -> Option<Self> {
+        let mut rest = page;
+        while let Some(start) = find_tag(rest, "form") {
+            let (form_tag, after) = tag(&rest[start..]);
+            let inner = &after[..after.to_ascii_lowercase().find("</form").unwrap_or(after.len())];
+            if let Some(form) = Self::read(form_tag, inner) {
+                return Some(form);
+            }
+            rest = after;
+        }
+        None
+    }
+
+    fn read(form_tag: &str, inner: &str) -> Option<Self> {
+        let (mut username, mut password, mut hidden) = (None, None, Vec::new());
+        let mut rest = inner;
+        while let Some(start) = find_tag(rest, "input") {
+            let (input, after) = tag(&rest[start..]);
+            rest = after;
+            let Some(name) = attribute(input, "name") else { continue };
+            match attribute(input, "type").unwrap_or_default().to_ascii_lowercase().as_str() {
+                "password" => password = password.or(Some(name)),
+                "hidden" => hidden.push((name, attribute(input, "value").unwrap_or_default())),
+                "" | "text" | "email" => username = username.or(Some(name)),
+                _ => {}
+            }
+        }
+        let action = attribute(form_tag, "action").unwrap_or_default();
+        Some(Self { action, username: username?, password: password?, hidden })
+    }
+
+    fn filled<'a>(&'a self, username: &'a str, password: &'a str) -> Vec<(&'a str, &'a str)> {
+        let given = [(self.username.as_str(), username), (self.password.as_str(), password)];
+        self.hidden.iter().map(|(name, value)| (name.as_str(), value.as_str())).chain(given).collect()
+    }
+}
+
+/// What the page says in an element with the role of an alert.
+fn banner(page: &str) -> Option<String> {
+    let start = page.find("role=\"alert\"").or_else(|| page.find("role='alert'"))?;
+    let after = &page[start..];
+    let inner = &after[after.find('>')? + 1..];
+    let mut text = String::new();
+    let mut in_tag = false;
+    for c in inner[..inner.find("</")?].chars() {
+        match c {
+            '<' => in_tag = true,
+            '>' if in_tag => in_tag = false,
+            c if !in_tag => text.push(c),
+            _ => {}
+        }
+    }
+    let text = unescape(text.trim());
+    (!text.is_empty()).then_some(text)
+}
+
+/// Where the next tag of that name begins.
+fn find_tag(page: &str, name: &str) -> Option<usize> {
+    // ASCII lower case keeps every byte where it was.
+    let lower = page.to_ascii_lowercase();
+    let is_whole =
+        |at: usize| lower[at + 1 + name.len()..].starts_with(|c: char| c.is_whitespace() || "/>".contains(c));
+    lower.match_indices(&format!("<{name}")).map(|(at, _)| at).find(|at| is_whole(*at))
+}
+
+/// The tag at the beginning, without its brackets, and what comes after it. A bracket in quotes ends no tag.
+fn tag(text: &str) -> (&str, &str) {
+    let mut quote = None;
+    for (at, c) in text.char_indices() {
+        match (quote, c) {
+            (None, '>') => return (&text[1..at], &text[at + 1..]),
+            (None, '"' | '\'') => quote = Some(c),
+            (Some(open), c) if open == c => quote = None,
+            _ => {}
+        }
+    }
+    (&text[text.len().min(1)..], "")
+}
+
+/// The value of an attribute of a tag.
+fn attribute(tag: &str, name: &str) -> Option<String> {
+    let lower = tag.to_ascii_lowercase();
+    let key = format!("{name}=");
+    let at = lower.match_indices(&key).map(|(at, _)| at).find(|at| lower[..*at].ends_with(char::is_whitespace))?;
+    let value = &tag[at + key.len()..];
+    let value = match value.chars().next() {
+        Some(quote @ ('"' | '\'')) => value[1..].split(quote).next(),
+        _ => value.split(|c: char| c.is_whitespace() || c == '>').next(),
+    };
+    value.map(unescape)
+}
+
+fn unescape(text: &str) -> String {
+    let named = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&#x27;", "'"), ("&amp;", "&")];
+    named.iter().fold(text.to_owned(), |text, (entity, plain)| text.replace(entity, plain))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sign_in_form_is_found_among_others() {
+        let page = r#"<form action="/search"><input name=q></form>
+            <FORM method="post" action='/signin?a=1&amp;b=2'>
+            <input type="hidden" name="csrf" value="x>y&quot;"><input type="checkbox" name="remember">
+            <input name="email" type="email"><input type=password name=secret></FORM>"#;
+        let form = Form::find(page);
+        let expected = Form {
+            action: "/signin?a=1&b=2".to_owned(),
+            username: "email".to_owned(),
+            password: "secret".to_owned(),
+            hidden: vec![("csrf".to_owned(), "x>y\"".to_owned())],
+        };
+        assert_eq!(form, Some(expected));
+        assert_eq!(Form::find("<format><input type=password name=p>"), None);
+    }
+
+    #[test]
+    fn banners_are_read_as_text() {
+        assert_eq!(banner(r#"<p role="alert" class="b">It&#39;s <b>wrong.</p>"#).as_deref(), Some("It's wrong."));
+        assert_eq!(banner("<p>nothing</p>"), None);
+    }
+}
