@@ -3,6 +3,7 @@
 pub mod control;
 pub mod dns;
 pub mod kube;
+pub mod launch;
 pub mod ledger;
 pub mod pg;
 pub mod standin;

@@ -1,0 +1,83 @@
+//! The site's listeners: one main address, and a port for each Kubernetes API, web application, database and the name server.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use axum::routing::post;
+use axum::{Json, Router};
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+
+use crate::sim::world::Site;
+use crate::sim::{control, dns, kube, pg, standin, web};
+
+/// Where everything listens. It does so until this is dropped.
+pub struct Servers {
+    /// AWS, stand-ins and the site's own interface.
+    pub address: SocketAddr,
+    /// Kubernetes API by infrastructure.
+    pub kubernetes: BTreeMap<String, SocketAddr>,
+    /// Web application by partition.
+    pub web: BTreeMap<String, SocketAddr>,
+    /// Databases.
+    pub databases: pg::Databases,
+    /// Name server.
+    pub names: dns::NameServer,
+    _tasks: JoinSet<io::Result<()>>,
+}
+
+/// Opens all ports; only the main address is chosen by the caller, all others are free ports of the loopback.
+pub async fn listen(site: &Arc<Site>, main: SocketAddr, end: &Arc<Notify>) -> io::Result<Servers> {
+    let mut tasks = JoinSet::new();
+    let listener = TcpListener::bind(main).await.map_err(|error| {
+        io::Error::new(error.kind(), format!("{main}: {error}; choose another address, port 0 takes a free one"))
+    })?;
+    let address = listener.local_addr()?;
+    tasks.spawn(async_serve(listener, main_router(site, end)));
+    let (infrastructures, partitions) = site.read(|world| {
+        let infrastructures: Vec<String> =
+            world.accounts.iter().map(|account| account.infrastructure.clone()).collect();
+        let partitions: Vec<String> = world.partitions.iter().map(|partition| partition.name.clone()).collect();
+        (infrastructures, partitions)
+    });
+    let mut kubernetes = BTreeMap::new();
+    for infrastructure in infrastructures {
+        let router = kube::router(site.clone(), &infrastructure);
+        kubernetes.insert(infrastructure, spawn(&mut tasks, router).await?);
+    }
+    let mut applications = BTreeMap::new();
+    for partition in partitions {
+        let router = web::router(site.clone(), &partition);
+        applications.insert(partition, spawn(&mut tasks, router).await?);
+    }
+    let databases = pg::listen(site.clone()).await?;
+    let names = dns::listen(site.clone()).await?;
+    Ok(Servers { address, kubernetes, web: applications, databases, names, _tasks: tasks })
+}
+
+async fn spawn(tasks: &mut JoinSet<io::Result<()>>, router: Router) -> io::Result<SocketAddr> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let address = listener.local_addr()?;
+    tasks.spawn(async_serve(listener, router));
+    Ok(address)
+}
+
+async fn async_serve(listener: TcpListener, router: Router) -> io::Result<()> {
+    axum::serve(listener, router).await
+}
+
+fn main_router(site: &Arc<Site>, end: &Arc<Notify>) -> Router {
+    let end = end.clone();
+    let ending = move || async move {
+        end.notify_one();
+        Json(json!({ "ending": true }))
+    };
+    Router::new()
+        .route("/__sim/end", post(ending))
+        .merge(control::router(site.clone()))
+        .merge(standin::router(site.clone()))
+}
