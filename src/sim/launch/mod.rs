@@ -4,6 +4,7 @@
 //! Nothing of the user's own AWS, Kubernetes or 1Password configuration is read or written: everything that programs need to
 //! find the site is made in the site's directory, and the environment leads there.
 
+mod arguments;
 mod environment;
 mod servers;
 mod started;
@@ -23,6 +24,7 @@ use tokio::sync::Notify;
 
 use super::world::Site;
 use crate::runbook::plan::Plan;
+pub use arguments::SimArguments;
 pub use started::{StartOptions, Started, end_at, from_environment};
 
 /// Marks a directory as the site's own, so that nothing of anybody else's is ever overwritten.

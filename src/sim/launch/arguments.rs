@@ -1,0 +1,73 @@
+//! The command line of `aurora-cockpit sim`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{LaunchError, Options, serve};
+use crate::config;
+
+/// Runs the simulated site alone, for aws, kubectl, psql and a browser.
+#[derive(Debug, Clone, Args)]
+pub struct SimArguments {
+    /// Main address; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    pub listen: SocketAddr,
+    /// File to write for a shell to source; it is there once the site is ready.
+    #[arg(long, value_name = "FILE")]
+    pub env_file: PathBuf,
+    /// How much faster than the log's times things take.
+    #[arg(long, value_name = "N", default_value_t = 20.0)]
+    pub speed: f64,
+    /// Every random choice comes from it.
+    #[arg(long, value_name = "N", default_value_t = 7)]
+    pub seed: u64,
+    /// Rollout file from which the site is made; the shipped one if left out.
+    #[arg(long, value_name = "FILE")]
+    pub rollout: Option<PathBuf>,
+    /// Scenario file.
+    #[arg(long, value_name = "FILE")]
+    pub scenario: Option<PathBuf>,
+    /// The site's own directory; beside the environment file if left out.
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// Accept an address that others can reach. The site has no protection.
+    #[arg(long)]
+    pub beyond_loopback: bool,
+    /// Leave the session of whoever started it, to outlive the terminal.
+    #[arg(long, hide = true)]
+    pub own_session: bool,
+}
+
+impl SimArguments {
+    /// Runs the site until it is told to end.
+    ///
+    /// # Errors
+    /// The rollout file is wrong, or [`serve`] fails.
+    pub async fn run(self) -> Result<(), LaunchError> {
+        if let Some(scenario) = &self.scenario {
+            let file = scenario.display();
+            return Err(LaunchError::Program(format!(
+                "{file}: this version has no scenarios yet; leave --scenario out"
+            )));
+        }
+        let plan = match &self.rollout {
+            Some(file) => config::load(file, None),
+            None => config::load_text(config::SHIPPED.0, config::SHIPPED.1, None),
+        };
+        let plan = plan.map_err(|problems| LaunchError::Program(problems.to_string()))?;
+        let beside = || self.env_file.with_extension("site");
+        serve(Options {
+            listen: self.listen,
+            beyond_loopback: self.beyond_loopback,
+            dir: self.dir.clone().unwrap_or_else(beside),
+            env_file: self.env_file,
+            speed: self.speed,
+            seed: self.seed,
+            plan,
+            own_session: self.own_session,
+        })
+        .await
+    }
+}
