@@ -146,12 +146,14 @@ impl Run {
             Event::Intent { step, attempt, action } => {
                 let actions = &mut self.attempt_mut(&step, attempt)?.actions;
                 actions.retain(|earlier| earlier.action.key != action.key);
-                actions.push(ActionRun { action, at, outcome: None });
+                actions.push(ActionRun { action, at, outcome: None, settled_at: None });
             }
             Event::ActionSettled { step, attempt, key, outcome } => {
                 let attempt = self.attempt_mut(&step, attempt)?;
                 let action = attempt.actions.iter_mut().find(|action| action.action.key == key);
-                action.ok_or_else(|| format!("{step}: no intent {key}"))?.outcome = Some(outcome);
+                let action = action.ok_or_else(|| format!("{step}: no intent {key}"))?;
+                action.outcome = Some(outcome);
+                action.settled_at = Some(at);
             }
             Event::ProgramStarted { step, attempt, directory, command_line } => {
                 self.attempt_mut(&step, attempt)?.program = Some(ProgramRun { directory, command_line, at });

@@ -6,6 +6,7 @@ pub mod fold;
 pub mod gate;
 pub mod names;
 pub mod plan;
+pub mod shape;
 pub mod state;
 pub mod text;
 pub mod timeline;

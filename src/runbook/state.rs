@@ -120,6 +120,8 @@ pub struct ActionRun {
     pub at: Timestamp,
     /// What became of it; none while nothing is known.
     pub outcome: Option<ActionOutcome>,
+    /// When that was known; for an accepted call, the time of its acceptance.
+    pub settled_at: Option<Timestamp>,
 }
 
 /// A program of an attempt, in a terminal of its own.

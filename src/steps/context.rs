@@ -17,9 +17,9 @@ use crate::runbook::check::{Check, Evidence};
 use crate::runbook::event::{Action, ActionOutcome, Event, Finding, Outcome};
 use crate::runbook::names::{PartitionName, StepRef};
 use crate::runbook::plan::{Partition, Plan, Step};
-use crate::runbook::state::{Attempt, PartitionRun};
+use crate::runbook::state::{ActionRun, Attempt, PartitionRun};
 use crate::runbook::text;
-use crate::watch::{Cadence, Sample};
+use crate::watch::{Cadence, Pace, Sample};
 
 /// How long the other side is given to show the effect of a call whose answer was lost, before it counts as not done.
 const AFTERMATH: Duration = Duration::from_secs(15);
@@ -280,7 +280,9 @@ impl Act {
             Some(Some(ActionOutcome::Refused { .. } | ActionOutcome::FoundUndone { .. })) | None => {}
         }
         let (step, attempt) = self.here();
-        self.recorder.record(Event::Intent { step, attempt, action }).await?;
+        let record = self.recorder.record(Event::Intent { step, attempt, action: action.clone() }).await?;
+        self.attempt.actions.retain(|earlier| earlier.action.key != key);
+        self.attempt.actions.push(ActionRun { action, at: record.at, outcome: None, settled_at: None });
         match fire(self.controls.clone()).await {
             Ok(mark) => {
                 self.settle(&key, ActionOutcome::Accepted { mark }).await?;
@@ -336,8 +338,21 @@ impl Act {
 
     async fn settle(&mut self, key: &str, outcome: ActionOutcome) -> Result<(), Stop> {
         let (step, attempt) = self.here();
-        self.recorder.record(Event::ActionSettled { step, attempt, key: key.to_owned(), outcome }).await?;
+        let event = Event::ActionSettled { step, attempt, key: key.to_owned(), outcome: outcome.clone() };
+        let record = self.recorder.record(event).await?;
+        if let Some(action) = self.attempt.actions.iter_mut().find(|action| action.action.key == key) {
+            action.outcome = Some(outcome);
+            action.settled_at = Some(record.at);
+        }
         Ok(())
+    }
+
+    /// Has the watchers look at this partition more or less often.
+    pub fn set_pace(&self, pace: Pace) {
+        let partition = self.look.partition.name.clone();
+        self.cadence.send_modify(|cadence| {
+            cadence.paces.insert(partition, pace);
+        });
     }
 
     /// Waits, unless the session ends meanwhile.

@@ -5,8 +5,12 @@
 //! so that it can be entered again: what its attempt has done already is looked up, not repeated.
 
 mod cluster;
+mod command;
 pub mod context;
 mod diagnosis;
+mod drift;
+mod failover;
+mod program;
 pub mod recorder;
 mod restart_reader;
 mod snapshot;
@@ -63,6 +67,9 @@ pub async fn brief(look: &Look) -> Result<Brief, Trouble> {
         StepKind::Snapshot(spec) => snapshot::brief(look, spec).await,
         StepKind::DeleteSnapshot(spec) => snapshot::brief_deletion(look, spec).await,
         StepKind::RestartReader | StepKind::FlushDemoted => restart_reader::brief(look).await,
+        StepKind::Failover => failover::brief(look).await,
+        StepKind::Drift => Ok(drift::brief(look)),
+        StepKind::Command(spec) => command::brief(look, spec).await,
         _ => Ok(look.brief("later")),
     }
 }
@@ -76,6 +83,9 @@ pub async fn run(mut act: Act) -> Result<Outcome, Stop> {
         StepKind::Snapshot(spec) => snapshot::run(&mut act, &spec).await,
         StepKind::DeleteSnapshot(spec) => snapshot::run_deletion(&mut act, &spec).await,
         StepKind::RestartReader | StepKind::FlushDemoted => restart_reader::run(&mut act).await,
+        StepKind::Failover => failover::run(&mut act).await,
+        StepKind::Drift => drift::run(&mut act).await,
+        StepKind::Command(spec) => command::run(&mut act, &spec).await,
         _ => Ok(Outcome::Passed),
     }
 }

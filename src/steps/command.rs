@@ -1,0 +1,180 @@
+//! Step 2: the deploying script, and what must be there after it.
+
+use jiff::Timestamp;
+
+use super::cluster::DESCRIBE;
+use super::context::{Act, Look, Patience, Stop};
+use super::{diagnosis, program};
+use crate::clients::Trouble;
+use crate::clients::program::{Ended, Program, Spec};
+use crate::runbook::check::{Check, Evidence, Holds, Precondition, Verdict};
+use crate::runbook::event::{Brief, Call, Finding, Outcome};
+use crate::runbook::plan::{CommandSpec, SecretShape, ValueShape};
+use crate::runbook::shape;
+
+fn spec_of(spec: &CommandSpec) -> Spec {
+    Spec::new(&spec.program, &spec.arguments, &spec.directory)
+}
+
+pub(super) async fn brief(look: &Look, spec: &CommandSpec) -> Result<Brief, Trouble> {
+    let cluster = look.cluster().await?;
+    let command = spec_of(spec);
+    let mut brief = look.brief(format!("Run {} in {}", command.command_line(), spec.directory));
+    brief.calls.push(Call {
+        operation: spec.program.clone(),
+        target: crate::clients::aws::describe(&look.partition.aws),
+        command_line: format!("cd {} && {}", spec.directory, command.command_line()),
+    });
+    let directory = std::path::Path::new(&spec.directory);
+    brief.preconditions = vec![
+        Precondition::require(directory.is_dir(), format!("directory {}", spec.directory)),
+        super::cluster::available(&cluster),
+        Precondition::now(format!("parameter group {}", cluster.parameter_group), Holds::Yes),
+    ];
+    Ok(brief)
+}
+
+pub(super) async fn run(act: &mut Act, spec: &CommandSpec) -> Result<Outcome, Stop> {
+    for check in expected(spec) {
+        act.check(check).await?;
+    }
+    let ended = program::run(act, &spec_of(spec), spec.silence).await?;
+    act.verifying().await?;
+    let in_place = artefacts(act, spec).await?;
+    if ended.is_success() && in_place.iter().all(|held| *held) {
+        return Ok(Outcome::Passed);
+    }
+    let finding = diagnose(act, spec, &ended);
+    if ended.is_success() || !in_place.iter().any(|held| *held) {
+        return Ok(Outcome::Failed { finding });
+    }
+    Ok(Outcome::Partial { finding })
+}
+
+fn expected(spec: &CommandSpec) -> Vec<Check> {
+    let mut checks: Vec<Check> = spec.stacks.iter().map(|stack| stack_check(stack, Verdict::Pending)).collect();
+    checks.extend(spec.secret.as_ref().map(|secret| secret_check(secret, Verdict::Pending)));
+    if spec.group_attached {
+        checks.push(group_check(Verdict::Pending));
+    }
+    checks
+}
+
+fn stack_check(stack: &str, verdict: Verdict) -> Check {
+    Check::new(format!("stack {stack}"), format!("stack {stack}"), "cloudformation:DescribeStacks", verdict)
+        .expecting("*_COMPLETE")
+}
+
+fn secret_check(secret: &SecretShape, verdict: Verdict) -> Check {
+    let label = format!("secret {} has its shape", secret.id);
+    Check::new("secret", label, "secretsmanager:GetSecretValue", verdict).expecting(match secret.shape {
+        ValueShape::SentryDsn => "a Sentry DSN",
+        ValueShape::NotEmpty => "not empty",
+    })
+}
+
+fn group_check(verdict: Verdict) -> Check {
+    Check::new("group", "new parameter group attached", DESCRIBE, verdict)
+}
+
+/// Looks at everything that the script should have left behind. It is looked at after a failure as well: what is in place
+/// is listed, not assumed.
+async fn artefacts(act: &mut Act, spec: &CommandSpec) -> Result<Vec<bool>, Stop> {
+    let mut held = Vec::new();
+    for stack in &spec.stacks {
+        let seen = settled(act, async |act| act.tools.aws.cloudformation.stack(stack).await).await?;
+        let complete = seen.as_ref().is_some_and(|stack| stack.is_complete());
+        let words = match seen {
+            Some(stack) => format!("{}{}", stack.status, touched(act, stack.last_touched())),
+            None => "does not exist".to_owned(),
+        };
+        act.check(stack_check(stack, verdict(complete)).seeing(words)).await?;
+        held.push(complete);
+    }
+    if let Some(secret) = &spec.secret {
+        let (good, words) = shape_of(act, secret).await?;
+        act.check(secret_check(secret, verdict(good)).seeing(words)).await?;
+        held.push(good);
+    }
+    if spec.group_attached {
+        let cluster = settled(act, async |act| act.cluster().await).await?;
+        let before = act.partition.cluster.group_before.as_deref().unwrap_or("default.");
+        let attached = !cluster.parameter_group.starts_with("default.") && cluster.parameter_group != before;
+        act.check(group_check(verdict(attached)).seeing(&cluster.parameter_group)).await?;
+        held.push(attached);
+        for member in &cluster.members {
+            let queued = member.instance.as_ref().map(|each| super::cluster::list(&each.pending)).unwrap_or_default();
+            let queued = if queued.is_empty() { "nothing queued".to_owned() } else { format!("queued: {queued}") };
+            act.witness(DESCRIBE, format!("{}: group {}, {queued}", member.id, member.group_status)).await?;
+        }
+    }
+    Ok(held)
+}
+
+fn verdict(holds: bool) -> Verdict {
+    if holds { Verdict::Passed } else { Verdict::Failed }
+}
+
+fn touched(look: &Look, at: Option<Timestamp>) -> String {
+    at.map_or_else(String::new, |at| format!(", {}", at.to_zoned(look.zone()).strftime("%H:%M:%S")))
+}
+
+/// A look that goes on through passing trouble.
+async fn settled<T>(act: &Act, mut look: impl AsyncFnMut(&Look) -> Result<T, Trouble>) -> Result<T, Stop> {
+    let mut patience = Patience::new(act.step.limit);
+    loop {
+        let seen = look(&act.look).await;
+        if let Some(seen) = patience.bear(seen).map_err(|trouble| diagnosis::of_trouble(act, &trouble))? {
+            return Ok(seen);
+        }
+        if patience.is_over() {
+            return Err(diagnosis::time_over(act, "what the script left behind", patience.trouble.as_ref()).into());
+        }
+        act.wait(act.pause).await?;
+    }
+}
+
+/// Whether the secret's value has its shape. The value itself goes nowhere.
+async fn shape_of(act: &Act, secret: &SecretShape) -> Result<(bool, String), Stop> {
+    use secrecy::ExposeSecret as _;
+    match act.tools.aws.secrets.value(&secret.id).await {
+        Ok(value) => Ok(shape::judge(secret.shape, value.expose_secret())),
+        Err(trouble) if trouble.kind == crate::clients::TroubleKind::NotFound => {
+            Ok((false, "does not exist".to_owned()))
+        }
+        Err(trouble) => Err(diagnosis::of_trouble(act, &trouble).into()),
+    }
+}
+
+/// What went wrong, by the script's own last words and by what is in place.
+fn diagnose(act: &Act, spec: &CommandSpec, ended: &Ended) -> Finding {
+    let missing: Vec<String> = act
+        .attempt
+        .checks
+        .iter()
+        .filter(|check| check.verdict == Verdict::Failed && check.id != "exit")
+        .map(|check| format!("{}: {}", check.label, check.seen.clone().unwrap_or_default()))
+        .collect();
+    let words = Program::find(&program::directory(act)).map(|found| program::last_words(&found, 200)).unwrap_or_default();
+    let error = words.iter().rev().find(|line| line.contains("ERROR") || line.contains("error:"));
+    let mut finding = match error {
+        Some(line) if line.contains("could not read secret") => {
+            let item = line.split('\'').nth(1).unwrap_or("an item").to_owned();
+            let situation = if missing.is_empty() { "op-timeout-after-deploy" } else { "op-timeout-before-deploy" };
+            Finding::of(situation, format!("1Password did not give {item}"))
+                .way_out("op signin, then run the script again: what it has done is not done twice")
+        }
+        _ if ended.is_success() => Finding::unknown(format!("{} exited 0, and not everything is there", spec.program)),
+        Some(line) => Finding::unknown(line.trim().to_owned()),
+        None => Finding::unknown(format!("{} ended badly: {}", spec.program, program::how(ended))),
+    };
+    finding.evidence.extend(error.map(|line| Evidence::now(&spec.program, line.trim())));
+    finding.evidence.push(Evidence::now(&spec.program, program::how(ended)));
+    finding.evidence.extend(missing.iter().map(|words| Evidence::now("cockpit", words)));
+    finding.means = Some(if missing.is_empty() {
+        "everything that the rollout needs is in place; the script did not come to its end".to_owned()
+    } else {
+        format!("not in place: {}", missing.join("; "))
+    });
+    diagnosis::with_guide(act, finding)
+}

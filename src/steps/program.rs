@@ -1,0 +1,141 @@
+//! A step's program: started once in a terminal of its own, followed to its end, taken up again after a crash.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use jiff::Timestamp;
+use tokio::time::{Instant, sleep_until};
+
+use super::context::{Act, Acted, Looked, Said, Stop};
+use super::diagnosis;
+use crate::clients::program::{Ended, Program, Spec, State};
+use crate::runbook::check::{Check, Evidence, Verdict};
+use crate::runbook::event::{Action, Call, Event, Finding, Outcome};
+use crate::runbook::text;
+
+/// Starts the program of this attempt, or takes it up again, and follows it to its end.
+///
+/// # Errors
+/// If it cannot be started, its end was not written down, or the session ends; the program goes on then.
+pub(super) async fn run(act: &mut Act, spec: &Spec, silence: Duration) -> Result<Ended, Stop> {
+    let directory = directory(act);
+    let exit = |verdict| Check::new("exit", format!("{} exits 0", spec.program), &spec.program, verdict);
+    act.check(exit(Verdict::Pending)).await?;
+    let program = started(act, spec, directory).await?;
+    follow(act, &program, &spec.program, silence).await?;
+    match program.state() {
+        State::Exited(ended) => {
+            let verdict = if ended.is_success() { Verdict::Passed } else { Verdict::Failed };
+            act.check(exit(verdict).seeing(how(&ended))).await?;
+            Ok(ended)
+        }
+        State::Running { .. } | State::Lost => Err(lost(act, spec, &program)),
+    }
+}
+
+/// How a program ended, in a few words.
+pub(super) fn how(ended: &Ended) -> String {
+    match (&ended.error, &ended.signal, ended.code) {
+        (Some(error), _, _) => format!("not started: {error}"),
+        (None, Some(signal), _) => format!("ended by {signal}"),
+        (None, None, Some(code)) => format!("exit {code}"),
+        (None, None, None) => "ended".to_owned(),
+    }
+}
+
+/// The program's last lines that say something, for evidence.
+pub(super) fn last_words(program: &Program, most: usize) -> Vec<String> {
+    let lines = program.lines();
+    let told: Vec<String> = lines.into_iter().filter(|line| !line.trim().is_empty()).collect();
+    told[told.len().saturating_sub(most)..].to_vec()
+}
+
+/// Where the files of this attempt's program are.
+pub(super) fn directory(act: &Act) -> PathBuf {
+    let name = format!("{}-{}-{}", act.partition.name, act.step.id, act.attempt.number);
+    act.run_dir.join("programs").join(name)
+}
+
+async fn started(act: &mut Act, spec: &Spec, directory: PathBuf) -> Result<Program, Stop> {
+    let call = Call {
+        operation: spec.program.clone(),
+        target: spec.directory.display().to_string(),
+        command_line: spec.command_line(),
+    };
+    let action = Action { key: format!("run {}", spec.program), call, before: Default::default() };
+    let (here, to_start) = (directory.clone(), spec.clone());
+    let looked = || async {
+        Ok(match Program::find(&directory) {
+            Some(_) => Looked::Done("its terminal is there".to_owned()),
+            None => Looked::NoSign("no terminal was made for it".to_owned()),
+        })
+    };
+    let acted = act
+        .act(action, looked, |controls| async move {
+            Program::start(&controls, &here, &to_start).await.map(|_| None)
+        })
+        .await?;
+    if let Acted::Refused(trouble) = acted {
+        let finding = Finding::unknown(format!("{} could not be started", spec.program))
+            .because(Evidence::now("cockpit", trouble.to_string()))
+            .meaning("nothing was done");
+        return Err(diagnosis::with_guide(act, finding).into());
+    }
+    if act.attempt.program.is_none() {
+        let (step, attempt) = act.here();
+        let directory = directory.display().to_string();
+        let command_line = spec.command_line();
+        act.recorder.record(Event::ProgramStarted { step, attempt, directory, command_line }).await?;
+    }
+    Program::find(&directory).ok_or_else(|| lost(act, spec, &Program::at(&directory)))
+}
+
+/// Shows the program's lines as they come. Silence is pointed out: a prompt may be waiting in it.
+async fn follow(act: &mut Act, program: &Program, name: &str, silence: Duration) -> Result<(), Stop> {
+    let name = name.rsplit('/').next().unwrap_or(name).to_owned();
+    let mut output = Box::pin(program.follow(0));
+    let mut rest = Vec::new();
+    let mut silent_at = Instant::now() + silence;
+    let cancel = act.cancel.clone();
+    loop {
+        tokio::select! {
+            () = cancel.cancelled() => return Err(Stop::Session),
+            chunk = output.next() => {
+                let Some(chunk) = chunk else { break };
+                rest.extend_from_slice(&chunk.bytes);
+                // Whole lines only; what comes after the last line's end waits for the rest of its line.
+                if let Some(end) = rest.iter().rposition(|byte| *byte == b'\n') {
+                    let lines: Vec<u8> = rest.drain(..=end).collect();
+                    tell(act, &name, &lines);
+                }
+                silent_at = Instant::now() + silence;
+            }
+            () = sleep_until(silent_at) => {
+                let words = String::from_utf8_lossy(&rest).into_owned();
+                let prompt = if rest.is_empty() { String::new() } else { format!("; it stands at \"{words}\"") };
+                act.say(format!("{name} has been silent for {} s{prompt}: is a prompt waiting?", silence.as_secs()));
+                silent_at = Instant::now() + silence;
+            }
+        }
+    }
+    tell(act, &name, &rest);
+    Ok(())
+}
+
+fn tell(act: &Act, name: &str, bytes: &[u8]) {
+    for line in text::terminal_lines(&String::from_utf8_lossy(bytes)) {
+        let partition = act.partition.name.clone();
+        let said = Said { partition, source: name.to_owned(), text: line, at: Timestamp::now() };
+        // Nobody need be listening: a headless step has no log pane.
+        let _ = act.say.send(said);
+    }
+}
+
+fn lost(act: &Act, spec: &Spec, program: &Program) -> Stop {
+    let finding = Finding::unknown(format!("it is not known how {} ended", spec.program))
+        .because(Evidence::now("cockpit", "its terminal is gone and left no exit code: the machine was restarted, perhaps"))
+        .meaning("part of its work may be done")
+        .way_out(format!("read {}, look at the site, then try again", program.output_file().display()));
+    Stop::Outcome(Box::new(Outcome::Unknown { finding: diagnosis::with_guide(act, finding) }))
+}
