@@ -3,6 +3,7 @@
 pub mod check;
 pub mod event;
 pub mod fold;
+pub mod formula;
 pub mod gate;
 pub mod names;
 pub mod plan;

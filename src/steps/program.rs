@@ -1,6 +1,6 @@
 //! A step's program: started once in a terminal of its own, followed to its end, taken up again after a crash.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -30,7 +30,7 @@ pub(super) async fn run(act: &mut Act, spec: &Spec, silence: Duration) -> Result
             act.check(exit(verdict).seeing(how(&ended))).await?;
             Ok(ended)
         }
-        State::Running { .. } | State::Lost => Err(lost(act, spec, &program)),
+        State::Running { .. } | State::Lost => Err(lost(act, spec, &program.output_file())),
     }
 }
 
@@ -88,7 +88,7 @@ async fn started(act: &mut Act, spec: &Spec, directory: PathBuf) -> Result<Progr
         let command_line = spec.command_line();
         act.recorder.record(Event::ProgramStarted { step, attempt, directory, command_line }).await?;
     }
-    Program::find(&directory).ok_or_else(|| lost(act, spec, &Program::at(&directory)))
+    Program::find(&directory).ok_or_else(|| lost(act, spec, &directory.join("output")))
 }
 
 /// Shows the program's lines as they come. Silence is pointed out: a prompt may be waiting in it.
@@ -132,10 +132,10 @@ fn tell(act: &Act, name: &str, bytes: &[u8]) {
     }
 }
 
-fn lost(act: &Act, spec: &Spec, program: &Program) -> Stop {
+fn lost(act: &Act, spec: &Spec, output: &Path) -> Stop {
     let finding = Finding::unknown(format!("it is not known how {} ended", spec.program))
         .because(Evidence::now("cockpit", "its terminal is gone and left no exit code: the machine was restarted, perhaps"))
         .meaning("part of its work may be done")
-        .way_out(format!("read {}, look at the site, then try again", program.output_file().display()));
+        .way_out(format!("read {}, look at the site, then try again", output.display()));
     Stop::Outcome(Box::new(Outcome::Unknown { finding: diagnosis::with_guide(act, finding) }))
 }
