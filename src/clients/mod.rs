@@ -16,6 +16,7 @@ pub mod insights;
 pub mod kubernetes;
 pub mod onepassword;
 pub mod postgres;
+pub mod password;
 pub mod program;
 pub mod rds;
 pub mod secrets;

@@ -155,7 +155,8 @@ fn diagnose(act: &Act, spec: &CommandSpec, ended: &Ended) -> Finding {
         .filter(|check| check.verdict == Verdict::Failed && check.id != "exit")
         .map(|check| format!("{}: {}", check.label, check.seen.clone().unwrap_or_default()))
         .collect();
-    let words = Program::find(&program::directory(act)).map(|found| program::last_words(&found, 200)).unwrap_or_default();
+    let words =
+        Program::find(&program::directory(act)).map(|found| program::last_words(&found, 200)).unwrap_or_default();
     let error = words.iter().rev().find(|line| line.contains("ERROR") || line.contains("error:"));
     let mut finding = match error {
         Some(line) if line.contains("could not read secret") => {

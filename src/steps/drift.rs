@@ -86,7 +86,8 @@ async fn members(act: &mut Act, cluster: &ClusterView) -> Result<(), Stop> {
         .map(ToString::to_string)
         .collect();
     let exact = expected.iter().all(|id| real.iter().any(|real| real == id.as_str()));
-    let seen = if exact { real.join(", ") } else { format!("{} (RDS lowercases; the real names are used)", real.join(", ")) };
+    let seen =
+        if exact { real.join(", ") } else { format!("{} (RDS lowercases; the real names are used)", real.join(", ")) };
     let verdict = if missing.is_empty() { Verdict::Passed } else { Verdict::Failed };
     let check = Check::new("members", "writer and reader by name", DESCRIBE, verdict);
     act.check(check.expecting(list(&expected)).seeing(seen)).await?;
@@ -110,7 +111,12 @@ fn as_expected(look: &Look, cluster: &ClusterView) -> Vec<Check> {
     let mut checks = vec![held("status", "cluster available", Some("available"), &cluster.status)];
     for member in &cluster.members {
         let label = format!("class of {}", member.id);
-        checks.push(held(&format!("class {}", member.id), &label, target.class_before.as_deref(), member.class().unwrap_or("")));
+        checks.push(held(
+            &format!("class {}", member.id),
+            &label,
+            target.class_before.as_deref(),
+            member.class().unwrap_or(""),
+        ));
     }
     checks.push(held("group", "parameter group untouched", target.group_before.as_deref(), &cluster.parameter_group));
     checks
@@ -130,7 +136,8 @@ async fn insights(act: &mut Act, cluster: &ClusterView) -> Result<(), Stop> {
     let Some(template) = act.partition.cluster.insights_mode.clone() else { return Ok(()) };
     let mode = cluster.insights_mode.clone().unwrap_or_else(|| "standard".to_owned());
     let days = cluster.insights_retention_days.map_or_else(|| "none".to_owned(), |days| format!("{days} days"));
-    let wanted = act.partition.cluster.insights_retention_days.map_or_else(String::new, |days| format!(", {days} days"));
+    let wanted =
+        act.partition.cluster.insights_retention_days.map_or_else(String::new, |days| format!(", {days} days"));
     let refused = mode == "advanced" && template == "standard";
     let verdict = if refused { Verdict::Failed } else { Verdict::Passed };
     let check = Check::new("insights", "Database Insights as the template has it", DESCRIBE, verdict);
@@ -162,13 +169,16 @@ async fn snapshot(act: &mut Act, warnings: &mut Vec<String>) -> Result<(), Stop>
     if verdict == Verdict::Warning {
         warnings.push(seen.clone());
     }
-    act.check(Check::new("snapshot", "no snapshot of this rollout yet", "rds:DescribeDBClusterSnapshots", verdict).seeing(seen))
-        .await
+    act.check(
+        Check::new("snapshot", "no snapshot of this rollout yet", "rds:DescribeDBClusterSnapshots", verdict)
+            .seeing(seen),
+    )
+    .await
 }
 
 async fn namespace(act: &mut Act) -> Result<(), Stop> {
     let Some(target) = act.partition.kubernetes.clone() else { return Ok(()) };
-    let found = act.look.namespace_age(&target).await.map_err(|trouble| diagnosis::of_trouble(act, &trouble))?;
+    let found = act.look.namespace_age().await.map_err(|trouble| diagnosis::of_trouble(act, &trouble))?;
     let verdict = if found.is_some() { Verdict::Passed } else { Verdict::Failed };
     let seen = found.unwrap_or_else(|| "not found".to_owned());
     let source = format!("kubernetes context {}", target.context);
@@ -186,10 +196,12 @@ async fn namespace(act: &mut Act) -> Result<(), Stop> {
 
 impl Look {
     /// The namespace's age in days, or none where there is no such namespace.
-    async fn namespace_age(&self, target: &crate::runbook::plan::KubernetesTarget) -> Result<Option<String>, Trouble> {
-        let namespace = self.tools.kubernetes().await?.namespace(&target.namespace).await?;
+    async fn namespace_age(&self) -> Result<Option<String>, Trouble> {
+        let namespace = self.tools.kubernetes().await?.namespace().await?;
         Ok(namespace.map(|namespace| match namespace.created {
-            Some(created) => format!("exists, {} days old", jiff::Timestamp::now().duration_since(created).as_hours() / 24),
+            Some(created) => {
+                format!("exists, {} days old", jiff::Timestamp::now().duration_since(created).as_hours() / 24)
+            }
             None => "exists".to_owned(),
         }))
     }

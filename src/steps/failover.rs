@@ -45,7 +45,10 @@ pub(super) async fn brief(look: &Look) -> Result<Brief, Trouble> {
         Precondition::require(target.group_status == "in-sync", format!("{} {}", target.id, target.group_status)),
     ];
     brief.preconditions.extend(target.pending_class().map(|class| {
-        Precondition::now(format!("class {class} is still queued on {}; it would be promoted without", target.id), Holds::No)
+        Precondition::now(
+            format!("class {class} is still queued on {}; it would be promoted without", target.id),
+            Holds::No,
+        )
     }));
     brief.preconditions.extend(window(look));
     brief.feels = look.step.impact.clone().or(brief.feels);
@@ -233,8 +236,10 @@ impl Watch {
         if let Some((witness, lane)) = named.filter(|_| !self.moved) {
             self.moved = true;
             let seen = format!("{witness}, {}", self.after(lane.last.at));
-            act.check(Check::new("moved", format!("writer moved to {}", self.to), "witnesses", Verdict::Passed).seeing(seen))
-                .await?;
+            act.check(
+                Check::new("moved", format!("writer moved to {}", self.to), "witnesses", Verdict::Passed).seeing(seen),
+            )
+            .await?;
         }
         let writes = self.timeline.lanes.get(&Witness::SqlEndpoint).filter(|lane| {
             matches!(&lane.last.word, Word::Writer { instance, writes } if *instance == self.to && *writes != Some(false))
@@ -243,7 +248,12 @@ impl Watch {
             let seen = self.after(lane.last.at);
             let known = act.attempt.checks.iter().any(|check| check.id == "writes" && check.verdict == Verdict::Passed);
             if !known {
-                let check = Check::new("writes", "new writer accepts writes", "SQL through the writer endpoint", Verdict::Passed);
+                let check = Check::new(
+                    "writes",
+                    "new writer accepts writes",
+                    "SQL through the writer endpoint",
+                    Verdict::Passed,
+                );
                 act.check(check.seeing(seen)).await?;
             }
         }
@@ -303,7 +313,8 @@ impl Watch {
         };
         let flushed_later = act.partition.steps.iter().any(|step| step.kind == StepKind::FlushDemoted);
         let seen = if flushed_later { "5b follows" } else { "still queued" };
-        let check = Check::new("swap", format!("{} keeps its class, {class} queued", self.from), DESCRIBE, Verdict::Warning);
+        let check =
+            Check::new("swap", format!("{} keeps its class, {class} queued", self.from), DESCRIBE, Verdict::Warning);
         act.check(check.seeing(seen)).await?;
         if flushed_later {
             return Ok(Outcome::Passed);
@@ -359,9 +370,9 @@ fn api_words(cluster: &ClusterView, asked: Timestamp) -> Vec<Testimony> {
     let healthy = cluster.status == "available";
     let mut words = vec![testify(Witness::ApiStatus, Word::Status { text: cluster.status.clone(), healthy })];
     words.extend(
-        cluster.writer().map(|writer| {
-            testify(Witness::ApiWriter, Word::Writer { instance: writer.id.clone(), writes: None })
-        }),
+        cluster
+            .writer()
+            .map(|writer| testify(Witness::ApiWriter, Word::Writer { instance: writer.id.clone(), writes: None })),
     );
     words
 }

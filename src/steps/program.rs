@@ -72,9 +72,7 @@ async fn started(act: &mut Act, spec: &Spec, directory: PathBuf) -> Result<Progr
         })
     };
     let acted = act
-        .act(action, looked, |controls| async move {
-            Program::start(&controls, &here, &to_start).await.map(|_| None)
-        })
+        .act(action, looked, |controls| async move { Program::start(&controls, &here, &to_start).await.map(|_| None) })
         .await?;
     if let Acted::Refused(trouble) = acted {
         let finding = Finding::unknown(format!("{} could not be started", spec.program))
@@ -134,7 +132,10 @@ fn tell(act: &Act, name: &str, bytes: &[u8]) {
 
 fn lost(act: &Act, spec: &Spec, output: &Path) -> Stop {
     let finding = Finding::unknown(format!("it is not known how {} ended", spec.program))
-        .because(Evidence::now("cockpit", "its terminal is gone and left no exit code: the machine was restarted, perhaps"))
+        .because(Evidence::now(
+            "cockpit",
+            "its terminal is gone and left no exit code: the machine was restarted, perhaps",
+        ))
         .meaning("part of its work may be done")
         .way_out(format!("read {}, look at the site, then try again", output.display()));
     Stop::Outcome(Box::new(Outcome::Unknown { finding: diagnosis::with_guide(act, finding) }))

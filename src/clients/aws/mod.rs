@@ -11,10 +11,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::profile::profile_file::ProfileFiles;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+use aws_types::os_shim_internal::{Env, Fs};
 use tokio::sync::Mutex;
 
 use super::cloudformation::CloudFormation;
@@ -158,4 +160,10 @@ pub(crate) fn moment(time: Option<&aws_smithy_types::DateTime>) -> Option<jiff::
         let nanos = i32::try_from(time.subsec_nanos()).ok()?;
         jiff::Timestamp::new(time.secs(), nanos).ok()
     })
+}
+
+/// Whether the AWS configuration, which the environment may have moved elsewhere, has a profile of that name.
+pub async fn profile_exists(name: &str) -> bool {
+    let profiles = aws_config::profile::load(&Fs::real(), &Env::real(), &ProfileFiles::default(), None).await;
+    profiles.is_ok_and(|profiles| profiles.get_profile(name).is_some())
 }
