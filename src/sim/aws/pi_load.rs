@@ -1,0 +1,152 @@
+//! The load of an instance, made from its story: what it waits for while it serves, when everybody reconnects, when idle.
+//!
+//! Nothing is recorded: the load of any second follows from the instance's marks and from the second itself, so that two
+//! callers see the same curve and a later look at an earlier time sees what was there.
+
+use jiff::Timestamp;
+
+use crate::sim::world::aurora::{Instance, LoadChange};
+
+/// A wait event with the share that it has of an instance's load.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Wait {
+    /// Name as PI answers it.
+    pub name: &'static str,
+    /// Type as PI answers it.
+    pub kind: &'static str,
+    /// Share of the load of ordinary work.
+    serving: f64,
+    /// Share of the additional load while everybody reconnects.
+    reconnecting: f64,
+}
+
+/// What PostgreSQL on Aurora waits for under this application.
+pub(super) const WAITS: [Wait; 8] = [
+    Wait { name: "CPU", kind: "CPU", serving: 0.46, reconnecting: 0.30 },
+    Wait { name: "IO:DataFileRead", kind: "IO", serving: 0.19, reconnecting: 0.28 },
+    Wait { name: "IO:XactSync", kind: "IO", serving: 0.14, reconnecting: 0.06 },
+    Wait { name: "Client:ClientRead", kind: "Client", serving: 0.09, reconnecting: 0.14 },
+    Wait { name: "LWLock:buffer_mapping", kind: "LWLock", serving: 0.04, reconnecting: 0.10 },
+    Wait { name: "Lock:transactionid", kind: "Lock", serving: 0.04, reconnecting: 0.02 },
+    Wait { name: "IO:AuroraStorageLogAllocate", kind: "IO", serving: 0.03, reconnecting: 0.02 },
+    Wait { name: "LWLock:lock_manager", kind: "LWLock", serving: 0.01, reconnecting: 0.08 },
+];
+
+/// A statement with its share of an instance's load.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Statement {
+    /// Tokenized text.
+    pub text: &'static str,
+    /// Share of the load.
+    pub share: f64,
+}
+
+/// The application's statements, heaviest first.
+pub(super) const STATEMENTS: [Statement; 8] = [
+    Statement {
+        share: 0.27,
+        text: "SELECT c.e_id, c.status, c.print_status, i.name FROM kanban_card c JOIN item i ON i.e_id = c.item_e_id \
+               WHERE c.tenant_id = $1 AND c.status = $2 AND c.retired = $3 ORDER BY c.effective_as_of DESC LIMIT $4",
+    },
+    Statement {
+        share: 0.19,
+        text: "SELECT DISTINCT ON (e_id) * FROM item WHERE tenant_id = $1 AND effective_as_of <= $2 AND recorded_as_of <= $3 \
+               ORDER BY e_id, effective_as_of DESC, recorded_as_of DESC OFFSET $4 LIMIT $5",
+    },
+    Statement { share: 0.13, text: "SELECT count(*) FROM kanban_card WHERE tenant_id = $1 AND item_e_id = ANY ($2)" },
+    Statement {
+        share: 0.11,
+        text: "SELECT * FROM business_affiliate WHERE tenant_id = $1 AND name ILIKE $2 ORDER BY name LIMIT $3",
+    },
+    Statement {
+        share: 0.09,
+        text: "INSERT INTO kanban_card (r_id, e_id, tenant_id, status, payload, recorded_as_of) VALUES ($1, $2, $3, $4, $5, $6)",
+    },
+    Statement { share: 0.08, text: "SELECT * FROM user_account WHERE tenant_id = $1 AND email = $2" },
+    Statement { share: 0.07, text: "UPDATE order_header SET status = $1, recorded_as_of = $2 WHERE r_id = $3" },
+    Statement { share: 0.06, text: "COMMIT" },
+];
+
+/// Site seconds after which a reconnect burst has lost most of its force.
+const BURST_FADES: f64 = 25.0;
+/// Site seconds after which nothing of it is left.
+const BURST_ENDS: f64 = 150.0;
+
+/// The load that an instance carried at a moment.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LoadModel<'a> {
+    instance: &'a Instance,
+    /// Average active sessions of ordinary work.
+    usual: f64,
+    speed: f64,
+}
+
+impl<'a> LoadModel<'a> {
+    /// The load of an instance of a partition, at a site of that speed.
+    pub fn new(instance: &'a Instance, partition: &str, speed: f64) -> Self {
+        let usual = match partition {
+            "dev" => 0.06,
+            "stage" => 0.35,
+            "demo" => 0.18,
+            "prod" => 1.25,
+            _ => 0.5,
+        };
+        Self { instance, usual, speed }
+    }
+
+    /// Average active sessions by wait event in the `period` seconds before `end`; none while the server was down, when
+    /// nobody measured.
+    pub fn waits(&self, end: i64, period: i64) -> Option<[f64; WAITS.len()]> {
+        let step = (period / 60).max(1);
+        let mut sum = [0.0; WAITS.len()];
+        let mut samples = 0.0;
+        let mut second = end - period + step;
+        while second <= end {
+            if let Some(waits) = self.waits_at(second) {
+                samples += 1.0;
+                for (total, load) in sum.iter_mut().zip(waits) {
+                    *total += load;
+                }
+            }
+            second += step;
+        }
+        (samples > 0.0).then(|| sum.map(|total| total / samples))
+    }
+
+    /// The same at one second.
+    fn waits_at(&self, second: i64) -> Option<[f64; WAITS.len()]> {
+        let mark = self.instance.load_marks.iter().rev().find(|mark| mark.time.as_second() <= second);
+        let mark = mark.or(self.instance.load_marks.first())?;
+        let since = (second as f64 - moment(mark.time)) * self.speed;
+        let (ordinary, burst) = match mark.what {
+            LoadChange::Down => return None,
+            LoadChange::Idle => (0.0, 0.0),
+            LoadChange::Serves => (1.0, 0.0),
+            LoadChange::ReconnectBurst if since < BURST_ENDS => (1.0, (-since.max(0.0) / BURST_FADES).exp()),
+            LoadChange::ReconnectBurst => (1.0, 0.0),
+        };
+        let mut waits = [0.0; WAITS.len()];
+        for (index, (load, wait)) in waits.iter_mut().zip(WAITS).enumerate() {
+            // Work comes in waves of a minute or so, and no second is quite like the other.
+            let wave = 1.0 + 0.25 * (second as f64 / 37.0 + index as f64).sin();
+            let rough = 0.35 + 1.3 * self.noise(second, index as u64);
+            let reconnecting = (1.5 + 3.0 * self.usual) * wait.reconnecting * burst;
+            *load = ordinary * self.usual * wait.serving * wave * rough + reconnecting * rough;
+        }
+        Some(waits)
+    }
+
+    /// A number from 0 to 1 that stays the same for an instance, a second and a wait event.
+    fn noise(&self, second: i64, index: u64) -> f64 {
+        let seed = self.instance.resource_id.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31) + u64::from(byte));
+        let mut bits =
+            seed ^ (second as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ index.wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (bits >> 11) as f64 / (1_u64 << 53) as f64
+    }
+}
+
+fn moment(at: Timestamp) -> f64 {
+    at.as_millisecond() as f64 / 1000.0
+}
