@@ -1,10 +1,11 @@
-//! The AWS endpoint: Query/XML for RDS, CloudFormation and STS, JSON 1.1 for Secrets Manager and Performance Insights.
+//! The AWS endpoint: Query/XML for RDS, CloudFormation and STS, JSON 1.1 or
+//! CBOR for Secrets Manager and Performance Insights.
 //!
 //! Which service is meant and whose call it is stand in the signature's credential scope, as with the real endpoints; the
 //! signature itself is not checked, since keys of a rehearsal are no secrets.
 
+mod cbor;
 mod cloudformation;
-mod json;
 mod params;
 mod pi;
 mod pi_load;
@@ -13,6 +14,7 @@ mod rds_events;
 mod rds_modify;
 mod rds_parameters;
 mod rds_shapes;
+mod rpc;
 mod secrets;
 mod sts;
 #[cfg(test)]
@@ -24,12 +26,13 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 
 use super::world::Site;
 use super::world::refusal::Refusal;
 use params::Params;
+use rpc::Wire;
 use xml::Xml;
 
 /// Answers every AWS call on any path.
@@ -88,24 +91,25 @@ const STS: QueryService = QueryService {
     answer: sts::answer,
 };
 
-async fn answer(State(site): State<Arc<Site>>, headers: HeaderMap, body: Bytes) -> Response {
+async fn answer(State(site): State<Arc<Site>>, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
     let Some(scope) = scope(&headers) else {
         return query_error("", StatusCode::FORBIDDEN, "MissingAuthenticationToken", "Missing Authentication Token");
     };
     let caller = caller(&site, &scope.access_key);
-    match scope.service.as_str() {
-        "rds" => query(&site, &RDS, caller, &body),
-        "cloudformation" => query(&site, &CLOUDFORMATION, caller, &body),
-        "sts" => query(&site, &STS, caller, &body),
-        "secretsmanager" | "pi" => json::answer(&site, &scope.service, caller, &headers, &body),
-        other => {
-            let message = format!("The simulated site has no service `{other}`.");
-            if headers.contains_key("x-amz-target") {
-                return json::error(StatusCode::BAD_REQUEST, "UnknownOperationException", &message);
-            }
-            query_error("", StatusCode::BAD_REQUEST, "InvalidAction", &message)
+    match (scope.service.as_str(), Wire::of(&headers)) {
+        ("rds", None) => query(&site, &RDS, caller, &body),
+        ("cloudformation", None) => query(&site, &CLOUDFORMATION, caller, &body),
+        ("sts", None) => query(&site, &STS, caller, &body),
+        (service @ ("secretsmanager" | "pi"), Some(wire)) => {
+            rpc::answer(&site, wire, service, caller, (&headers, &uri, &body))
         }
+        (other, Some(wire)) => wire.error("UnknownOperationException", &no_service(other)),
+        (other, None) => query_error("", StatusCode::BAD_REQUEST, "InvalidAction", &no_service(other)),
     }
+}
+
+fn no_service(service: &str) -> String {
+    format!("The simulated site does not answer as `{service}` in this protocol.")
 }
 
 /// Answers a call of the Query protocol.

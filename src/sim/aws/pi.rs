@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::json::need;
 use super::pi_load::{LoadModel, STATEMENTS, WAITS};
+use super::rpc::need;
 use super::{Caller, Site};
 use crate::sim::world::World;
 use crate::sim::world::aurora::Instance;

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::json::need;
+use super::rpc::need;
 use super::{Caller, Site};
 use crate::sim::world::cloud::Secret;
 use crate::sim::world::refusal::Refusal;
