@@ -38,9 +38,7 @@ pub(super) async fn run(act: &mut Act, spec: &CloseSpec) -> Result<Outcome, Stop
     let action = Action { key: format!("merge #{}", spec.number), call, before: Default::default() };
     let (repository, number) = (spec.repository.clone(), spec.number);
     let acted = act
-        .act(action, look, |controls| async move {
-            forge::merge(&controls, &repository, number).await.map(|()| None)
-        })
+        .act(action, look, |controls| async move { forge::merge(&controls, &repository, number).await.map(|()| None) })
         .await?;
     if let Acted::Refused(trouble) = acted {
         return Err(diagnosis::of_trouble(act, &trouble).into());

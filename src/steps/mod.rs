@@ -4,17 +4,21 @@
 //! acts, and every changing call goes through [`context::Act::act`]: intent on disk, call, outcome on disk. A run is written
 //! so that it can be entered again: what its attempt has done already is looked up, not repeated.
 
+mod close;
 mod cluster;
 mod command;
 pub mod context;
+mod deploy;
 mod diagnosis;
 mod drift;
 mod failover;
+mod preflight;
 mod program;
 pub mod recorder;
 mod restart_reader;
 mod snapshot;
 pub mod tools;
+mod verify_sql;
 
 pub use context::{Act, Look, Said, Stop};
 pub use recorder::{RecordError, Recorder};
@@ -70,6 +74,10 @@ pub async fn brief(look: &Look) -> Result<Brief, Trouble> {
         StepKind::Failover => failover::brief(look).await,
         StepKind::Drift => Ok(drift::brief(look)),
         StepKind::Command(spec) => command::brief(look, spec).await,
+        StepKind::Preflight(spec) => Ok(preflight::brief(look, spec)),
+        StepKind::VerifySql(spec) => Ok(verify_sql::brief(look, spec)),
+        StepKind::Deploy(spec) => deploy::brief(look, spec).await,
+        StepKind::Close(spec) => close::brief(look, spec).await,
         _ => Ok(look.brief("later")),
     }
 }
@@ -86,6 +94,10 @@ pub async fn run(mut act: Act) -> Result<Outcome, Stop> {
         StepKind::Failover => failover::run(&mut act).await,
         StepKind::Drift => drift::run(&mut act).await,
         StepKind::Command(spec) => command::run(&mut act, &spec).await,
+        StepKind::Preflight(spec) => preflight::run(&mut act, &spec).await,
+        StepKind::VerifySql(spec) => verify_sql::run(&mut act, &spec).await,
+        StepKind::Deploy(spec) => deploy::run(&mut act, &spec).await,
+        StepKind::Close(spec) => close::run(&mut act, &spec).await,
         _ => Ok(Outcome::Passed),
     }
 }

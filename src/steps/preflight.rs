@@ -16,9 +16,10 @@ pub(super) fn brief(look: &Look, preflight: &Preflight) -> Brief {
 
 fn call(look: &Look, prerequisite: &Prerequisite) -> Call {
     let (operation, command_line) = match prerequisite {
-        Prerequisite::GitTree { path, contains, .. } => {
-            ("git", format!("git -C {path} status --short --branch && git -C {path} merge-base --is-ancestor {contains} HEAD"))
-        }
+        Prerequisite::GitTree { path, contains, .. } => (
+            "git",
+            format!("git -C {path} status --short --branch && git -C {path} merge-base --is-ancestor {contains} HEAD"),
+        ),
         Prerequisite::Image { reference } => ("docker", format!("docker manifest inspect {reference}")),
         Prerequisite::PullRequest { repository, number } => ("gh", format!("gh pr view {number} --repo {repository}")),
         Prerequisite::OpSignedIn => ("op", "op whoami".to_owned()),
@@ -102,7 +103,9 @@ fn source(prerequisite: &Prerequisite) -> &'static str {
 async fn judge(look: &Look, prerequisite: &Prerequisite) -> Judged {
     let judged = match prerequisite {
         Prerequisite::GitTree { path, branch, contains } => git_tree(path, branch, contains).await,
-        Prerequisite::Image { reference } => image::inspect(reference).await.map(|()| Judged::Holds("present".to_owned())),
+        Prerequisite::Image { reference } => {
+            image::inspect(reference).await.map(|()| Judged::Holds("present".to_owned()))
+        }
         Prerequisite::PullRequest { repository, number } => pull_request(repository, *number).await,
         Prerequisite::OpSignedIn => onepassword::whoami().await.map(Judged::Holds),
         Prerequisite::OpItem { reference, used_by } => op_item(reference, used_by).await,

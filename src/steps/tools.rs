@@ -4,15 +4,19 @@ use std::sync::Arc;
 
 use tokio::sync::OnceCell;
 
+use crate::clients::dns::Resolver;
 use crate::clients::kubernetes::Kubernetes;
-use crate::clients::{Accounts, Aws, Trouble, TroubleKind};
-use crate::runbook::plan::{KubernetesTarget, Partition};
+use crate::clients::postgres::{Connector, Session};
+use crate::clients::{Accounts, Aws, Trouble, TroubleKind, password};
+use crate::runbook::plan::{KubernetesTarget, Partition, SqlTarget};
 
 /// The clients of one partition, made at first use and kept.
 #[derive(Debug)]
 pub struct Tools {
     /// AWS in the partition's account and region.
     pub aws: Arc<Aws>,
+    cluster: String,
+    sql: Option<SqlTarget>,
     kubernetes_target: Option<KubernetesTarget>,
     kubernetes: OnceCell<Kubernetes>,
 }
@@ -22,6 +26,8 @@ impl Tools {
     pub async fn open(accounts: &Accounts, partition: &Partition) -> Arc<Self> {
         Arc::new(Self {
             aws: accounts.open(&partition.aws).await,
+            cluster: partition.cluster.id.clone(),
+            sql: partition.sql.clone(),
             kubernetes_target: partition.kubernetes.clone(),
             kubernetes: OnceCell::new(),
         })
@@ -36,5 +42,33 @@ impl Tools {
             Trouble::new("kubernetes", TroubleKind::NotFound, "the rollout file names no context for this partition")
         })?;
         self.kubernetes.get_or_try_init(|| Kubernetes::open(target)).await
+    }
+
+    /// A new session through the writer endpoint. Never a kept one: after a failover a kept session is with the old writer.
+    ///
+    /// # Errors
+    /// If the partition has no SQL, or no session can be had.
+    pub async fn sql(&self) -> Result<Session, Trouble> {
+        let target = self.sql.as_ref().ok_or_else(|| {
+            Trouble::new("sql", TroubleKind::NotFound, "the rollout file says nothing of SQL for this partition")
+        })?;
+        let (host, port) = self.writer_endpoint(target).await?;
+        let secret = password::read(&target.password, &self.aws).await?;
+        let connector = Connector::new(Resolver::from_environment()?, target)?;
+        connector.connect(&host, port, &secret).await
+    }
+
+    async fn writer_endpoint(&self, target: &SqlTarget) -> Result<(String, u16), Trouble> {
+        if let Some((host, port)) = target.endpoint.as_deref().and_then(|endpoint| endpoint.rsplit_once(':')) {
+            let port = port.parse().map_err(|_| {
+                Trouble::new("sql", TroubleKind::Malformed, format!("{host}:{port} is no host and port"))
+            })?;
+            return Ok((host.to_owned(), port));
+        }
+        let cluster = self.aws.rds.topology(&self.cluster).await?;
+        let endpoint = cluster.endpoint.ok_or_else(|| {
+            Trouble::new("rds:DescribeDBClusters", TroubleKind::NotFound, format!("{} has no endpoint", self.cluster))
+        })?;
+        Ok((endpoint, cluster.port.unwrap_or(5432)))
     }
 }
