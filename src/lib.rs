@@ -8,4 +8,5 @@ pub mod runbook;
 pub mod sim;
 pub mod steps;
 pub mod telemetry;
+pub mod ui;
 pub mod watch;

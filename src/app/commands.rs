@@ -321,7 +321,8 @@ fn controls_missing(state: &State) -> Option<String> {
     }
 }
 
-fn fire_disabled(state: &State) -> Option<String> {
+/// Why the marked step cannot be fired from here now, if so.
+pub fn fire_disabled(state: &State) -> Option<String> {
     if let Some(reason) = controls_missing(state) {
         return Some(reason);
     }

@@ -51,6 +51,8 @@ pub struct Confirm {
     pub typed: String,
     /// Which of the brief's choices is marked.
     pub choice: usize,
+    /// Lines scrolled, where the terminal is too low for all of it.
+    pub scroll: u16,
     /// Which button is focused; Cancel at first.
     pub focus: Button,
     /// The operator fired; the gate is being asked.
@@ -77,6 +79,7 @@ impl Confirm {
             brief,
             typed: String::new(),
             choice: 0,
+            scroll: 0,
             focus: Button::Cancel,
             firing: false,
             refused: None,

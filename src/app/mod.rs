@@ -2,6 +2,7 @@
 
 pub mod banner;
 pub mod commands;
+pub mod concerns;
 pub mod dialog;
 pub mod live;
 pub mod log;

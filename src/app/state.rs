@@ -161,6 +161,11 @@ impl State {
         Duration::try_from(self.now.duration_since(at)).unwrap_or_default()
     }
 
+    /// How long until a moment, never below zero.
+    pub fn until(&self, at: Timestamp) -> Duration {
+        Duration::try_from(at.duration_since(self.now)).unwrap_or_default()
+    }
+
     /// Looks at the partition in hand and marks its running or next step, if the operator has not looked elsewhere.
     pub fn follow(&mut self) {
         if !self.follows {

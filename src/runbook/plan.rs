@@ -109,6 +109,21 @@ pub struct ClusterTarget {
     pub insights_mode: Option<String>,
 }
 
+impl ClusterTarget {
+    /// What is left of an instance's name without the cluster's, which every instance of it repeats: `reader1` for
+    /// `alpha001-prod-auroraclusterreader1`. The whole name where it does not begin with the cluster's.
+    pub fn short_name<'a>(&self, instance: &'a InstanceId) -> &'a str {
+        let whole = instance.as_str();
+        match whole.split_at_checked(self.id.len()) {
+            Some((head, rest)) if head.eq_ignore_ascii_case(&self.id) => match rest.trim_start_matches(['-', '_']) {
+                "" => whole,
+                short => short,
+            },
+            _ => whole,
+        }
+    }
+}
+
 /// How SQL is reached.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SqlTarget {

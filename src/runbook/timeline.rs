@@ -51,21 +51,6 @@ pub struct Segment {
     pub word: Word,
 }
 
-/// How a stretch of a lane looks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tone {
-    /// As it was before.
-    Before,
-    /// As it should become.
-    After,
-    /// On its way.
-    Moving,
-    /// Not working.
-    Down,
-    /// Neither good nor bad.
-    Neutral,
-}
-
 impl Timeline {
     /// Takes in what a witness says. Only a change of its word makes a new segment.
     pub fn observe(&mut self, testimony: Testimony) {
@@ -108,24 +93,10 @@ impl Timeline {
         self.writes.down_since()
     }
 
-    /// The tone in which a word is drawn, seen from the failover in hand.
-    pub fn tone(&self, word: &Word) -> Tone {
-        match word {
-            Word::Silent { .. } => Tone::Down,
-            Word::Writer { writes: Some(false), .. } => Tone::Down,
-            Word::Writer { instance, .. } => match &self.zero {
-                Some(zero) if *instance != zero.from => Tone::After,
-                Some(_) => Tone::Before,
-                None => Tone::After,
-            },
-            Word::Reader => Tone::Before,
-            Word::Status { healthy: true, .. } => Tone::After,
-            Word::Status { healthy: false, text } if text.starts_with(|first: char| first.is_ascii_digit()) => {
-                Tone::Down
-            }
-            Word::Status { healthy: false, .. } => Tone::Moving,
-            Word::Happened { .. } => Tone::Neutral,
-        }
+    /// When the writer endpoint stopped taking writes and, once it did, when it took them again: where the drawing puts
+    /// the ends of the disruption.
+    pub fn outage(&self) -> Option<(Timestamp, Option<Timestamp>)> {
+        Some((self.writes.began_at()?, self.writes.recovered_at()))
     }
 
     /// What was seen and when, after T=0.
@@ -247,6 +218,10 @@ impl WriteWatch {
 
     fn down_since(&self) -> Option<Timestamp> {
         self.outage.as_ref().filter(|outage| outage.recovered.is_none()).map(|outage| middle(outage.began).0)
+    }
+
+    fn began_at(&self) -> Option<Timestamp> {
+        self.outage.as_ref().map(|outage| middle(outage.began).0)
     }
 
     fn recovered_at(&self) -> Option<Timestamp> {

@@ -1,0 +1,169 @@
+//! Everything that is not as it should be, the worst first: what the sentence under the header leaves out.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::live::{Freshness, Live, freshness};
+use super::state::State;
+use crate::runbook::check::Verdict;
+use crate::runbook::names::StepRef;
+use crate::runbook::plan::Partition;
+use crate::runbook::topology::Agreement;
+use crate::watch::sample::Source;
+
+/// How old a witness's word may be to count when the writer is derived.
+pub const WITNESS_FRESH: Duration = Duration::from_secs(25);
+
+/// How much a concern presses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Weight {
+    /// It hurts now, or stops the rollout.
+    Bad,
+    /// To be minded.
+    Mind,
+    /// Data is missing or old.
+    Blind,
+}
+
+/// Something that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Concern {
+    /// How much it presses.
+    pub weight: Weight,
+    /// Where.
+    pub place: String,
+    /// What, in one sentence.
+    pub text: String,
+    /// Since when, where that is known.
+    pub since: Option<Timestamp>,
+}
+
+/// Lists every concern, the worst first.
+pub fn concerns(state: &State) -> Vec<Concern> {
+    let mut concerns = Vec::new();
+    for partition in &state.run.plan.partitions {
+        of_steps(state, partition, &mut concerns);
+        of_window(state, partition, &mut concerns);
+        if let Some(live) = state.live.get(&partition.name) {
+            of_cluster(state, partition, live, &mut concerns);
+            of_witnesses(state, partition, live, &mut concerns);
+            of_sources(state, partition, live, &mut concerns);
+        }
+    }
+    concerns.sort_by_key(|concern| concern.weight);
+    concerns
+}
+
+fn of_steps(state: &State, partition: &Partition, concerns: &mut Vec<Concern>) {
+    let Some(run) = state.run.partition(&partition.name) else { return };
+    for (step, run) in partition.steps.iter().zip(&run.steps) {
+        let reference = StepRef { partition: partition.name.clone(), step: step.id.clone() };
+        let step_state = state.run.state_of(&reference);
+        let Some(attempt) = run.attempts.last() else { continue };
+        let place = format!("{} · {} {}", partition.name, step.label, step.title);
+        if step_state.is_trouble() {
+            let text = step_state.to_string().to_lowercase();
+            concerns.push(Concern { weight: Weight::Bad, place: place.clone(), text, since: attempt.ended_at });
+        }
+        for check in attempt.concerns() {
+            let weight = if check.verdict == Verdict::Failed { Weight::Bad } else { Weight::Mind };
+            let seen = check.seen.as_ref().map_or(String::new(), |seen| format!(": {seen}"));
+            let text = format!("{}{seen}", check.label);
+            concerns.push(Concern { weight, place: place.clone(), text, since: Some(check.at) });
+        }
+    }
+}
+
+fn of_window(state: &State, partition: &Partition, concerns: &mut Vec<Concern>) {
+    let Some(window) = &partition.window else { return };
+    if state.now > window.to && !state.run.is_through(&partition.name) {
+        let text = "its window is over".to_owned();
+        concerns.push(Concern {
+            weight: Weight::Mind,
+            place: partition.name.to_string(),
+            text,
+            since: Some(window.to),
+        });
+    }
+}
+
+fn of_cluster(state: &State, partition: &Partition, live: &Live, concerns: &mut Vec<Concern>) {
+    let Some(cluster) = &live.cluster else { return };
+    if cluster.freshness(state.now, state.pace_of(&partition.name).metered()) != Freshness::Live {
+        return;
+    }
+    let place = partition.name.to_string();
+    if cluster.value.status != "available" {
+        let text = format!("cluster is {}", cluster.value.status);
+        concerns.push(Concern { weight: Weight::Mind, place: place.clone(), text, since: None });
+    }
+    for member in &cluster.value.members {
+        let name = partition.cluster.short_name(&member.id);
+        if member.status != "available" {
+            let text = format!("{name} is {}", member.status);
+            concerns.push(Concern { weight: Weight::Mind, place: place.clone(), text, since: None });
+        }
+        if member.group_status != "in-sync" {
+            let text = format!("{name}: parameter group is {}", member.group_status);
+            concerns.push(Concern { weight: Weight::Mind, place: place.clone(), text, since: None });
+        }
+        if let Some(class) = &member.pending_class {
+            let text = format!("{name}: change to {class} is queued");
+            concerns.push(Concern { weight: Weight::Mind, place: place.clone(), text, since: None });
+        }
+    }
+}
+
+fn of_witnesses(state: &State, partition: &Partition, live: &Live, concerns: &mut Vec<Concern>) {
+    let place = partition.name.to_string();
+    if let Some(since) = live.timeline.down_since() {
+        let text = "the writer endpoint takes no writes".to_owned();
+        concerns.push(Concern { weight: Weight::Bad, place: place.clone(), text, since: Some(since) });
+    }
+    let words = live.timeline.lanes.values().map(|lane| &lane.last);
+    let agreement = Agreement::of(words, state.now, WITNESS_FRESH);
+    for (witness, other) in &agreement.against {
+        let text = match &agreement.writer {
+            Some(writer) => format!(
+                "{witness} says {} is the writer, not {}",
+                partition.cluster.short_name(other),
+                partition.cluster.short_name(writer)
+            ),
+            None => format!("{witness} says {} is the writer; others differ", partition.cluster.short_name(other)),
+        };
+        concerns.push(Concern { weight: Weight::Mind, place: place.clone(), text, since: None });
+    }
+}
+
+fn of_sources(state: &State, partition: &Partition, live: &Live, concerns: &mut Vec<Concern>) {
+    let place = partition.name.to_string();
+    for (source, (since, trouble)) in &live.troubles {
+        let text = format!("{}: {trouble}", source_name(source));
+        concerns.push(Concern { weight: Weight::Blind, place: place.clone(), text, since: Some(*since) });
+    }
+    let pace = state.pace_of(&partition.name);
+    if let Some(cluster) = &live.cluster
+        && freshness(cluster.age(state.now), pace.metered()) != Freshness::Live
+        && !live.troubles.contains_key(&Source::Api)
+    {
+        let text = "the RDS API was not heard for a while".to_owned();
+        concerns.push(Concern { weight: Weight::Blind, place, text, since: Some(cluster.at) });
+    }
+}
+
+/// What a source is called.
+fn source_name(source: &Source) -> String {
+    match source {
+        Source::Api => "RDS API".to_owned(),
+        Source::Events => "RDS events".to_owned(),
+        Source::Dns => "DNS".to_owned(),
+        Source::SqlEndpoint => "SQL endpoint".to_owned(),
+        Source::SqlInstance(instance) => format!("SQL on {instance}"),
+        Source::App => "application".to_owned(),
+        Source::Load => "Performance Insights".to_owned(),
+        Source::Statements => "pg_stat_statements".to_owned(),
+        Source::Pods => "pods".to_owned(),
+        Source::Log(origin) => format!("log of {origin}"),
+    }
+}

@@ -1,0 +1,108 @@
+//! A question for words: a reason, a note, a remark.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Position;
+use ratatui::text::Line;
+
+use super::Scene;
+use super::doc::Doc;
+use super::sheet::{Sheet, room};
+use crate::app::dialog::{Ask, Purpose};
+use crate::app::state::State;
+use crate::runbook::names::StepRef;
+use crate::runbook::plan::Partition;
+use crate::ui::symbols;
+use crate::ui::text::{span, width, wrap};
+
+/// Draws the question; answers where the cursor stands.
+pub fn draw(buffer: &mut Buffer, scene: &Scene<'_>, ask: &Ask) -> Option<Position> {
+    let theme = scene.theme;
+    let words = words(scene.state, &ask.purpose);
+    let room = room(scene);
+    let mut doc = Doc::new(theme, room);
+    doc.text(words.question, theme.bright());
+    doc.text(words.consequence, theme.faint());
+    if let Some(refused) = &ask.refused {
+        doc.blank();
+        doc.text(format!("{} {refused}", symbols::FAILED), theme.danger());
+    }
+    let mut sheet = Sheet::new(scene, &words.title);
+    if let Some(partition) = words.partition {
+        sheet = sheet.of_partition(scene, partition);
+    }
+    if ask.purpose == Purpose::Stop {
+        sheet.frame = theme.palette.state.danger;
+    }
+    sheet.body = doc.finish();
+    let typed = wrap(&[span("› ", theme.accent()), span(ask.text.clone(), theme.strong())], room);
+    let (rows, column) = (typed.len(), typed.last().map_or(0, |last| width(last)));
+    sheet.foot = typed.into_iter().map(Line::from).collect();
+    let optional = if ask.purpose.words_are_optional() { " (words are optional)" } else { "" };
+    sheet.foot.push(Line::from(vec![
+        span("Enter", theme.accent()),
+        span(format!(" {}{optional}   ", words.verb), theme.plain()),
+        span("Esc", theme.accent()),
+        span(" leaves it", theme.plain()),
+    ]));
+    let foot = sheet.draw(buffer, scene);
+    let x = foot.x + column.min(room.saturating_sub(1)) as u16;
+    Some(Position { x, y: foot.y + rows.saturating_sub(1) as u16 })
+}
+
+struct Words<'a> {
+    title: String,
+    partition: Option<&'a Partition>,
+    question: String,
+    consequence: String,
+    verb: &'static str,
+}
+
+fn words<'a>(state: &'a State, purpose: &Purpose) -> Words<'a> {
+    let named = |step: &StepRef| {
+        let found = state.run.step(step);
+        let title = found.map_or_else(|| step.to_string(), |(_, step, _)| format!("{} {}", step.label, step.title));
+        (found.map(|(partition, _, _)| partition), title)
+    };
+    match purpose {
+        Purpose::Skip(step) => {
+            let (partition, title) = named(step);
+            Words {
+                title: format!("skip {title}"),
+                partition,
+                question: "Why is this step passed over?".to_owned(),
+                consequence: "It counts as behind us; the reason goes into the execution log.".to_owned(),
+                verb: "skips it",
+            }
+        }
+        Purpose::Note(step) => {
+            let (partition, title) = named(step);
+            Words {
+                title: format!("note on {title}"),
+                partition,
+                question: "What is worth writing down?".to_owned(),
+                consequence: "It goes into the execution log with your name and the time.".to_owned(),
+                verb: "writes it",
+            }
+        }
+        Purpose::GoAhead(name) => {
+            let after = state.run.plan.partitions.iter().skip_while(|partition| partition.name != *name).nth(1);
+            Words {
+                title: "go-ahead".to_owned(),
+                partition: state.run.plan.partition(name),
+                question: format!("{name} is done and good?"),
+                consequence: after.map_or_else(
+                    || "It is the last partition.".to_owned(),
+                    |after| format!("With your word, {}'s first step unlocks.", after.name),
+                ),
+                verb: "goes ahead",
+            }
+        }
+        Purpose::Stop => Words {
+            title: "stop the rollout".to_owned(),
+            partition: None,
+            question: "Why does the rollout stop here?".to_owned(),
+            consequence: "What has not run will not run. Nothing is taken back by it.".to_owned(),
+            verb: "stops it",
+        },
+    }
+}

@@ -1,0 +1,164 @@
+//! The confirmation: what, the exact call, what holds now, what users feel, what comes after, the way back.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Position;
+use ratatui::text::Line;
+
+use super::Scene;
+use super::doc::Doc;
+use super::sheet::{Sheet, button, room};
+use crate::app::dialog::{Button, Confirm};
+use crate::runbook::check::{Holds, Precondition};
+use crate::runbook::gate::FRESH;
+use crate::ui::text::{Spans, fit_spans, span, width};
+use crate::ui::{format, symbols};
+
+/// Draws the confirmation; answers where the cursor stands while a name is typed.
+pub fn draw(buffer: &mut Buffer, scene: &Scene<'_>, confirm: &Confirm) -> Option<Position> {
+    let theme = scene.theme;
+    let (partition, planned, _) = scene.state.run.step(&confirm.step)?;
+    let brief = &confirm.brief;
+    let room = room(scene);
+    let mut doc = Doc::new(theme, room);
+    doc.text(brief.what.clone(), theme.strong());
+    if let Some(already) = &brief.already_done {
+        doc.text(format!("{} {already}", symbols::MIND), theme.mind());
+    }
+    doc.blank();
+    for (index, call) in brief.calls.iter().enumerate() {
+        let label = if index == 0 { "calls" } else { "" };
+        doc.field(
+            label,
+            vec![
+                span(call.operation.clone(), theme.palette.state.accent.bold()),
+                span(format!("  {}", call.target), theme.faint()),
+            ],
+        );
+        doc.command_line("", &call.command_line, theme.faint());
+    }
+    if brief.calls.is_empty() {
+        doc.words("calls", "nothing that changes anything", theme.plain());
+    }
+    doc.blank();
+    if !brief.choices.is_empty() {
+        for (index, choice) in brief.choices.iter().enumerate() {
+            let label = if index == 0 { "ways" } else { "" };
+            let marked = index == confirm.choice;
+            let (mark, style) = if marked { ("● ", theme.strong()) } else { ("○ ", theme.plain()) };
+            doc.field(label, vec![span(mark, theme.accent()), span(choice.label.clone(), style)]);
+        }
+        doc.words("", "↑↓ choose", theme.faint());
+        doc.blank();
+    }
+    let beside = doc.beside();
+    doc.labelled("holds now", preconditions(scene, &brief.preconditions, beside));
+    doc.blank();
+    if let Some(feels) = &brief.feels {
+        doc.words("users feel", feels.clone(), theme.bright());
+    }
+    if let Some(then) = &brief.then {
+        doc.words("then", then.clone(), theme.plain());
+    }
+    if let Some(back) = &brief.back {
+        doc.words("way back", back.clone(), theme.plain());
+    }
+    if let Some(refused) = &confirm.refused {
+        doc.blank();
+        doc.text(format!("{} not fired: {refused}", symbols::FAILED), theme.danger());
+    }
+
+    let mut sheet = Sheet::new(scene, &format!("{} {}", planned.label, planned.title)).of_partition(scene, partition);
+    sheet.body = doc.finish();
+    sheet.scroll = usize::from(confirm.scroll);
+    let mut cursor = None;
+    if let Some(name) = &brief.type_name {
+        let prompt = vec![
+            span("type ", theme.plain()),
+            span(name.clone(), theme.strong()),
+            span("  › ", theme.accent()),
+            span(confirm.typed.clone(), if *name == confirm.typed { theme.ok() } else { theme.mind() }),
+        ];
+        cursor = Some(width(&prompt));
+        sheet.foot.push(Line::from(fit_spans(prompt, room)));
+    }
+    sheet.foot.push(buttons(scene, confirm, partition.production));
+    let typing = cursor.filter(|_| !confirm.firing);
+    let foot = sheet.draw(buffer, scene);
+    typing.map(|column| Position { x: foot.x + column.min(room.saturating_sub(1)) as u16, y: foot.y })
+}
+
+/// What holds, each with its age; in two columns where all of them are short.
+fn preconditions(scene: &Scene<'_>, preconditions: &[Precondition], room: usize) -> Vec<Spans> {
+    let theme = scene.theme;
+    let mut sorted: Vec<&Precondition> = preconditions.iter().collect();
+    // What blocks comes first.
+    sorted.sort_by_key(|each| match each.holds {
+        Holds::No => 0,
+        Holds::Mind => 1,
+        Holds::Yes => 2,
+    });
+    let cells: Vec<Spans> = sorted
+        .iter()
+        .map(|each| {
+            let (glyph, style) = symbols::holds(each.holds, theme);
+            let age = scene.state.since(each.at);
+            // Too old to be fired on: not green any more.
+            let (glyph, style) = if age > FRESH { (symbols::STALE, theme.danger()) } else { (glyph, style) };
+            let text = match each.holds {
+                Holds::Yes => theme.plain(),
+                Holds::Mind | Holds::No => style,
+            };
+            let age_style = if age > FRESH { theme.danger() } else { theme.faint() };
+            vec![
+                span(format!("{glyph} "), style),
+                span(each.text.clone(), text),
+                span(format!("  {}", format::age(age)), age_style),
+            ]
+        })
+        .collect();
+    if cells.is_empty() {
+        return vec![vec![span("nothing is asked of the site", theme.faint())]];
+    }
+    let half = room / 2;
+    if cells.len() > 1 && cells.iter().all(|cell| width(cell) < half) {
+        return cells
+            .chunks(2)
+            .map(|pair| {
+                let mut row = pair.first().cloned().unwrap_or_default();
+                if let Some(second) = pair.get(1) {
+                    row.push(span(" ".repeat(half - width(&row)), theme.plain()));
+                    row.extend(second.clone());
+                }
+                row
+            })
+            .collect();
+    }
+    cells.iter().flat_map(|cell| crate::ui::text::wrap(cell, room)).collect()
+}
+
+fn buttons(scene: &Scene<'_>, confirm: &Confirm, production: bool) -> Line<'static> {
+    let theme = scene.theme;
+    let fire = if production { theme.palette.frame.production } else { theme.palette.state.running };
+    if confirm.firing {
+        return Line::from(vec![
+            span(format!("{} ", symbols::RUNNING), theme.running()),
+            span("asking the gate, writing the intent …", theme.plain()),
+        ]);
+    }
+    let can_fire = confirm.can_fire();
+    let hint = match (&confirm.brief.type_name, can_fire) {
+        (_, true) => "  ⇥ moves · Enter chooses · Esc cancels",
+        (Some(_), false) => "  Nothing can be sent before the name is complete and everything holds. Esc cancels",
+        (None, false) => "  Something above does not hold. Esc cancels",
+    };
+    let room = room(scene);
+    Line::from(fit_spans(
+        vec![
+            button(scene, "Cancel", confirm.focus == Button::Cancel, true, theme.palette.ground.selected),
+            span("  ", theme.plain()),
+            button(scene, "Fire", confirm.focus == Button::Fire, can_fire, fire),
+            span(hint, theme.faint()),
+        ],
+        room,
+    ))
+}

@@ -1,0 +1,287 @@
+//! Everything known of a step. Of one in trouble, first the diagnosis: cause, what was seen, what it means, the way out.
+
+use ratatui::buffer::Buffer;
+use ratatui::style::Style;
+use ratatui::text::Line;
+
+use super::Scene;
+use super::doc::Doc;
+use super::sheet::{Sheet, room};
+use crate::runbook::check::{Check, Evidence};
+use crate::runbook::event::{ActionOutcome, Finding, Outcome};
+use crate::runbook::names::StepRef;
+use crate::runbook::plan::{ConfirmRule, Step};
+use crate::runbook::state::{ActionRun, Attempt, StepRun, StepState};
+use crate::ui::text::{Spans, column, span, wrap};
+use crate::ui::{format, symbols};
+
+/// Draws the details.
+pub fn draw(buffer: &mut Buffer, scene: &Scene<'_>, step: &StepRef, scroll: u16) {
+    let theme = scene.theme;
+    let Some((partition, planned, run)) = scene.state.run.step(step) else { return };
+    let state = scene.state.run.state_of(step);
+    let mut sheet = Sheet::new(scene, "").of_partition(scene, partition);
+    sheet.title = title(scene, partition.name.as_str(), planned, run, &state);
+    if state.is_trouble() {
+        sheet.frame = theme.palette.state.danger;
+        sheet.badge = Some(span(format!(" {} {state} ", symbols::FAILED), theme.badge(theme.palette.state.danger)));
+    }
+    let mut view = View { scene, doc: Doc::new(theme, room(scene)) };
+    view.write(step, planned, run, &state);
+    sheet.body = view.doc.finish();
+    sheet.scroll = usize::from(scroll);
+    let hint = if state.is_trouble() {
+        vec![
+            span("Enter", theme.accent()),
+            span(" tries again   ", theme.plain()),
+            span("s", theme.accent()),
+            span(" skips with a reason   ", theme.plain()),
+            span("n", theme.accent()),
+            span(" note   ", theme.plain()),
+            span("Esc leaves it as it is", theme.faint()),
+        ]
+    } else {
+        vec![span("↑↓ scroll · Esc closes", theme.faint())]
+    };
+    sheet.foot = vec![Line::from(hint)];
+    sheet.draw(buffer, scene);
+}
+
+fn title(scene: &Scene<'_>, partition: &str, planned: &Step, run: &StepRun, state: &StepState) -> Spans {
+    let theme = scene.theme;
+    let mut words = format!("{partition} · {} {}", planned.label, planned.title);
+    if let Some(attempt) = run.attempts.last().filter(|_| run.attempts.len() > 1 || state.is_trouble()) {
+        words.push_str(&format!(" · attempt {}", attempt.number));
+        words.push_str(&format!(" · {}", format::took(duration(scene, attempt))));
+    }
+    vec![span(words, theme.strong())]
+}
+
+fn duration(scene: &Scene<'_>, attempt: &Attempt) -> std::time::Duration {
+    let end = attempt.ended_at.unwrap_or(scene.state.now);
+    std::time::Duration::try_from(end.duration_since(attempt.started_at)).unwrap_or_default()
+}
+
+struct View<'a> {
+    scene: &'a Scene<'a>,
+    doc: Doc<'a>,
+}
+
+impl View<'_> {
+    fn write(&mut self, reference: &StepRef, planned: &Step, run: &StepRun, state: &StepState) {
+        let theme = self.scene.theme;
+        self.standing(state, run);
+        if let Some(finding) = run.attempts.last().and_then(|attempt| attempt.outcome.as_ref()).and_then(finding) {
+            self.finding(finding, planned);
+        }
+        for attempt in run.attempts.iter().rev() {
+            self.attempt(attempt);
+        }
+        self.notes(reference);
+        self.doc.blank();
+        let rule = match &planned.confirm {
+            ConfirmRule::Plain => "Fire is chosen in the dialog".to_owned(),
+            ConfirmRule::Type(name) => format!("{name} is typed"),
+        };
+        self.doc.words("confirmed", rule, theme.plain());
+        if let Some(expected) = planned.expected {
+            let words = format!("~{}, given up after {}", format::took(expected), format::took(planned.limit));
+            self.doc.words("takes", words, theme.plain());
+        }
+        for (label, words) in
+            [("users feel", &planned.impact), ("way back", &planned.way_back), ("runbook", &planned.guide)]
+        {
+            for (index, line) in words.iter().flat_map(|words| words.lines()).enumerate() {
+                self.doc.words(if index == 0 { label } else { "" }, line.to_owned(), theme.plain());
+            }
+        }
+    }
+
+    fn standing(&mut self, state: &StepState, run: &StepRun) {
+        let theme = self.scene.theme;
+        match state {
+            StepState::Locked(locks) => {
+                for lock in locks {
+                    self.doc.words("locked", lock.to_string(), theme.mind());
+                }
+            }
+            StepState::WillNotRun { because } => self.doc.words("will not run", because.clone(), theme.mind()),
+            StepState::Skipped => {
+                if let Some(word) = &run.skipped {
+                    let at = format::second(word.at, &self.scene.state.zone);
+                    self.doc.words("skipped", format!("{} · {at} by {}", word.text, word.by), theme.plain());
+                }
+            }
+            state if state.is_trouble() => {}
+            state => self.doc.words("stands", state.to_string().to_lowercase(), theme.bright()),
+        }
+    }
+
+    /// Cause in plain words, what was seen with its sources and ages, what it means, the way out.
+    fn finding(&mut self, finding: &Finding, planned: &Step) {
+        let theme = self.scene.theme;
+        self.doc.text(finding.cause.clone(), theme.strong());
+        if finding.situation.is_none() {
+            self.doc.text("This fits no situation that the runbook names. What is known is below.", theme.faint());
+        }
+        self.doc.blank();
+        self.evidence("seen", &finding.evidence);
+        self.doc.blank();
+        if let Some(means) = &finding.means {
+            self.doc.words("means", means.clone(), theme.plain());
+            self.doc.blank();
+        }
+        match (&finding.remedy, &planned.guide) {
+            (Some(remedy), _) => {
+                for (index, way) in remedy.lines().enumerate() {
+                    let (number, style) =
+                        if index == 0 { (theme.accent(), theme.strong()) } else { (theme.faint(), theme.faint()) };
+                    let label = if index == 0 { "way out" } else { "" };
+                    self.doc.field(label, vec![span(format!("{} ", index + 1), number), span(way.to_owned(), style)]);
+                }
+            }
+            (None, Some(_)) => self.doc.words("way out", "see the runbook's text below", theme.strong()),
+            (None, None) => {}
+        }
+    }
+
+    fn attempt(&mut self, attempt: &Attempt) {
+        let theme = self.scene.theme;
+        let zone = &self.scene.state.zone;
+        self.doc.blank();
+        let end = attempt.ended_at.map_or("…".to_owned(), |end| format::second(end, zone));
+        let (outcome, style) = match &attempt.outcome {
+            None => ("running", theme.running()),
+            Some(Outcome::Passed) => ("passed", theme.ok()),
+            Some(Outcome::PassedWithWarnings { .. }) => ("passed with warnings", theme.mind()),
+            Some(Outcome::Failed { .. }) => ("failed", theme.danger()),
+            Some(Outcome::Partial { .. }) => ("partial", theme.danger()),
+            Some(Outcome::Deferred { .. }) => ("deferred", theme.mind()),
+            Some(Outcome::Unknown { .. }) => ("unknown", theme.danger()),
+        };
+        self.doc.field(
+            &format!("attempt {}", attempt.number),
+            vec![
+                span(format!("{} – {end}", format::second(attempt.started_at, zone)), theme.bright()),
+                span(format!("  {}  ", format::took(duration(self.scene, attempt))), theme.plain()),
+                span(outcome, style),
+                span(format!("  by {}", attempt.by), theme.faint()),
+            ],
+        );
+        match &attempt.outcome {
+            Some(Outcome::PassedWithWarnings { warnings }) => {
+                for warning in warnings {
+                    self.doc.words("", format!("{} {warning}", symbols::MIND), theme.mind());
+                }
+            }
+            Some(Outcome::Deferred { reason, .. }) => self.doc.words("", reason.clone(), theme.plain()),
+            _ => {}
+        }
+        for at in &attempt.resumed_at {
+            self.doc.words("", format!("taken up again {}", format::second(*at, zone)), theme.faint());
+        }
+        if let Some(choice) = &attempt.choice {
+            self.doc.words("way chosen", choice.clone(), theme.plain());
+        }
+        if let Some(program) = &attempt.program {
+            self.doc.command_line("program", &program.command_line, theme.faint());
+            self.doc.words("", format!("output in {}", program.directory), theme.faint());
+        }
+        for (index, action) in attempt.actions.iter().enumerate() {
+            self.action(if index == 0 { "calls" } else { "" }, action);
+        }
+        for (index, check) in attempt.checks.iter().enumerate() {
+            self.check(if index == 0 { "checks" } else { "" }, check);
+        }
+        self.evidence("evidence", &attempt.evidence);
+    }
+
+    fn action(&mut self, label: &str, action: &ActionRun) {
+        let theme = self.scene.theme;
+        let call = &action.action.call;
+        let (words, style) = match &action.outcome {
+            None => ("nothing is known yet".to_owned(), theme.running()),
+            Some(ActionOutcome::Accepted { mark: Some(mark) }) => (format!("accepted · {mark}"), theme.ok()),
+            Some(ActionOutcome::Accepted { mark: None }) => ("accepted".to_owned(), theme.ok()),
+            Some(ActionOutcome::Refused { code, message }) => (format!("refused · {code}: {message}"), theme.danger()),
+            Some(ActionOutcome::FoundDone { evidence }) => (format!("found done · {evidence}"), theme.ok()),
+            Some(ActionOutcome::FoundUndone { evidence }) => (format!("found not done · {evidence}"), theme.mind()),
+            Some(ActionOutcome::Unknown { reason }) => (format!("unknown · {reason}"), theme.danger()),
+        };
+        self.doc.field(
+            label,
+            vec![
+                span(format!("{} ", format::millisecond(action.at, &self.scene.state.zone)), theme.faint()),
+                span(format!("{}  ", call.operation), theme.accent()),
+                span(words, style),
+            ],
+        );
+        self.doc.command_line("", &call.command_line, theme.faint());
+    }
+
+    fn check(&mut self, label: &str, check: &Check) {
+        let theme = self.scene.theme;
+        let (glyph, style) = symbols::verdict(check.verdict, theme);
+        let mut spans = vec![span(format!("{glyph} "), style), span(check.label.clone(), theme.plain())];
+        if let Some(seen) = &check.seen {
+            spans.push(span(format!("  {seen}"), style));
+        }
+        if let Some(expected) = &check.expected {
+            spans.push(span(format!("  expected {expected}"), theme.faint()));
+        }
+        spans.push(span(format!("  {} · {}", check.source, self.at(check.at)), theme.faint()));
+        self.doc.field(label, spans);
+    }
+
+    fn evidence(&mut self, label: &str, evidence: &[Evidence]) {
+        let theme = self.scene.theme;
+        let sources = evidence.iter().map(|each| each.source.chars().count()).max().unwrap_or(0).clamp(4, 22);
+        for (index, each) in evidence.iter().enumerate() {
+            let beside = self.doc.beside().saturating_sub(sources + 1);
+            let words =
+                vec![span(each.text.clone(), theme.plain()), span(format!("  {}", self.at(each.at)), theme.faint())];
+            let lines = wrap(&words, beside).into_iter().enumerate().map(|(row, line)| {
+                let source = if row == 0 { each.source.as_str() } else { "" };
+                [vec![span(format!("{} ", column(source, sources)), theme.accent())], line].concat()
+            });
+            let lines = lines.collect();
+            self.doc.labelled(if index == 0 { label } else { "" }, lines);
+        }
+    }
+
+    fn notes(&mut self, reference: &StepRef) {
+        let theme = self.scene.theme;
+        let notes = self.scene.state.run.notes.iter().filter(|note| note.step.as_ref() == Some(reference));
+        for (index, note) in notes.enumerate() {
+            if index == 0 {
+                self.doc.blank();
+            }
+            let label = if note.decision { "decision" } else { "note" };
+            let at = format::second(note.at, &self.scene.state.zone);
+            self.doc.field(
+                label,
+                vec![
+                    span(note.text.clone(), Style::from(theme.bright())),
+                    span(format!("  {at} by {}", note.by), theme.faint()),
+                ],
+            );
+        }
+    }
+
+    /// A moment: its age while it is of now, its time of day once it is history.
+    fn at(&self, at: jiff::Timestamp) -> String {
+        let age = self.scene.state.since(at);
+        if age.as_secs() < 120 {
+            format!("{} old", format::age(age))
+        } else {
+            format::second(at, &self.scene.state.zone)
+        }
+    }
+}
+
+fn finding(outcome: &Outcome) -> Option<&Finding> {
+    match outcome {
+        Outcome::Failed { finding } | Outcome::Partial { finding } | Outcome::Unknown { finding } => Some(finding),
+        Outcome::Passed | Outcome::PassedWithWarnings { .. } | Outcome::Deferred { .. } => None,
+    }
+}

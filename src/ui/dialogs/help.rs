@@ -1,0 +1,101 @@
+//! The keys, by what they are for; those that do nothing now say why.
+
+use ratatui::buffer::Buffer;
+use ratatui::text::Line;
+
+use super::Scene;
+use super::doc::Doc;
+use super::sheet::{Sheet, room};
+use crate::app::commands::{COMMANDS, Command, CommandId};
+use crate::ui::text::{column, span};
+
+/// Draws the keys.
+pub fn draw(buffer: &mut Buffer, scene: &Scene<'_>, scroll: u16) {
+    let theme = scene.theme;
+    let mut doc = Doc::new(theme, room(scene));
+    for (group, holds) in GROUPS {
+        doc.blank();
+        doc.text(*group, theme.palette.state.accent.bold());
+        for command in COMMANDS.iter().filter(|command| holds(command.id)) {
+            describe(&mut doc, scene, command);
+        }
+        if *group == GROUPS[0].0 {
+            doc.labelled(
+                "0–9 p m",
+                vec![vec![
+                    span(column("step", 18), theme.bright()),
+                    span("Mark the step of that label; its key again opens its confirmation.", theme.faint()),
+                ]],
+            );
+        }
+    }
+    let mut sheet = Sheet::new(scene, "keys");
+    sheet.body = doc.finish();
+    sheet.scroll = usize::from(scroll);
+    sheet.foot = vec![Line::from(span("Esc closes", theme.faint()))];
+    sheet.draw(buffer, scene);
+}
+
+/// Groups of commands, each with what belongs to it.
+type Group = (&'static str, fn(CommandId) -> bool);
+
+static GROUPS: &[Group] = &[
+    ("decide", |id| {
+        matches!(id, CommandId::Fire | CommandId::Skip | CommandId::GoAhead | CommandId::Note | CommandId::Stop)
+    }),
+    ("look", |id| {
+        matches!(
+            id,
+            CommandId::Details
+                | CommandId::Concerns
+                | CommandId::Zoom
+                | CommandId::Follow
+                | CommandId::Help
+                | CommandId::Quit
+        )
+    }),
+    ("move", |id| {
+        matches!(
+            id,
+            CommandId::Up
+                | CommandId::Down
+                | CommandId::PageUp
+                | CommandId::PageDown
+                | CommandId::PartitionBefore
+                | CommandId::PartitionNext
+                | CommandId::PaneNext
+                | CommandId::PaneBefore
+        )
+    }),
+];
+
+fn describe(doc: &mut Doc<'_>, scene: &Scene<'_>, command: &Command) {
+    let theme = scene.theme;
+    let keys: Vec<String> = command.keys.iter().map(|key| key.name()).collect();
+    let reason = (command.disabled_reason)(scene.state);
+    let style = if reason.is_none() { theme.bright() } else { theme.ghost() };
+    let beside = doc.beside().saturating_sub(18);
+    let mut lines = crate::ui::text::wrap(&[span(command.help, theme.faint())], beside);
+    if let Some(reason) = reason {
+        lines.extend(crate::ui::text::wrap(&[span(format!("now: {reason}"), theme.mind())], beside));
+    }
+    let lines = lines.into_iter().enumerate().map(|(index, line)| {
+        let label = if index == 0 { command.label } else { "" };
+        [vec![span(column(label, 18), style)], line].concat()
+    });
+    let lines = lines.collect();
+    doc.labelled(&keys.join(" "), lines);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_has_its_place_in_one_group() {
+        for command in COMMANDS {
+            let groups = GROUPS.iter().filter(|(_, holds)| holds(command.id)).count();
+            assert_eq!(groups, 1, "{:?}", command.id);
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Times and figures as they stand on screen: short, of one width class each, with a unit.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+/// How old something is: `0.3 s`, `12 s`, `4 min`, `2 h`.
+pub fn age(duration: Duration) -> String {
+    match duration.as_secs() {
+        0..=9 if duration.as_millis() < 9_950 => format!("{:.1} s", duration.as_secs_f64()),
+        seconds @ 0..=99 => format!("{seconds} s"),
+        seconds @ 100..=5_999 => format!("{} min", (seconds + 30) / 60),
+        seconds => format!("{} h", seconds / 3_600),
+    }
+}
+
+/// An age whose tenths say nothing: `2 s`, `4 min`.
+pub fn age_in_seconds(duration: Duration) -> String {
+    if duration.as_secs() < 100 { format!("{} s", duration.as_secs()) } else { age(duration) }
+}
+
+/// How long something took: `0:24`, `12:05`, `1:04:10`.
+pub fn took(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds / 3_600 {
+        0 => format!("{}:{:02}", seconds / 60, seconds % 60),
+        hours => format!("{hours}:{:02}:{:02}", seconds / 60 % 60, seconds % 60),
+    }
+}
+
+/// How long something still takes, roughly: `40 s`, `18 min`, `2 h 10 min`.
+pub fn roughly(duration: Duration) -> String {
+    let minutes = duration.as_secs().div_ceil(60);
+    match (duration.as_secs(), minutes) {
+        (seconds @ 0..=90, _) => format!("{seconds} s"),
+        (_, minutes @ 0..=119) => format!("{minutes} min"),
+        (_, minutes) if minutes % 60 == 0 => format!("{} h", minutes / 60),
+        (_, minutes) => format!("{} h {} min", minutes / 60, minutes % 60),
+    }
+}
+
+/// Seconds with a tenth: `11.8 s`.
+pub fn seconds(duration: Duration) -> String {
+    format!("{:.1} s", duration.as_secs_f64())
+}
+
+/// A time of day to the minute.
+pub fn minute(at: Timestamp, zone: &TimeZone) -> String {
+    at.to_zoned(zone.clone()).strftime("%H:%M").to_string()
+}
+
+/// A time of day to the second.
+pub fn second(at: Timestamp, zone: &TimeZone) -> String {
+    at.to_zoned(zone.clone()).strftime("%H:%M:%S").to_string()
+}
+
+/// A time of day to the millisecond.
+pub fn millisecond(at: Timestamp, zone: &TimeZone) -> String {
+    at.to_zoned(zone.clone()).strftime("%H:%M:%S.%3f").to_string()
+}
+
+/// A time of day to the second, with its zone.
+pub fn clock(at: Timestamp, zone: &TimeZone) -> String {
+    at.to_zoned(zone.clone()).strftime("%H:%M:%S %Z").to_string()
+}
+
+/// An instance class without the `db.` that every one of them has.
+pub fn class(class: &str) -> &str {
+    class.strip_prefix("db.").unwrap_or(class)
+}
+
+/// A figure with as many digits as say something: `0.04`, `12.4`, `880`.
+pub fn figure(value: f64) -> String {
+    match value {
+        value if value < 9.995 => format!("{value:.2}"),
+        value if value < 999.5 => format!("{value:.1}"),
+        value if value < 99_950.0 => format!("{value:.0}"),
+        value => format!("{:.0}k", value / 1_000.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_are_short() {
+        let of = |millis| age(Duration::from_millis(millis));
+        assert_eq!(of(300), "0.3 s");
+        assert_eq!(of(9_940), "9.9 s");
+        assert_eq!(of(9_960), "9 s");
+        assert_eq!(of(59_000), "59 s");
+        assert_eq!(of(240_000), "4 min");
+        assert_eq!(of(7_300_000), "2 h");
+    }
+
+    #[test]
+    fn durations_are_clocks() {
+        assert_eq!(took(Duration::from_secs(24)), "0:24");
+        assert_eq!(took(Duration::from_secs(3_850)), "1:04:10");
+        assert_eq!(roughly(Duration::from_secs(61 * 60)), "61 min");
+        assert_eq!(roughly(Duration::from_secs(3 * 3_600)), "3 h");
+    }
+}

@@ -1,0 +1,123 @@
+//! Where everything stands, by the size of the terminal.
+
+use ratatui::layout::{Constraint, Layout, Rect};
+
+use crate::app::state::{Pane, State};
+
+/// Columns and rows below which the cockpit cannot be read.
+pub const SMALLEST: (u16, u16) = (78, 22);
+/// Narrowest panel of a partition; with less room, each gets a line.
+const PANEL: u16 = 28;
+/// Height of the partitions' panels: the steps' glyphs, two instances, a word, and the frame.
+const PANEL_HEIGHT: u16 = 6;
+
+/// How much room there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Size {
+    /// Everything at once.
+    Wide,
+    /// Load and queries share a place.
+    Medium,
+    /// One pane at a time, and the log.
+    Small,
+}
+
+/// Where everything stands.
+#[derive(Debug, Clone)]
+pub struct Places {
+    /// The title row.
+    pub header: Rect,
+    /// The sentence.
+    pub banner: Rect,
+    /// The partitions.
+    pub partitions: Rect,
+    /// Whether each partition gets a panel; else a line.
+    pub panels: bool,
+    /// The panes that are seen.
+    pub panes: Vec<(Pane, Rect)>,
+    /// The keys.
+    pub footer: Rect,
+}
+
+/// Lays out the screen; nothing where it is too small.
+pub fn places(area: Rect, state: &State) -> Option<Places> {
+    if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
+        return None;
+    }
+    let size = match (area.width, area.height) {
+        (160.., 38..) => Size::Wide,
+        (100.., 32..) => Size::Medium,
+        _ => Size::Small,
+    };
+    let count = state.run.plan.partitions.len() as u16;
+    let panels = size != Size::Small && area.width >= PANEL * count;
+    let partitions_height = match (state.zoomed, panels) {
+        (true, _) => 0,
+        (false, true) => PANEL_HEIGHT,
+        (false, false) => count.min(area.height / 4),
+    };
+    let [header, banner, partitions, body, footer] = Layout::vertical([
+        Constraint::Length(1),
+        Constraint::Length(2),
+        Constraint::Length(partitions_height),
+        Constraint::Fill(1),
+        Constraint::Length(1),
+    ])
+    .areas(area);
+    let panes = match size {
+        _ if state.zoomed => vec![(state.focus, body)],
+        Size::Wide => wide(body, state),
+        Size::Medium => medium(body, state),
+        Size::Small => small(body, state),
+    };
+    Some(Places { header, banner, partitions, panels, panes, footer })
+}
+
+fn wide(body: Rect, state: &State) -> Vec<(Pane, Rect)> {
+    let (steps, checks, right, log) = columns(body, 44, state);
+    let [timeline, below] = timeline_above(right, 11, state);
+    let [load, queries] = Layout::horizontal([Constraint::Percentage(50), Constraint::Fill(1)]).areas(below);
+    vec![
+        (Pane::Steps, steps),
+        (Pane::Checks, checks),
+        (Pane::Timeline, timeline),
+        (Pane::Load, load),
+        (Pane::Queries, queries),
+        (Pane::Log, log),
+    ]
+}
+
+fn medium(body: Rect, state: &State) -> Vec<(Pane, Rect)> {
+    let (steps, checks, right, log) = columns(body, 40, state);
+    let [timeline, below] = timeline_above(right, 8, state);
+    let shared = if state.focus == Pane::Queries { Pane::Queries } else { Pane::Load };
+    vec![(Pane::Steps, steps), (Pane::Checks, checks), (Pane::Timeline, timeline), (shared, below), (Pane::Log, log)]
+}
+
+fn small(body: Rect, state: &State) -> Vec<(Pane, Rect)> {
+    if state.focus == Pane::Log {
+        return vec![(Pane::Log, body)];
+    }
+    let [pane, log] =
+        Layout::vertical([Constraint::Fill(1), Constraint::Length((body.height / 3).clamp(4, 10))]).areas(body);
+    vec![(state.focus, pane), (Pane::Log, log)]
+}
+
+/// Steps above checks at the left, the log below everything, and what is left at the right.
+fn columns(body: Rect, left: u16, state: &State) -> (Rect, Rect, Rect, Rect) {
+    let [upper, log] =
+        Layout::vertical([Constraint::Fill(1), Constraint::Length((body.height / 4).clamp(7, 14))]).areas(body);
+    let [left, right] = Layout::horizontal([Constraint::Length(left), Constraint::Fill(1)]).areas(upper);
+    let steps = state.looked_at().0.steps.len() as u16 + 2;
+    let [steps, checks] =
+        Layout::vertical([Constraint::Length(steps.min(left.height * 2 / 3)), Constraint::Fill(1)]).areas(left);
+    (steps, checks, right, log)
+}
+
+/// The timeline takes what its lanes need, as long as `least` rows are left for what is below it.
+fn timeline_above(right: Rect, least: u16, state: &State) -> [Rect; 2] {
+    let lanes = state.live_here().map_or(0, |live| live.timeline.lanes.len()).max(8) as u16;
+    // Axis, bracket, earlier figures, and the frame.
+    let wanted = (lanes + 5).min(right.height.saturating_sub(least));
+    Layout::vertical([Constraint::Length(wanted), Constraint::Fill(1)]).areas(right)
+}

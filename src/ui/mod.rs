@@ -1,0 +1,74 @@
+//! The screen: draws the state, decides nothing.
+//!
+//! [`draw`] reads the state and the theme and nothing else, so that a recording of the state is a recording of the screen.
+
+use ratatui::Frame;
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+use ratatui::text::Line;
+
+use self::layout::{Places, SMALLEST};
+use self::theme::Theme;
+use crate::app::state::{Pane, State};
+
+pub mod adapt;
+mod dialogs;
+mod format;
+mod layout;
+mod panel;
+mod panes;
+mod symbols;
+mod text;
+pub mod theme;
+
+/// Draws one frame.
+pub fn draw(frame: &mut Frame<'_>, state: &State, theme: &Theme) {
+    let area = frame.area();
+    let buffer = frame.buffer_mut();
+    buffer.set_style(area, theme.plain().patch(theme.palette.ground.screen.ground()));
+    let cursor = match layout::places(area, state) {
+        Some(places) => {
+            draw_panes(buffer, &places, state, theme);
+            state.dialog.as_ref().and_then(|dialog| dialogs::draw(buffer, area, dialog, state, theme))
+        }
+        None => {
+            too_small(buffer, area, theme);
+            None
+        }
+    };
+    adapt::adapt(buffer, theme.depth, theme.charset);
+    if let Some(Position { x, y }) = cursor {
+        frame.set_cursor_position((x, y));
+    }
+}
+
+fn draw_panes(buffer: &mut Buffer, places: &Places, state: &State, theme: &Theme) {
+    panes::header::draw(buffer, places.header, state, theme);
+    panes::banner::draw(buffer, places.banner, state, theme);
+    if places.partitions.height > 0 {
+        panes::partitions::draw(buffer, places.partitions, places.panels, state, theme);
+    }
+    for (pane, area) in &places.panes {
+        let slot = panes::Slot { area: *area, pane: *pane, alone: places.panes.len() <= 2, state, theme };
+        match pane {
+            Pane::Steps => panes::steps::draw(buffer, &slot),
+            Pane::Checks => panes::checks::draw(buffer, &slot),
+            Pane::Timeline => panes::timeline::draw(buffer, &slot),
+            Pane::Load => panes::load::draw(buffer, &slot),
+            Pane::Queries => panes::queries::draw(buffer, &slot),
+            Pane::Log => panes::log::draw(buffer, &slot),
+        }
+    }
+    panes::footer::draw(buffer, places.footer, state, theme);
+}
+
+fn too_small(buffer: &mut Buffer, area: Rect, theme: &Theme) {
+    let (columns, rows) = SMALLEST;
+    let words = [
+        Line::styled("aurora-cockpit", theme.strong()),
+        Line::styled(format!("needs {columns}x{rows}"), theme.plain()),
+        Line::styled(format!("has {}x{}", area.width, area.height), theme.mind()),
+        Line::styled("what runs goes on", theme.faint()),
+    ];
+    panel::lines(buffer, area, words);
+}

@@ -1,0 +1,57 @@
+//! The sentence under the header: two rows on a tinted ground that carries across a shared screen.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+
+use crate::app::banner::{Piece, Stress, banner};
+use crate::app::state::State;
+use crate::ui::symbols;
+use crate::ui::text::{Spans, fit_spans, span, width};
+use crate::ui::theme::Theme;
+
+/// Draws the sentence.
+pub fn draw(buffer: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
+    let sentence = banner(state);
+    buffer.set_style(area, theme.urgency(sentence.urgency).ground());
+    let (glyph, style) = symbols::urgency(sentence.urgency, theme);
+    let room = usize::from(area.width).saturating_sub(4);
+    let production = state.run.plan.partitions.iter().find(|partition| partition.production);
+    let is_production = |piece: &Piece| production.is_some_and(|partition| piece.text == partition.name.as_str());
+    let mut rows = area.rows();
+    if let Some(row) = rows.next() {
+        let mut headline = pieces(&sentence.headline, room, theme);
+        // Production has its own colour everywhere.
+        if sentence.headline.first().is_some_and(is_production)
+            && let Some(first) = headline.first_mut()
+        {
+            first.style = theme.palette.frame.production.bold();
+        }
+        headline.insert(0, span(format!("{glyph} "), style));
+        buffer.set_line(row.x + 1, row.y, &Line::from(headline), row.width.saturating_sub(2));
+    }
+    if let Some(row) = rows.next() {
+        let detail = pieces(&sentence.detail, room, theme);
+        buffer.set_line(row.x + 3, row.y, &Line::from(detail), row.width.saturating_sub(4));
+    }
+}
+
+/// The pieces in a row. Where there is no room for all, those beside the point go first, the last of them first.
+fn pieces(pieces: &[Piece], room: usize, theme: &Theme) -> Spans {
+    let mut kept: Vec<&Piece> = pieces.iter().collect();
+    let line = |kept: &[&Piece]| {
+        let mut spans: Spans = Vec::new();
+        for (index, piece) in kept.iter().enumerate() {
+            if index > 0 {
+                spans.push(span("   ", theme.plain()));
+            }
+            spans.push(span(piece.text.clone(), theme.stress(piece.stress)));
+        }
+        spans
+    };
+    while width(&line(&kept)) > room {
+        let Some(faint) = kept.iter().rposition(|piece| piece.stress == Stress::Faint) else { break };
+        kept.remove(faint);
+    }
+    fit_spans(line(&kept), room)
+}

@@ -1,0 +1,63 @@
+//! The keys: bright where they work now, faint where they do not; or a short word to the operator.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+
+use crate::app::commands::{COMMANDS, Command, CommandId, fire_label};
+use crate::app::state::State;
+use crate::ui::text::{Spans, fit_spans, span, width};
+use crate::ui::theme::Theme;
+
+/// Draws the keys.
+pub fn draw(buffer: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
+    buffer.set_style(area, theme.palette.ground.bar.ground());
+    let room = usize::from(area.width).saturating_sub(2);
+    let line = match &state.notice {
+        Some((_, words)) => fit_spans(vec![span(words.clone(), theme.mind())], room),
+        None => keys(state, theme, room),
+    };
+    buffer.set_line(area.x + 1, area.y, &Line::from(line), room as u16);
+}
+
+struct Item {
+    id: CommandId,
+    enabled: bool,
+    spans: Spans,
+}
+
+fn keys(state: &State, theme: &Theme, room: usize) -> Spans {
+    let mut items: Vec<Item> =
+        COMMANDS.iter().filter(|command| command.footer).map(|command| item(command, state, theme)).collect();
+    let total = |items: &[Item]| items.iter().map(|item| width(&item.spans) + 3).sum::<usize>().saturating_sub(3);
+    // Where there is no room for all, keys that do nothing now go first, then the last ones; never help and leaving.
+    while total(&items) > room {
+        let expendable = |item: &Item| !matches!(item.id, CommandId::Help | CommandId::Quit | CommandId::Fire);
+        let victim = items
+            .iter()
+            .rposition(|item| !item.enabled && expendable(item))
+            .or_else(|| items.iter().rposition(expendable))
+            .or_else(|| items.iter().position(|item| item.id == CommandId::Fire));
+        match victim {
+            Some(index) => items.remove(index),
+            None => break,
+        };
+    }
+    let mut line = Spans::new();
+    for item in items {
+        if !line.is_empty() {
+            line.push(span("   ", theme.plain()));
+        }
+        line.extend(item.spans);
+    }
+    line
+}
+
+fn item(command: &Command, state: &State, theme: &Theme) -> Item {
+    let enabled = (command.disabled_reason)(state).is_none();
+    let (key_style, label_style) =
+        if enabled { (theme.palette.state.accent.bold(), theme.plain()) } else { (theme.ghost(), theme.ghost()) };
+    let key = command.keys.first().map(|key| key.name()).unwrap_or_default();
+    let label = if command.id == CommandId::Fire { fire_label(state) } else { command.label.to_owned() };
+    Item { id: command.id, enabled, spans: vec![span(key, key_style), span(format!(" {label}"), label_style)] }
+}

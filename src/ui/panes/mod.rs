@@ -1,0 +1,84 @@
+//! The panes, one file each.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+use super::panel::Panel;
+use super::text::{Spans, span};
+use super::theme::Theme;
+use crate::app::state::{Pane, State};
+
+pub mod banner;
+pub mod checks;
+pub mod footer;
+pub mod header;
+pub mod load;
+pub mod log;
+pub mod partitions;
+pub mod queries;
+pub mod steps;
+pub mod timeline;
+mod timescale;
+
+/// A pane's place on the screen and what it draws from.
+pub struct Slot<'a> {
+    /// Its place.
+    pub area: Rect,
+    /// Which pane it is.
+    pub pane: Pane,
+    /// Whether it stands for all the others, so that its frame names them.
+    pub alone: bool,
+    /// What is drawn.
+    pub state: &'a State,
+    /// In which colours.
+    pub theme: &'a Theme,
+}
+
+impl Slot<'_> {
+    /// Draws the pane's frame and answers the room inside.
+    fn panel(&self, buffer: &mut Buffer, title: Spans, remark: Spans) -> Rect {
+        let focused = self.state.focus == self.pane;
+        let frame = if focused { self.theme.palette.frame.focus } else { self.theme.palette.frame.calm };
+        let remark = if self.alone && focused && !self.state.zoomed { self.other_panes(remark) } else { remark };
+        Panel::new(title, frame.ink()).remark(remark).draw(self.area, buffer)
+    }
+
+    /// The title, stronger where the keys go.
+    fn title(&self, text: impl Into<String>) -> Spans {
+        vec![span(text, self.theme.strong())]
+    }
+
+    fn faint(&self, text: impl Into<String>) -> Spans {
+        vec![span(text, self.theme.faint())]
+    }
+
+    /// On a small screen: what stands behind this pane.
+    fn other_panes(&self, mut remark: Spans) -> Spans {
+        let names = Pane::ALL.iter().filter(|pane| **pane != self.pane).map(|pane| match pane {
+            Pane::Steps => "steps",
+            Pane::Checks => "checks",
+            Pane::Timeline => "failover",
+            Pane::Load => "load",
+            Pane::Queries => "queries",
+            Pane::Log => "log",
+        });
+        if !remark.is_empty() {
+            remark.push(span(" · ", self.theme.ghost()));
+        }
+        remark.push(span("⇥ ", self.theme.accent()));
+        remark.push(span(names.collect::<Vec<_>>().join(" "), self.theme.ghost()));
+        remark
+    }
+
+    /// A few words in an empty pane.
+    fn empty(&self, buffer: &mut Buffer, inner: Rect, lines: &[(String, Style)]) {
+        let mut rows = inner.rows();
+        for (text, style) in lines {
+            for line in super::text::wrap(&[span(text.clone(), *style)], usize::from(inner.width)) {
+                let Some(row) = rows.next() else { return };
+                buffer.set_line(row.x, row.y, &line.into(), row.width);
+            }
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! The partitions, always all of them, in their order: a panel each, or a line each where there is less room.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::Style;
+use ratatui::text::Line;
+
+use crate::app::live::{Dated, Freshness, Live};
+use crate::app::state::State;
+use crate::runbook::gate::Lock;
+use crate::runbook::names::StepRef;
+use crate::runbook::plan::Partition;
+use crate::runbook::state::{PartitionRun, StepState};
+use crate::ui::panel::Panel;
+use crate::ui::text::{Spans, fit_spans, span, spread, width};
+use crate::ui::theme::Theme;
+use crate::ui::{format, symbols};
+use crate::watch::sample::{ClusterView, MemberView, Role};
+
+/// Draws the partitions.
+pub fn draw(buffer: &mut Buffer, area: Rect, panels: bool, state: &State, theme: &Theme) {
+    let count = state.run.plan.partitions.len();
+    if panels {
+        let places = Layout::horizontal(vec![Constraint::Fill(1); count]).split(area);
+        for (index, place) in places.iter().enumerate() {
+            View::of(state, index, theme).panel(buffer, *place);
+        }
+        return;
+    }
+    let names = state.run.plan.partitions.iter().map(|partition| partition.name.as_str().len()).max().unwrap_or(0);
+    let steps = state.run.plan.partitions.iter().map(|partition| partition.steps.len()).max().unwrap_or(0);
+    // Where there are more partitions than rows, those around the one that is looked at are seen.
+    let first = (state.partition + 1).saturating_sub(usize::from(area.height));
+    for (row, index) in area.rows().zip(first..count) {
+        View::of(state, index, theme).line(buffer, row, names, steps);
+    }
+}
+
+struct View<'a> {
+    state: &'a State,
+    theme: &'a Theme,
+    planned: &'a Partition,
+    run: &'a PartitionRun,
+    live: Option<&'a Live>,
+    states: Vec<StepState>,
+    in_hand: bool,
+    looked_at: bool,
+}
+
+impl<'a> View<'a> {
+    fn of(state: &'a State, index: usize, theme: &'a Theme) -> Self {
+        let planned = &state.run.plan.partitions[index];
+        let states = planned
+            .steps
+            .iter()
+            .map(|step| state.run.state_of(&StepRef { partition: planned.name.clone(), step: step.id.clone() }))
+            .collect();
+        Self {
+            state,
+            theme,
+            planned,
+            run: &state.run.partitions[index],
+            live: state.live.get(&planned.name),
+            states,
+            in_hand: state.run.partition_in_hand() == Some(&planned.name),
+            looked_at: state.partition == index,
+        }
+    }
+
+    fn panel(&self, buffer: &mut Buffer, area: Rect) {
+        let theme = self.theme;
+        let frame = match (self.planned.production, self.looked_at) {
+            (true, _) => theme.palette.frame.production,
+            (false, true) => theme.palette.frame.focus,
+            (false, false) => theme.palette.frame.calm,
+        };
+        let mut title = Spans::new();
+        if self.looked_at && !self.in_hand {
+            title.push(span("▸ ", theme.accent()));
+        }
+        title.push(self.name());
+        title.push(span(format!(" {}", self.planned.infrastructure), theme.faint()));
+        let inner = Panel::new(title, frame.ink()).remark(self.progress()).heavy(self.in_hand).draw(area, buffer);
+        let room = usize::from(inner.width);
+        let mut lines = vec![Line::from(self.glyphs(room))];
+        lines.extend(self.members(room));
+        lines.truncate(3);
+        lines.resize(3, Line::default());
+        lines.push(self.word(room));
+        crate::ui::panel::lines(buffer, inner, lines);
+    }
+
+    /// One row: name, steps, writer, and what matters.
+    fn line(&self, buffer: &mut Buffer, row: Rect, names: usize, steps: usize) {
+        let theme = self.theme;
+        let mark = match (self.in_hand, self.looked_at) {
+            (true, _) => {
+                span("▌", if self.planned.production { theme.palette.frame.production.ink() } else { theme.accent() })
+            }
+            (false, true) => span("▸", theme.accent()),
+            (false, false) => span(" ", theme.plain()),
+        };
+        let mut name = self.name();
+        name.content = format!("{:names$}", name.content).into();
+        let mut left = vec![mark, name, span("  ", theme.plain())];
+        left.extend(self.glyphs(steps));
+        left.push(span(" ".repeat(steps.saturating_sub(self.states.len()) + 2), theme.plain()));
+        let writer = self.live.and_then(|live| live.cluster.as_ref()).and_then(|cluster| {
+            let (member, freshness) = (cluster.value.members.first()?, self.freshness(cluster));
+            Some(self.member(member, freshness, true))
+        });
+        left.extend(writer.unwrap_or_else(|| vec![span("no answer yet", theme.faint())]));
+        let used = width(&left) + 3;
+        let room = usize::from(row.width);
+        let word = fit_spans(self.words(), room.saturating_sub(used).max(18));
+        buffer.set_line(row.x, row.y, &spread(left, word, room.saturating_sub(1)), row.width);
+    }
+
+    fn name(&self) -> ratatui::text::Span<'static> {
+        let theme = self.theme;
+        let style = if self.planned.production { theme.palette.frame.production.bold() } else { theme.strong() };
+        span(self.planned.name.to_string(), style)
+    }
+
+    /// `5/9 ▶`: numbered steps that are behind, and how it stands.
+    fn progress(&self) -> Spans {
+        let theme = self.theme;
+        let (behind, all) = self.state.run.progress(&self.planned.name);
+        let (glyph, style) = if self.run.rolled_back.is_some() || self.states.iter().any(StepState::is_trouble) {
+            (symbols::FAILED, theme.danger())
+        } else if self.states.iter().any(StepState::is_running) {
+            (symbols::RUNNING, theme.running())
+        } else if self.states.iter().all(StepState::is_behind) {
+            (symbols::OK, theme.ok())
+        } else if self.states.contains(&StepState::Ready) {
+            (symbols::WAITS, theme.waiting())
+        } else {
+            (symbols::NOT_YET, theme.faint())
+        };
+        vec![span(format!("{behind}/{all} {glyph}"), style.add_modifier(ratatui::style::Modifier::BOLD))]
+    }
+
+    /// A glyph for each step, parted by blanks where there is room.
+    fn glyphs(&self, room: usize) -> Spans {
+        let count = self.states.len();
+        let gap = if count * 2 <= room + 1 { " " } else { "" };
+        let mut spans = Spans::new();
+        for (step, state) in self.planned.steps.iter().zip(&self.states) {
+            if !spans.is_empty() && !gap.is_empty() {
+                spans.push(span(gap, self.theme.plain()));
+            }
+            spans.push(symbols::step(state, &step.kind, self.theme));
+        }
+        fit_spans(spans, room.max(1))
+    }
+
+    fn freshness(&self, cluster: &Dated<ClusterView>) -> Freshness {
+        cluster.freshness(self.state.now, self.state.pace_of(&self.planned.name).metered())
+    }
+
+    /// A row for the writer and one for the readers.
+    fn members(&self, room: usize) -> Vec<Line<'static>> {
+        let Some(cluster) = self.live.and_then(|live| live.cluster.as_ref()) else {
+            return vec![Line::from(span("no answer yet", self.theme.faint()))];
+        };
+        let freshness = self.freshness(cluster);
+        let age = cluster.age(self.state.now);
+        let row = |member: &MemberView, more: usize| {
+            let mut left = self.member(member, freshness, false);
+            if more > 0 {
+                left.push(span(format!("  +{more} more"), self.theme.faint()));
+            }
+            let mut right = Spans::new();
+            if freshness != Freshness::Live {
+                right.push(span(format!("{} ", format::age_in_seconds(age)), self.theme.age(freshness)));
+            }
+            right.push(self.health(member, freshness));
+            spread(left, right, room)
+        };
+        let members = &cluster.value.members;
+        let mut rows = Vec::new();
+        rows.extend(members.first().map(|writer| row(writer, 0)));
+        // Of several readers, the one that is least well stands for the others.
+        let readers = members.iter().skip(1);
+        let least_well = readers.clone().find(|reader| reader.status != "available").or_else(|| readers.clone().next());
+        rows.extend(least_well.map(|reader| row(reader, readers.count().saturating_sub(1))));
+        rows
+    }
+
+    /// `W reader1  t3.medium → r7g.large  rebooting`
+    fn member(&self, member: &MemberView, freshness: Freshness, short: bool) -> Spans {
+        let theme = self.theme;
+        let (letter, style) = match member.role {
+            Role::Writer => ("W", theme.bright()),
+            Role::Reader => ("R", theme.faint()),
+        };
+        let name = self.planned.cluster.short_name(&member.id);
+        let mut spans = vec![
+            span(format!("{letter} "), theme.aged(style, freshness)),
+            span(format!("{name:<7}"), theme.aged(style, freshness)),
+        ];
+        if let (Role::Writer, Some(to)) = (member.role, self.moving_to(member)) {
+            spans.pop();
+            spans.push(span(name.to_owned(), theme.aged(style, freshness)));
+            spans.push(span(format!(" → {to}"), theme.running()));
+        }
+        spans.push(span(format!("  {}", format::class(&member.class)), theme.aged(style, freshness)));
+        if let Some(pending) = &member.pending_class {
+            spans.push(span(format!(" → {}", format::class(pending)), theme.aged(theme.mind(), freshness)));
+        }
+        if member.status != "available" && !short {
+            spans.push(span(format!("  {}", member.status), theme.aged(theme.running(), freshness)));
+        }
+        spans
+    }
+
+    /// The instance to which a failover under way takes the writer's role, as long as the API names the old one.
+    fn moving_to(&self, writer: &MemberView) -> Option<&str> {
+        let running = self.states.iter().any(StepState::is_running);
+        let zero = self.live?.timeline.zero.as_ref().filter(|zero| running && zero.from == writer.id)?;
+        zero.to.as_ref().map(|to| self.planned.cluster.short_name(to))
+    }
+
+    fn health(&self, member: &MemberView, freshness: Freshness) -> ratatui::text::Span<'static> {
+        let theme = self.theme;
+        match (freshness, member.status.as_str()) {
+            (Freshness::Late | Freshness::Silent, _) => span(symbols::STALE, theme.age(freshness)),
+            (_, "available") if member.group_status == "in-sync" => span(symbols::HEALTHY, theme.ok()),
+            (_, "available") => span(symbols::SETTLING, theme.mind()),
+            (_, status) if is_broken(status) => span(symbols::FAILED, theme.danger()),
+            _ => span(symbols::SETTLING, theme.running()),
+        }
+    }
+
+    fn word(&self, room: usize) -> Line<'static> {
+        Line::from(fit_spans(self.words(), room))
+    }
+
+    /// What matters of the partition besides its instances.
+    fn words(&self) -> Spans {
+        let theme = self.theme;
+        let plain = |text: String, style: Style| vec![span(text, style)];
+        if let Some(word) = &self.run.rolled_back {
+            return plain(format!("{} FAILED · ROLLED BACK by {}", symbols::FAILED, word.by), theme.danger());
+        }
+        let live = self.live.filter(|_| self.in_hand);
+        if let Some(down) = live.and_then(|live| live.timeline.down_since()) {
+            return plain(
+                format!("{} DOWN {}", symbols::FAILED, format::seconds(self.state.since(down))),
+                theme.danger(),
+            );
+        }
+        for (step, state) in self.planned.steps.iter().zip(&self.states) {
+            if state.is_trouble() {
+                let words =
+                    format!("{} {} {} {}", symbols::FAILED, step.label, step.title, state.to_string().to_lowercase());
+                return plain(words, theme.danger());
+            }
+        }
+        if let Some(word) = &self.run.go_ahead {
+            let at = format::minute(word.at, &self.state.zone);
+            let mut spans = vec![span(symbols::OK, theme.ok()), span(format!(" go-ahead {at}"), theme.faint())];
+            if let Some(disruption) = self.run.failovers.last().and_then(|failover| failover.disruption) {
+                spans.push(span(format!("  disruption {}", format::seconds(disruption.length)), theme.faint()));
+            }
+            return spans;
+        }
+        if let Some(before) = self.waits_for() {
+            return plain(format!("{} after {before}'s go-ahead", symbols::NOT_YET), theme.faint());
+        }
+        self.configuration()
+    }
+
+    /// The partition whose go-ahead this one waits for.
+    fn waits_for(&self) -> Option<String> {
+        if self.in_hand {
+            return None;
+        }
+        self.states.iter().find_map(|state| match state {
+            StepState::Locked(locks) => locks.iter().find_map(|lock| match lock {
+                Lock::PartitionBefore(name) => Some(name.to_string()),
+                _ => None,
+            }),
+            _ => None,
+        })
+    }
+
+    /// How far parameter group and class are.
+    fn configuration(&self) -> Spans {
+        let theme = self.theme;
+        let Some(cluster) = self.live.and_then(|live| live.cluster.as_ref()) else { return Spans::new() };
+        let freshness = self.freshness(cluster);
+        let members = &cluster.value.members;
+        let odd = members.iter().find(|member| member.group_status != "in-sync");
+        let group = odd.map_or("in-sync", |member| member.group_status.as_str());
+        let style = if odd.is_some() { theme.mind() } else { theme.ok() };
+        let mut spans = vec![span("group ", theme.faint()), span(group.to_owned(), theme.aged(style, freshness))];
+        let target = &self.planned.cluster;
+        if let Some(after) = target.class_after.as_ref().filter(|after| target.class_before.as_ref() != Some(after)) {
+            let swapped = members.iter().filter(|member| member.class == *after).count();
+            let style = if swapped == members.len() { theme.ok() } else { theme.mind() };
+            spans.push(span("  class ", theme.faint()));
+            spans.push(span(format!("{swapped} of {} swapped", members.len()), theme.aged(style, freshness)));
+        }
+        spans
+    }
+}
+
+/// Statuses from which an instance does not come back on its own.
+fn is_broken(status: &str) -> bool {
+    matches!(status, "failed" | "storage-full" | "restore-error" | "inaccessible-encryption-credentials")
+        || status.starts_with("incompatible-")
+}

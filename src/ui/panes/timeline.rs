@@ -1,0 +1,376 @@
+//! The failover timeline: a lane for each witness, tinted by what it says, T=0 at the accepted call, and the disruption
+//! as it was measured.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+
+use super::Slot;
+use super::timescale::{TimeScale, relative};
+use crate::app::live::{Freshness, Live, freshness};
+use crate::runbook::names::InstanceId;
+use crate::runbook::plan::{Partition, StepKind};
+use crate::runbook::timeline::{Lane, Zero};
+use crate::runbook::witness::{Witness, Word};
+use crate::ui::adapt::Depth;
+use crate::ui::text::{Spans, column, column_right, fit, fit_spans, span, spread};
+use crate::ui::{format, symbols};
+use crate::watch::{Tone, tone};
+
+/// Stretch of time that is drawn while there is no failover.
+const QUIET: SignedDuration = SignedDuration::from_mins(5);
+/// How long an unplanned failover is drawn on after it began.
+const UNPLANNED: SignedDuration = SignedDuration::from_mins(5);
+/// Spans that are drawn, in seconds: the drawing grows in steps, so that it does not creep.
+const SPANS: [i64; 12] = [35, 50, 75, 100, 150, 200, 300, 450, 600, 900, 1_800, 3_600];
+
+/// Draws the timeline.
+pub fn draw(buffer: &mut Buffer, slot: &Slot<'_>) {
+    let (partition, _) = slot.state.looked_at();
+    let live = slot.state.live_here().filter(|live| !live.timeline.lanes.is_empty());
+    let Some(live) = live else {
+        let inner = slot.panel(buffer, slot.title("witnesses"), Spans::new());
+        let words = format!("No witness of {} has answered yet.", partition.name);
+        slot.empty(buffer, inner, &[(words, slot.theme.faint())]);
+        return;
+    };
+    let zero = live.timeline.zero.as_ref();
+    let title = if zero.is_some() { "failover timeline" } else { "witnesses · no failover yet" };
+    let remark = zero.map_or_else(
+        || slot.faint("last 5 min"),
+        |zero| {
+            let how = if zero.to.is_some() { "accepted" } else { "first noticed" };
+            slot.faint(format!("T=0 {how} {}", format::millisecond(zero.at, &slot.state.zone)))
+        },
+    );
+    let inner = slot.panel(buffer, slot.title(title), remark);
+    Drawing::new(slot, partition, live, inner).draw(buffer);
+}
+
+struct Drawing<'a> {
+    slot: &'a Slot<'a>,
+    partition: &'a Partition,
+    live: &'a Live,
+    inner: Rect,
+    scale: TimeScale,
+    labels: usize,
+    words: usize,
+}
+
+impl<'a> Drawing<'a> {
+    fn new(slot: &'a Slot<'a>, partition: &'a Partition, live: &'a Live, inner: Rect) -> Self {
+        let labels = live.timeline.lanes.keys().map(|witness| label(witness, partition).len()).max().unwrap_or(0);
+        let labels = labels.clamp(6, 16);
+        let words = if inner.width >= 120 { 22 } else { 19 };
+        let cells = usize::from(inner.width).saturating_sub(labels + 1 + words + 1);
+        let (from, to) = stretch(slot, partition, live);
+        Self { slot, partition, live, inner, scale: TimeScale { from, to, cells }, labels, words }
+    }
+
+    fn zero(&self) -> Option<&'a Zero> {
+        self.live.timeline.zero.as_ref()
+    }
+
+    fn draw(&self, buffer: &mut Buffer) {
+        let height = usize::from(self.inner.height);
+        let lanes = &self.live.timeline.lanes;
+        // With little room the lanes that say most of the writer stay.
+        let mut seen: Vec<&Witness> = lanes.keys().collect();
+        seen.sort_by_key(|witness| rank(witness));
+        let has_bracket = self.zero().is_some();
+        let extra = height.saturating_sub(seen.len());
+        let (axis, bracket, earlier) = (extra >= 1, has_bracket && extra >= 2, extra >= 3);
+        seen.truncate(height.saturating_sub(usize::from(axis) + usize::from(bracket)));
+        seen.sort();
+
+        let mut rows = self.inner.rows();
+        if axis {
+            rows.next().into_iter().for_each(|row| self.axis(buffer, row));
+        }
+        for witness in seen {
+            if let (Some(row), Some(lane)) = (rows.next(), lanes.get(witness)) {
+                self.lane(buffer, row, witness, lane);
+            }
+        }
+        if bracket {
+            rows.next().into_iter().for_each(|row| self.bracket(buffer, row));
+        }
+        if earlier {
+            rows.next().into_iter().for_each(|row| self.earlier(buffer, row));
+        }
+        let rest: Vec<Rect> = rows.skip(1).collect();
+        self.milestones(buffer, &rest);
+    }
+
+    fn bar(&self, row: Rect) -> Rect {
+        Rect { x: row.x + self.labels as u16 + 1, width: self.scale.cells as u16, ..row }
+    }
+
+    fn right(&self, row: Rect) -> Rect {
+        Rect { x: row.right().saturating_sub(self.words as u16), width: self.words as u16, ..row }
+    }
+
+    fn axis(&self, buffer: &mut Buffer, row: Rect) {
+        let bar = self.bar(row);
+        let theme = self.slot.theme;
+        let origin = self.zero().map_or(self.slot.state.now, |zero| zero.at);
+        let mut free = 0;
+        for (cell, seconds) in self.scale.ticks(origin, 11) {
+            let words = match (self.zero(), seconds) {
+                (Some(_), 0) => "T=0".to_owned(),
+                (Some(_), seconds) => format!("T{seconds:+}"),
+                (None, seconds) => relative(seconds),
+            };
+            if cell >= free && cell + words.len() <= self.scale.cells {
+                let style = if seconds == 0 && self.zero().is_some() { theme.strong() } else { theme.faint() };
+                buffer.set_string(bar.x + cell as u16, bar.y, &words, style);
+                free = cell + words.chars().count() + 2;
+            }
+        }
+    }
+
+    fn lane(&self, buffer: &mut Buffer, row: Rect, witness: &Witness, lane: &Lane) {
+        let theme = self.slot.theme;
+        let name = column(&label(witness, self.partition), self.labels);
+        buffer.set_string(row.x, row.y, name, theme.plain());
+        let freshness = self.freshness(witness, lane);
+        self.segments(buffer, self.bar(row), witness, lane, freshness);
+        let right = self.right(row);
+        buffer.set_line(right.x, right.y, &self.last_word(witness, lane, freshness), right.width);
+    }
+
+    fn freshness(&self, witness: &Witness, lane: &Lane) -> Freshness {
+        let pace = self.slot.state.pace_of(&self.partition.name);
+        let period = match witness {
+            // What happened stays happened.
+            Witness::Events => return Freshness::Live,
+            Witness::ApiStatus | Witness::ApiWriter | Witness::Pods => pace.metered(),
+            Witness::Dns | Witness::SqlEndpoint | Witness::SqlInstance(_) | Witness::Application => pace.light(),
+        };
+        freshness(self.slot.state.since(lane.last.at), period)
+    }
+
+    fn segments(&self, buffer: &mut Buffer, bar: Rect, witness: &Witness, lane: &Lane, freshness: Freshness) {
+        let theme = self.slot.theme;
+        let from = self.zero().map(|zero| &zero.from);
+        // A lane ends where its witness was last heard: silence is not drawn as agreement.
+        let heard = if freshness == Freshness::Live { self.slot.state.now } else { lane.last.at };
+        let ends = lane.segments.iter().skip(1).map(|next| next.since).chain([heard]);
+        let mut brief_trouble = Vec::new();
+        for (segment, end) in lane.segments.iter().zip(ends) {
+            let words = said(&segment.word, witness, self.partition);
+            let mut cells = self.scale.cells_between(segment.since, end);
+            if matches!(segment.word, Word::Happened { .. }) {
+                // An event is a moment; its mark is as long as its name.
+                let begin = self.scale.cell(segment.since);
+                if !(0..self.scale.cells as i64).contains(&begin) {
+                    continue;
+                }
+                cells = begin as usize..(begin as usize + words.chars().count() + 2).min(self.scale.cells);
+            }
+            let mood = tone(&segment.word, from);
+            if cells.is_empty() {
+                let begin = self.scale.cell(segment.since);
+                let seen = (0..self.scale.cells as i64).contains(&begin);
+                if seen && matches!(mood, Tone::Down | Tone::Moving) {
+                    brief_trouble.push((begin as usize, mood));
+                }
+                continue;
+            }
+            self.stretch_of(buffer, bar, cells, mood, &words);
+        }
+        // Trouble that is shorter than a cell is still trouble.
+        for (cell, mood) in brief_trouble {
+            let colours = theme.lane(mood);
+            buffer.set_string(bar.x + cell as u16, bar.y, "▏", colours.ink.ink().patch(colours.ground.ground()));
+        }
+    }
+
+    fn stretch_of(&self, buffer: &mut Buffer, bar: Rect, cells: std::ops::Range<usize>, mood: Tone, words: &str) {
+        let theme = self.slot.theme;
+        let colours = theme.lane(mood);
+        let style = colours.ink.ink().patch(colours.ground.ground());
+        let wide = cells.len();
+        let inside = fit(words, wide.saturating_sub(2));
+        // A word of which next to nothing is left says nothing.
+        let inside = if inside == words || inside.chars().count() > 3 { inside } else { String::new() };
+        let text = column(&format!("▏{inside}"), wide);
+        buffer.set_string(bar.x + cells.start as u16, bar.y, text, style);
+        if theme.depth == Depth::None && matches!(mood, Tone::Down | Tone::Moving) {
+            // Without colours the ground itself has to show.
+            let fill = if mood == Tone::Down { "▒" } else { "░" };
+            let from = cells.start + 1 + inside.chars().count();
+            for cell in from..cells.end {
+                buffer.set_string(bar.x + cell as u16, bar.y, fill, style);
+            }
+        }
+    }
+
+    /// What the witness said last, and how long ago; of a silent one, since when it is silent.
+    fn last_word(&self, witness: &Witness, lane: &Lane, freshness: Freshness) -> Line<'static> {
+        let theme = self.slot.theme;
+        let state = self.slot.state;
+        let mut words = said(&lane.last.word, witness, self.partition);
+        if let Word::Writer { writes: Some(writes), .. } = &lane.last.word {
+            words.push_str(if *writes { " rw" } else { " ro" });
+        }
+        let mood = tone(&lane.last.word, self.zero().map(|zero| &zero.from));
+        let live = if *witness == Witness::Events { theme.faint() } else { theme.lane(mood).ink.ink() };
+        let silent = matches!(lane.last.word, Word::Silent { .. });
+        let since = lane.segments.last().filter(|_| silent).map_or(lane.last.at, |segment| segment.since);
+        let age = state.since(since);
+        let age_style = if silent { theme.danger() } else { theme.age(freshness) };
+        let age = if age < Duration::from_secs(10) { format::age(age) } else { format::age_in_seconds(age) };
+        let mut left = vec![span(" ", theme.plain())];
+        if freshness != Freshness::Live {
+            left.push(span(format!("{} ", symbols::STALE), theme.age(freshness)));
+        }
+        left.push(span(words, theme.aged(live, freshness)));
+        spread(left, vec![span(column_right(&age, 5), age_style)], self.words)
+    }
+
+    /// The disruption as a bracket under the lanes.
+    fn bracket(&self, buffer: &mut Buffer, row: Rect) {
+        let theme = self.slot.theme;
+        let bar = self.bar(row);
+        buffer.set_string(row.x, row.y, column("writes", self.labels), theme.strong());
+        let timeline = &self.live.timeline;
+        let now = self.slot.state.now;
+        let (Some((began, recovered)), Some(disruption)) = (timeline.outage(), timeline.disruption(now)) else {
+            buffer.set_string(bar.x, bar.y, fit("no interruption seen", self.scale.cells), theme.faint());
+            return;
+        };
+        let style = if recovered.is_none() { theme.palette.state.danger.bold() } else { theme.danger() };
+        let words = format!(
+            "{} ±{}",
+            format::seconds(disruption.length),
+            format::seconds(disruption.uncertainty.max(Duration::from_millis(100)))
+        );
+        let cells = self.scale.cells_between(began, recovered.unwrap_or(now));
+        let cells = cells.start..cells.end.max(cells.start + 1).min(self.scale.cells);
+        let end = if recovered.is_some() { "┤" } else { "╌" };
+        let inner = cells.len().saturating_sub(2);
+        let long = words.chars().count() + 2;
+        if inner >= long + 2 {
+            let before = (inner - long) / 2;
+            let text = format!("├{} {words} {}{end}", "─".repeat(before), "─".repeat(inner - long - before));
+            buffer.set_string(bar.x + cells.start as u16, bar.y, text, style);
+        } else {
+            let text = format!("├{}{end} {words}", "─".repeat(inner));
+            let x = cells.start.min(self.scale.cells.saturating_sub(text.chars().count()));
+            buffer.set_string(bar.x + x as u16, bar.y, fit(&text, self.scale.cells), style);
+        }
+        let right = self.right(row);
+        let word = match recovered {
+            Some(at) => span(format!(" over since {}", format::second(at, &self.slot.state.zone)), theme.ok()),
+            None => span(" DOWN", theme.palette.state.danger.bold()),
+        };
+        buffer.set_line(right.x, right.y, &Line::from(fit_spans(vec![word], self.words)), right.width);
+    }
+
+    /// What the partitions before took, and what is expected here.
+    fn earlier(&self, buffer: &mut Buffer, row: Rect) {
+        let theme = self.slot.theme;
+        let run = &self.slot.state.run;
+        let figures: Vec<String> = run
+            .partitions
+            .iter()
+            .take_while(|partition| partition.name != self.partition.name)
+            .filter_map(|partition| {
+                let disruption = partition.failovers.last()?.disruption?;
+                Some(format!("{} {}", partition.name, format::seconds(disruption.length)))
+            })
+            .collect();
+        let step = self.partition.steps.iter().find(|step| step.kind == StepKind::Failover);
+        let mut parts = Vec::new();
+        if !figures.is_empty() {
+            parts.push(format!("earlier: {}", figures.join(" · ")));
+        }
+        parts.extend(step.and_then(|step| step.impact.clone()));
+        if let Some(expected) = step.and_then(|step| step.expected) {
+            parts.push(format!("whole step ~{}", format::took(expected)));
+        }
+        let words = fit(&parts.join(" · "), usize::from(row.width));
+        buffer.set_string(row.x, row.y, words, theme.faint());
+    }
+
+    /// With room to spare: what was seen, in its order.
+    fn milestones(&self, buffer: &mut Buffer, rows: &[Rect]) {
+        let theme = self.slot.theme;
+        let milestones = self.live.timeline.milestones();
+        for (row, milestone) in rows.iter().zip(milestones) {
+            let line = Line::from(fit_spans(
+                vec![
+                    span(column_right(&format!("T+{:.3}", milestone.after.as_secs_f64()), 9), theme.faint()),
+                    span(format!("  {} ", column(&milestone.witness, 14)), theme.plain()),
+                    span(milestone.what, theme.bright()),
+                ],
+                usize::from(row.width),
+            ));
+            buffer.set_line(row.x, row.y, &line, row.width);
+        }
+    }
+}
+
+/// From when to when is drawn.
+fn stretch(slot: &Slot<'_>, partition: &Partition, live: &Live) -> (Timestamp, Timestamp) {
+    let now = slot.state.now;
+    let Some(zero) = &live.timeline.zero else { return (now - QUIET, now) };
+    let expected = partition.steps.iter().find(|step| step.kind == StepKind::Failover).and_then(|step| step.expected);
+    let end = end_of(slot, partition, zero).unwrap_or(zero.at + UNPLANNED).min(now);
+    let elapsed = end.duration_since(zero.at).as_secs() * 23 / 20;
+    let least = elapsed.max(expected.map_or(35, |expected| expected.as_secs().min(60) as i64));
+    let span = SPANS.into_iter().find(|span| *span >= least).unwrap_or(least);
+    // A little of what was before shows what changed.
+    let lead = SignedDuration::from_millis(span * 1_000 / 16);
+    (zero.at - lead, zero.at + SignedDuration::from_secs(span))
+}
+
+/// Until when a failover is drawn: now while its step runs, else a little past the step's end. None if nobody fired it.
+fn end_of(slot: &Slot<'_>, partition: &Partition, zero: &Zero) -> Option<Timestamp> {
+    let run = slot.state.run.partition(&partition.name)?;
+    let failover = partition.steps.iter().position(|step| step.kind == StepKind::Failover)?;
+    let attempt = run.steps.get(failover)?.attempts.iter().rev().find(|attempt| attempt.started_at <= zero.at)?;
+    Some(attempt.ended_at.map_or(slot.state.now, |end| end + SignedDuration::from_secs(5)))
+}
+
+/// Which lanes stay when there is no room for all.
+fn rank(witness: &Witness) -> u8 {
+    match witness {
+        Witness::SqlEndpoint => 0,
+        Witness::SqlInstance(_) => 1,
+        Witness::Dns => 2,
+        Witness::ApiWriter => 3,
+        Witness::ApiStatus => 4,
+        Witness::Application => 5,
+        Witness::Pods => 6,
+        Witness::Events => 7,
+    }
+}
+
+fn label(witness: &Witness, partition: &Partition) -> String {
+    match witness {
+        Witness::SqlInstance(id) => format!("SQL {}", partition.cluster.short_name(id)),
+        Witness::Application => {
+            let path = partition.application.as_ref().map_or("", |application| application.health_path.as_str());
+            if path.is_empty() || path.len() > 11 { "app".to_owned() } else { format!("app {path}") }
+        }
+        other => other.to_string(),
+    }
+}
+
+/// A word as it stands in a lane.
+fn said(word: &Word, witness: &Witness, partition: &Partition) -> String {
+    let short = |instance: &InstanceId| partition.cluster.short_name(instance).to_owned();
+    match (word, witness) {
+        (Word::Writer { instance, .. }, Witness::SqlInstance(own)) if instance == own => "WRITER".to_owned(),
+        (Word::Writer { instance, .. }, _) => short(instance),
+        (Word::Reader, Witness::SqlInstance(_)) => "replica".to_owned(),
+        (Word::Reader, _) => "a reader".to_owned(),
+        (Word::Status { text, .. } | Word::Happened { text }, _) => text.clone(),
+        (Word::Silent { reason }, _) => reason.clone(),
+    }
+}
