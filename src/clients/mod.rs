@@ -5,6 +5,7 @@ pub mod browser;
 mod cause;
 pub mod cloudformation;
 pub mod controls;
+pub mod database;
 pub mod dns;
 pub mod forge;
 pub mod git;

@@ -54,4 +54,12 @@ impl Pace {
             Self::Busy | Self::Failover => Duration::from_secs(1),
         }
     }
+
+    /// Time between two askings of a source whose answer is large or slow to change: statements, events.
+    pub fn heavy(self) -> Duration {
+        match self {
+            Self::Quiet => Duration::from_secs(15),
+            Self::Busy | Self::Failover => Duration::from_secs(5),
+        }
+    }
 }

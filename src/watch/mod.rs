@@ -1,10 +1,202 @@
 //! Watches the site: one task for each source, each at its own cadence, none of which can hold up another. They change
 //! nothing.
 
+mod api;
+mod application;
 pub mod cadence;
+mod events;
+pub mod load;
+mod name;
+mod pods;
 pub mod sample;
+mod sql;
+mod statements;
+mod task;
 pub mod testimony;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::{AbortHandle, JoinSet};
+use tokio_util::sync::CancellationToken;
 
 pub use cadence::{Cadence, Pace};
 pub use sample::{Reading, Sample, Source};
 pub use testimony::{Tone, tone};
+
+use crate::clients::database::Database;
+use crate::clients::dns::Resolver;
+use crate::clients::http_probe::HttpProbe;
+use crate::clients::{Accounts, Aws, Trouble};
+use crate::runbook::names::{InstanceId, PartitionName};
+use crate::runbook::plan::{DeploySpec, Partition, Plan, StepKind};
+use api::{Api, Described};
+use application::Application;
+use events::Events;
+use load::Load;
+use name::Name;
+use pods::Pods;
+use sql::Sql;
+use statements::Statements;
+use task::{Ask, Task, Voice};
+
+/// The watchers of a plan. They watch until this is dropped or the session is cancelled.
+#[derive(Debug)]
+pub struct Watchers {
+    tasks: JoinSet<()>,
+}
+
+impl Watchers {
+    /// Waits until all have ended, which they do once the session is cancelled.
+    pub async fn ended(mut self) {
+        while self.tasks.join_next().await.is_some() {}
+    }
+}
+
+/// What all watchers share.
+#[derive(Debug, Clone)]
+struct Shared {
+    voice: Voice,
+    cadence: watch::Receiver<Cadence>,
+    cancel: CancellationToken,
+    resolver: Result<Resolver, Trouble>,
+    probe: Result<HttpProbe, Trouble>,
+}
+
+impl Shared {
+    /// A task that asks for these partitions until the session ends.
+    fn run(&self, partitions: Vec<PartitionName>, asked: impl Ask) -> impl Future<Output = ()> + Send + 'static {
+        let task =
+            Task { partitions, voice: self.voice.clone(), cadence: self.cadence.clone(), cancel: self.cancel.clone() };
+        task.run(asked)
+    }
+}
+
+/// Begins to watch every partition of a plan. Samples go to `out`; `cadence` says how often each partition is looked at,
+/// and every send on it makes all look at once.
+pub async fn start(
+    plan: &Plan,
+    accounts: &Accounts,
+    out: mpsc::Sender<Sample>,
+    cadence: watch::Receiver<Cadence>,
+    cancel: CancellationToken,
+) -> Watchers {
+    let shared = Shared {
+        voice: Voice::new(out),
+        cadence,
+        cancel,
+        resolver: Resolver::from_environment(),
+        probe: HttpProbe::new(),
+    };
+    let mut tasks = JoinSet::new();
+    let mut apis: HashMap<(Option<String>, String), Api> = HashMap::new();
+    for partition in &plan.partitions {
+        let aws = accounts.open(&partition.aws).await;
+        let (describes, described) = watch::channel(None);
+        let key = (partition.aws.profile.clone(), partition.aws.region.clone());
+        let api = apis.entry(key).or_insert_with(|| Api { aws: aws.clone(), clusters: Vec::new() });
+        api.clusters.push((partition.name.clone(), partition.cluster.id.clone(), describes));
+        watch_partition(&mut tasks, &shared, partition, &aws, &described);
+    }
+    for api in apis.into_values() {
+        let partitions = api.clusters.iter().map(|(partition, ..)| partition.clone()).collect();
+        tasks.spawn(shared.run(partitions, api));
+    }
+    Watchers { tasks }
+}
+
+/// Begins to watch what is a partition's own. What the plan does not declare is not watched.
+fn watch_partition(tasks: &mut JoinSet<()>, shared: &Shared, plan: &Partition, aws: &Arc<Aws>, described: &Described) {
+    let partition = || plan.name.clone();
+    let resolver = || shared.resolver.clone();
+    let name = Name { partition: partition(), resolver: resolver(), described: described.clone() };
+    tasks.spawn(shared.run(vec![partition()], name));
+    let load = Load { partition: partition(), aws: aws.clone(), described: described.clone(), known: None };
+    tasks.spawn(shared.run(vec![partition()], load));
+    let told = HashSet::new();
+    let events = Events { partition: partition(), aws: aws.clone(), described: described.clone(), told };
+    tasks.spawn(shared.run(vec![partition()], events));
+    if let Some(target) = &plan.sql {
+        let database = resolver().and_then(|resolver| Database::new(resolver, target, aws.clone()));
+        let database = database.map(Arc::new);
+        let sql = Dialled { partition: partition(), database: database.clone(), resolver: resolver() };
+        tasks.spawn(shared.run(vec![partition()], sql.through(described, None)));
+        let statements = Statements::new(partition(), database, described.clone());
+        tasks.spawn(shared.run(vec![partition()], statements));
+        // Behind an endpoint of the plan's own, such as a port-forward, the instances' names lead nowhere.
+        if target.endpoint.is_none() {
+            tasks.spawn(watch_instances(shared.clone(), sql, described.clone()));
+        }
+    }
+    if let Some(application) = &plan.application {
+        let url = format!("{}{}", application.url.trim_end_matches('/'), application.health_path);
+        let application = Application { partition: partition(), probe: shared.probe.clone(), url };
+        tasks.spawn(shared.run(vec![partition()], application));
+    }
+    if let (Some(target), Some(spec)) = (&plan.kubernetes, deploy(plan)) {
+        let pods = Pods::new(partition(), target.clone(), spec.clone());
+        tasks.spawn(shared.run(vec![partition()], pods));
+    }
+}
+
+/// How a partition's databases are dialled.
+#[derive(Debug)]
+struct Dialled {
+    partition: PartitionName,
+    database: Result<Arc<Database>, Trouble>,
+    resolver: Result<Resolver, Trouble>,
+}
+
+impl Dialled {
+    /// A witness through the writer endpoint, or on an instance.
+    fn through(&self, described: &Described, instance: Option<InstanceId>) -> Sql {
+        Sql {
+            partition: self.partition.clone(),
+            database: self.database.clone(),
+            resolver: self.resolver.clone(),
+            described: described.clone(),
+            instance,
+            session: None,
+        }
+    }
+}
+
+/// Watches each instance that the cluster has, as soon as it is known to have it and for as long as it has it.
+async fn watch_instances(shared: Shared, dialled: Dialled, mut described: Described) {
+    let mut tasks = JoinSet::new();
+    let mut watched: HashMap<InstanceId, AbortHandle> = HashMap::new();
+    loop {
+        let members: Vec<InstanceId> = match described.borrow_and_update().as_ref() {
+            Some(cluster) => cluster.members.iter().map(|member| member.id.clone()).collect(),
+            None => Vec::new(),
+        };
+        watched.retain(|id, task| {
+            let stays = members.contains(id);
+            if !stays {
+                task.abort();
+            }
+            stays
+        });
+        for id in members {
+            watched.entry(id.clone()).or_insert_with(|| {
+                let sql = dialled.through(&described, Some(id));
+                tasks.spawn(shared.run(vec![dialled.partition.clone()], sql))
+            });
+        }
+        tokio::select! {
+            () = shared.cancel.cancelled() => return,
+            changed = described.changed() => if changed.is_err() { return },
+        }
+    }
+}
+
+/// How the plan's deploy step finds the application's pods.
+fn deploy(plan: &Partition) -> Option<&DeploySpec> {
+    plan.steps.iter().find_map(|step| match &step.kind {
+        StepKind::Deploy(spec) => Some(spec),
+        _ => None,
+    })
+}

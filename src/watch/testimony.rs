@@ -136,10 +136,10 @@ fn session(sql: &SqlView) -> Word {
 /// Why a witness is silent, in the few words that fit a lane.
 fn silence(trouble: &Trouble) -> String {
     let words = match trouble.kind {
+        // 57P0x: the server says itself that it goes down, comes up or threw the session out.
+        TroubleKind::Unreachable if trouble.code.as_deref().is_some_and(|code| code.starts_with("57P")) => "restarting",
         TroubleKind::Unreachable => "no connection",
         TroubleKind::NoAnswer => "cut",
-        // 57P0x: the server says itself that it goes down, comes up or threw the session out.
-        TroubleKind::Refused if trouble.code.as_deref().is_some_and(|code| code.starts_with("57P")) => "restarting",
         TroubleKind::SignedOut => "signed out",
         TroubleKind::Denied => "not permitted",
         TroubleKind::Throttled => "throttled",

@@ -1,0 +1,135 @@
+//! SQL as a witness: through the writer endpoint, and on each instance.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::time::timeout;
+
+use super::api::{self, Described};
+use super::cadence::Pace;
+use super::sample::{Reading, Role, Source, SqlView, WriteProbe};
+use super::task::{Ask, Voice};
+use crate::clients::database::Database;
+use crate::clients::dns::Resolver;
+use crate::clients::postgres::{self, Session};
+use crate::clients::{Trouble, TroubleKind};
+use crate::runbook::names::{InstanceId, PartitionName};
+
+/// Asks the server at one end of a name who it is.
+#[derive(Debug)]
+pub struct Sql {
+    /// The partition.
+    pub partition: PartitionName,
+    /// Its databases; trouble if they cannot be spoken to at all.
+    pub database: Result<Arc<Database>, Trouble>,
+    /// Tells whether the name leads elsewhere than the session does.
+    pub resolver: Result<Resolver, Trouble>,
+    /// The cluster.
+    pub described: Described,
+    /// The instance that is dialled; none is the writer endpoint.
+    pub instance: Option<InstanceId>,
+    /// The session, while there is one.
+    pub session: Option<Session>,
+}
+
+impl Ask for Sql {
+    fn period(&self, pace: Pace) -> Duration {
+        pace.light()
+    }
+
+    async fn ask(&mut self, pace: Pace, voice: &Voice) {
+        let place = self.place().await;
+        let begun = Instant::now();
+        let source = match &self.instance {
+            Some(instance) => Source::SqlInstance(instance.clone()),
+            None => Source::SqlEndpoint,
+        };
+        let said = match place {
+            Err(trouble) => Err(trouble),
+            Ok((host, port)) => match timeout(patience(pace), self.look(&host, port, pace)).await {
+                Ok(said) => said,
+                Err(_) => {
+                    let message = format!("nothing within {} ms", patience(pace).as_millis());
+                    Err(Trouble::new(format!("SQL {host}"), TroubleKind::NoAnswer, message))
+                }
+            },
+        };
+        if said.is_err() {
+            self.session = None;
+        }
+        voice.say(&self.partition, source, begun, said).await;
+    }
+}
+
+impl Sql {
+    /// Host and port that are dialled.
+    async fn place(&mut self) -> Result<(String, u16), Trouble> {
+        let database = self.database.as_ref().map_err(Clone::clone)?;
+        let Some(instance) = &self.instance else {
+            return api::endpoint(database, &mut self.described).await;
+        };
+        let cluster = api::cluster(&mut self.described).await;
+        let member = cluster.as_ref().and_then(|cluster| cluster.members.iter().find(|member| member.id == *instance));
+        let host = member.and_then(|member| member.endpoint.clone());
+        host.zip(cluster.as_ref().map(|cluster| cluster.port)).ok_or_else(|| {
+            Trouble::new(format!("SQL {instance}"), TroubleKind::NotFound, "the instance has no endpoint (yet)")
+        })
+    }
+
+    async fn look(&mut self, host: &str, port: u16, pace: Pace) -> Result<Reading, Trouble> {
+        let database = self.database.as_ref().map_err(Clone::clone)?;
+        // Taken out: a question that is given up in the middle leaves a session that nobody can use any more.
+        let kept = match self.session.take() {
+            Some(session) if !session.is_closed() && !self.leads_elsewhere(&session, host).await => Some(session),
+            _ => None,
+        };
+        let reconnected = kept.is_none();
+        let session = match kept {
+            Some(session) => session,
+            None => database.connect(host, port).await?,
+        };
+        let who = session.who_am_i().await?;
+        let write = match pace {
+            Pace::Failover if self.instance.is_none() => Some(written(session.write_probe().await?)),
+            _ => None,
+        };
+        let role = if who.is_writer { Role::Writer } else { Role::Reader };
+        let view = SqlView {
+            instance: who.instance.as_deref().map(InstanceId::from).or_else(|| self.instance.clone()),
+            role,
+            writer: who.writer().map(InstanceId::from),
+            started: Some(who.started),
+            lag_ms: if who.is_writer { None } else { who.lag_ms() },
+            reconnected,
+            write,
+        };
+        // Whoever holds on to a demoted writer through the writer endpoint never sees the new one.
+        if self.instance.is_some() || role == Role::Writer {
+            self.session = Some(session);
+        }
+        Ok(Reading::Sql(view))
+    }
+
+    /// Whether a new session would end elsewhere. Where that cannot be told, the session is kept.
+    async fn leads_elsewhere(&self, session: &Session, host: &str) -> bool {
+        let Ok(resolver) = &self.resolver else { return false };
+        let resolved = resolver.resolve(host).await;
+        resolved.is_ok_and(|resolved| !resolved.addresses.iter().any(|address| session.addresses.contains(address)))
+    }
+}
+
+fn written(write: postgres::WriteProbe) -> WriteProbe {
+    match write {
+        postgres::WriteProbe::Accepted => WriteProbe::Accepted,
+        postgres::WriteProbe::ReadOnly => WriteProbe::ReadOnly,
+    }
+}
+
+/// How long one look may take. Short in a failover: a host that went dark must not hide that the name moved meanwhile.
+fn patience(pace: Pace) -> Duration {
+    match pace {
+        Pace::Quiet => Duration::from_secs(10),
+        Pace::Busy => Duration::from_secs(5),
+        Pace::Failover => Duration::from_millis(1500),
+    }
+}
