@@ -4,6 +4,7 @@ pub mod app;
 pub mod clients;
 pub mod config;
 pub mod journal;
+pub mod report;
 pub mod runbook;
 pub mod sim;
 pub mod steps;

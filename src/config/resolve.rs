@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 
 use super::document::{Node, Value, joined};
 use super::problem::{Problem, meant};
-use super::rollout::{PartitionFile, RolloutFile, SecretFile, TlsFile, WindowFile};
+use super::rollout::{PartitionFile, RolloutFile, SecretFile, TlsFile};
 use super::scope::Scope;
 use super::values::{self, Wrong};
 use super::{placeholder, shape, steps};
@@ -19,7 +19,7 @@ use crate::runbook::plan::{
 pub(super) fn plan(root: &Node) -> Result<Plan, Vec<Problem>> {
     let mut findings = Findings { problems: shape::check(root, &schemars::schema_for!(RolloutFile)) };
     let top = At { node: root, key: String::new() };
-    let zone = findings.value(&top, &["time_zone"], |text| values::time_zone(text)).unwrap_or(TimeZone::UTC);
+    let zone = findings.value(&top, &["time_zone"], values::time_zone).unwrap_or(TimeZone::UTC);
     findings.value(&top, &["id"], values::slug);
     findings.named_list(&top, "partitions", "name");
     findings.named_list(&top, "steps", "id");
@@ -163,7 +163,7 @@ fn partition(top: &At<'_>, item: &At<'_>, zone: &TimeZone, findings: &mut Findin
     let sql = file.sql.is_some().then(|| sql(&at, &file, findings));
     let kubernetes = file.kubernetes.is_some().then(|| kubernetes(&at, findings));
     let application = file.application.is_some().then(|| application(&at, &file, findings));
-    let window = file.window.as_ref().map(|window| agreed(&at, window, zone, findings));
+    let window = file.window.is_some().then(|| agreed(&at, zone, findings));
     let partition = Partition {
         name: PartitionName::new(name),
         infrastructure: infrastructure.unwrap_or_default(),
@@ -286,10 +286,9 @@ fn application(at: &At<'_>, file: &PartitionFile, findings: &mut Findings) -> Op
     })
 }
 
-fn agreed(at: &At<'_>, file: &WindowFile, zone: &TimeZone, findings: &mut Findings) -> Option<Window> {
+fn agreed(at: &At<'_>, zone: &TimeZone, findings: &mut Findings) -> Option<Window> {
     let from = findings.value(at, &["window", "opens"], |text| values::moment(text, zone));
     let lasts = findings.value(at, &["window", "lasts"], values::duration);
-    let WindowFile { .. } = file;
     let (from, lasts) = (from?, lasts?);
     let to = from.checked_add(lasts).map_err(|_| findings.add(at, &["window", "lasts"], "is too long", None)).ok()?;
     Some(Window { from, to })

@@ -82,23 +82,23 @@ impl Settings {
         let schema = schemars::schema_for!(SettingsFile);
         let mut findings = Findings { problems: shape::check(&root, &schema) };
         let at = At { node: &root, key: String::new() };
-        let cadence = findings.value(&at, &["cadence"], values::duration);
+        findings.value(&at, &["cadence"], values::duration);
         let file: Option<SettingsFile> = findings.typed(&at);
         match file {
-            Some(file) if findings.problems.is_empty() => Ok(file.settings(cadence, path)),
+            Some(file) if findings.problems.is_empty() => Ok(file.settings(path)),
             _ => Err(Problems::new(findings.problems)),
         }
     }
 }
 
 impl SettingsFile {
-    fn settings(self, cadence: Option<Duration>, path: &Path) -> Settings {
+    fn settings(self, path: &Path) -> Settings {
         let base = path.parent().unwrap_or(Path::new(""));
         let full = |text: String| PathBuf::from(values::path(&text, base));
         Settings {
             theme: self.theme.unwrap_or_default(),
             ascii: self.ascii.unwrap_or_default(),
-            cadence,
+            cadence: self.cadence.and_then(|text| values::duration(&text).ok()),
             state_dir: self.state_dir.map(full),
             overlay: self.overlay.map(full),
             operator: self.operator.filter(|name| !name.trim().is_empty()),

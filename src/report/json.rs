@@ -1,0 +1,150 @@
+//! The execution log as JSON: what the Markdown says, with times in UTC and durations in seconds.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use super::comparison::{median, slow, slow_threshold};
+use super::times::{self, StepTimes};
+use crate::runbook::event::{FailoverMeasure, Outcome};
+use crate::runbook::names::StepRef;
+use crate::runbook::plan::{Partition, Step};
+use crate::runbook::state::{Attempt, Note, PartitionRun, Run, StepRun, Word};
+
+/// The execution log of a run, as far as it has come.
+pub fn json(run: &Run) -> Value {
+    let partitions = run.plan.partitions.iter().zip(&run.partitions);
+    json!({
+        "run": run.id,
+        "rollout": run.plan.id,
+        "title": run.plan.title,
+        "time_zone": run.plan.time_zone,
+        "simulated": run.simulated,
+        "started_at": run.started_at,
+        "last_at": run.last_at,
+        "through": run.plan.partitions.iter().all(|partition| run.is_through(&partition.name)),
+        "stopped": run.stopped.as_ref().map(word),
+        "sessions": run.sessions.iter().map(|(at, session)| json!({ "at": at, "session": session })).collect::<Vec<_>>(),
+        "partitions": partitions.map(|(planned, own)| partition(run, planned, own)).collect::<Vec<_>>(),
+        "notes": run.notes.iter().map(note).collect::<Vec<_>>(),
+    })
+}
+
+fn partition(run: &Run, planned: &Partition, own: &PartitionRun) -> Value {
+    let times = times::of_partition(run, own);
+    let (machine, people) = times::sums(&times);
+    let steps = planned.steps.iter().zip(&own.steps).zip(&times);
+    let state = match (&own.rolled_back, run.is_through(&own.name)) {
+        (Some(_), _) => "failed-rolled-back",
+        (None, true) => "through",
+        (None, false) => "not-through",
+    };
+    let app = own.app.as_ref().map(|app| {
+        let threshold = slow_threshold(&run.plan, &own.name);
+        json!({
+            "measure": app,
+            "median_millis": median(&app.requests),
+            "slow_threshold_millis": threshold.as_millis() as u64,
+            "slow": slow(app, threshold),
+        })
+    });
+    json!({
+        "name": own.name,
+        "cluster": planned.cluster.id,
+        "state": state,
+        "rolled_back": own.rolled_back.as_ref().map(word),
+        "go_ahead": own.go_ahead.as_ref().map(word),
+        "machine_seconds": seconds(machine),
+        "people_seconds": seconds(people),
+        "steps": steps.map(|((planned, own_step), times)| step(run, own, planned, own_step, times)).collect::<Vec<_>>(),
+        "failovers": own.failovers.iter().map(failover).collect::<Vec<_>>(),
+        "app": app,
+    })
+}
+
+fn step(run: &Run, partition: &PartitionRun, planned: &Step, own: &StepRun, times: &StepTimes) -> Value {
+    let reference = StepRef { partition: partition.name.clone(), step: own.id.clone() };
+    json!({
+        "id": own.id,
+        "label": planned.label,
+        "title": planned.title,
+        "kind": planned.kind.name(),
+        "state": run.state_of(&reference).to_string().to_lowercase().replace(' ', "-"),
+        "started_at": times.started,
+        "ended_at": times.ended,
+        "machine_seconds": seconds(times.machine),
+        "people_seconds": seconds(times.people),
+        "skipped": own.skipped.as_ref().map(word),
+        "situations": own.attempts.iter().filter_map(situation).collect::<Vec<_>>(),
+        "attempts": own.attempts.iter().map(attempt).collect::<Vec<_>>(),
+    })
+}
+
+fn attempt(attempt: &Attempt) -> Value {
+    let action = |action: &crate::runbook::state::ActionRun| json!({ "action": action.action, "at": action.at, "outcome": action.outcome });
+    let program = attempt.program.as_ref().map(
+        |program| json!({ "directory": program.directory, "command_line": program.command_line, "at": program.at }),
+    );
+    let took = |end: Timestamp| seconds(end.duration_since(attempt.started_at));
+    json!({
+        "number": attempt.number,
+        "by": attempt.by,
+        "choice": attempt.choice,
+        "started_at": attempt.started_at,
+        "ended_at": attempt.ended_at,
+        "seconds": attempt.ended_at.map(took),
+        "resumed_at": attempt.resumed_at,
+        "preconditions": attempt.preconditions,
+        "actions": attempt.actions.iter().map(action).collect::<Vec<_>>(),
+        "program": program,
+        "checks": attempt.checks,
+        "evidence": attempt.evidence,
+        "result": attempt.outcome,
+    })
+}
+
+/// The situation that an attempt's trouble was matched to by evidence.
+fn situation(attempt: &Attempt) -> Option<&str> {
+    match attempt.outcome.as_ref()? {
+        Outcome::Failed { finding } | Outcome::Partial { finding } | Outcome::Unknown { finding } => {
+            finding.situation.as_deref()
+        }
+        Outcome::Passed | Outcome::PassedWithWarnings { .. } | Outcome::Deferred { .. } => None,
+    }
+}
+
+fn failover(failover: &FailoverMeasure) -> Value {
+    let FailoverMeasure { accepted_at, from, to, milestones, disruption } = failover;
+    let milestones = milestones.iter().map(|milestone| {
+        let after = milestone.after.as_millis() as u64;
+        json!({ "what": milestone.what, "witness": milestone.witness, "after_millis": after })
+    });
+    let disruption = disruption.map(
+        |it| json!({ "millis": it.length.as_millis() as u64, "uncertainty_millis": it.uncertainty.as_millis() as u64 }),
+    );
+    json!({
+        "accepted_at": accepted_at,
+        "from": from,
+        "to": to,
+        "milestones": milestones.collect::<Vec<_>>(),
+        "disruption": disruption,
+    })
+}
+
+fn note(note: &Note) -> Value {
+    json!({
+        "at": note.at,
+        "by": note.by,
+        "partition": note.partition,
+        "step": note.step,
+        "text": note.text,
+        "decision": note.decision,
+    })
+}
+
+fn word(word: &Word) -> Value {
+    json!({ "at": word.at, "by": word.by, "text": word.text })
+}
+
+fn seconds(span: SignedDuration) -> f64 {
+    span.as_secs_f64()
+}
