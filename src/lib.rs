@@ -6,6 +6,7 @@ pub mod config;
 pub mod journal;
 pub mod report;
 pub mod runbook;
+pub mod session;
 pub mod sim;
 pub mod steps;
 pub mod telemetry;

@@ -82,7 +82,7 @@ fn group_check(verdict: Verdict) -> Check {
 async fn artefacts(act: &mut Act, spec: &CommandSpec) -> Result<Vec<bool>, Stop> {
     let mut held = Vec::new();
     for stack in &spec.stacks {
-        let seen = settled(act, async |act| act.tools.aws.cloudformation.stack(stack).await).await?;
+        let seen = settled(act, || act.tools.aws.cloudformation.stack(stack)).await?;
         let complete = seen.as_ref().is_some_and(|stack| stack.is_complete());
         let words = match seen {
             Some(stack) => format!("{}{}", stack.status, touched(act, stack.last_touched())),
@@ -97,7 +97,7 @@ async fn artefacts(act: &mut Act, spec: &CommandSpec) -> Result<Vec<bool>, Stop>
         held.push(good);
     }
     if spec.group_attached {
-        let cluster = settled(act, async |act| act.cluster().await).await?;
+        let cluster = settled(act, || act.cluster()).await?;
         let before = act.partition.cluster.group_before.as_deref().unwrap_or("default.");
         let attached = !cluster.parameter_group.starts_with("default.") && cluster.parameter_group != before;
         act.check(group_check(verdict(attached)).seeing(&cluster.parameter_group)).await?;
@@ -120,10 +120,10 @@ fn touched(look: &Look, at: Option<Timestamp>) -> String {
 }
 
 /// A look that goes on through passing trouble.
-async fn settled<T>(act: &Act, mut look: impl AsyncFnMut(&Look) -> Result<T, Trouble>) -> Result<T, Stop> {
+async fn settled<T, F: Future<Output = Result<T, Trouble>>>(act: &Act, look: impl Fn() -> F) -> Result<T, Stop> {
     let mut patience = Patience::new(act.step.limit);
     loop {
-        let seen = look(&act.look).await;
+        let seen = look().await;
         if let Some(seen) = patience.bear(seen).map_err(|trouble| diagnosis::of_trouble(act, &trouble))? {
             return Ok(seen);
         }

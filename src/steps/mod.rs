@@ -24,6 +24,7 @@ pub use context::{Act, Look, Said, Stop};
 pub use recorder::{RecordError, Recorder};
 pub use tools::Tools;
 
+use futures::future::BoxFuture;
 use jiff::tz::TimeZone;
 
 use crate::clients::Trouble;
@@ -86,18 +87,25 @@ pub async fn brief(look: &Look) -> Result<Brief, Trouble> {
 ///
 /// # Errors
 /// Why it stopped before: with an outcome of its own, because something could not be written, or with the session.
-pub async fn run(mut act: Act) -> Result<Outcome, Stop> {
+pub async fn run(act: Act) -> Result<Outcome, Stop> {
+    run_boxed(act).await
+}
+
+/// Boxed, because the compiler does not see through all arms at once that the future can be sent between threads.
+fn run_boxed(mut act: Act) -> BoxFuture<'static, Result<Outcome, Stop>> {
     match act.step.kind.clone() {
-        StepKind::Snapshot(spec) => snapshot::run(&mut act, &spec).await,
-        StepKind::DeleteSnapshot(spec) => snapshot::run_deletion(&mut act, &spec).await,
-        StepKind::RestartReader | StepKind::FlushDemoted => restart_reader::run(&mut act).await,
-        StepKind::Failover => failover::run(&mut act).await,
-        StepKind::Drift => drift::run(&mut act).await,
-        StepKind::Command(spec) => command::run(&mut act, &spec).await,
-        StepKind::Preflight(spec) => preflight::run(&mut act, &spec).await,
-        StepKind::VerifySql(spec) => verify_sql::run(&mut act, &spec).await,
-        StepKind::Deploy(spec) => deploy::run(&mut act, &spec).await,
-        StepKind::Close(spec) => close::run(&mut act, &spec).await,
-        _ => Ok(Outcome::Passed),
+        StepKind::Preflight(spec) => Box::pin(async move { preflight::run(&mut act, &spec).await }),
+        StepKind::Drift => Box::pin(async move { drift::run(&mut act).await }),
+        StepKind::Snapshot(spec) => Box::pin(async move { snapshot::run(&mut act, &spec).await }),
+        StepKind::Command(spec) => Box::pin(async move { command::run(&mut act, &spec).await }),
+        StepKind::VerifySql(spec) => Box::pin(async move { verify_sql::run(&mut act, &spec).await }),
+        StepKind::RestartReader | StepKind::FlushDemoted => {
+            Box::pin(async move { restart_reader::run(&mut act).await })
+        }
+        StepKind::Failover => Box::pin(async move { failover::run(&mut act).await }),
+        StepKind::DeleteSnapshot(spec) => Box::pin(async move { snapshot::run_deletion(&mut act, &spec).await }),
+        StepKind::Deploy(spec) => Box::pin(async move { deploy::run(&mut act, &spec).await }),
+        StepKind::Close(spec) => Box::pin(async move { close::run(&mut act, &spec).await }),
+        _ => Box::pin(async move { Ok(Outcome::Passed) }),
     }
 }

@@ -1,0 +1,347 @@
+//! A session: what ties a run's journal, its controls, its watchers and its steps together, with or without a screen.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use thiserror::Error;
+use tokio::sync::{broadcast, mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::clients::{Accounts, Controls, Trouble};
+use crate::journal::{self, Directory, Journal, JournalError, Owner};
+use crate::runbook::event::{Brief, Event, Finding, Outcome, Record};
+use crate::runbook::fold::FoldError;
+use crate::runbook::names::{PartitionName, RunId, StepRef};
+use crate::runbook::plan::Plan;
+use crate::runbook::state::{Attempt, Run};
+use crate::steps::{self, Act, Look, RecordError, Recorder, Said, Stop, Tools};
+use crate::watch::{Cadence, Pace, Sample};
+
+/// Samples that a slow reader may lag behind before it loses the oldest; they are of the moment.
+const SAMPLES: usize = 4096;
+
+/// Why a session could not begin.
+#[derive(Debug, Error)]
+pub enum SessionError {
+    /// The journal cannot be opened.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The journal is no run.
+    #[error("{path}: {source}")]
+    Fold {
+        /// The journal.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: FoldError,
+    },
+    /// The first events could not be written.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+}
+
+/// What a session is opened with.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where runs are kept.
+    pub state_dir: PathBuf,
+    /// The operator's name.
+    pub operator: String,
+    /// Whether the site is simulated; only shown.
+    pub simulated: bool,
+    /// Time between two looks while something runs.
+    pub pause: Duration,
+}
+
+/// What a session tells.
+#[derive(Debug)]
+pub struct Told {
+    /// Events, once they are on disk.
+    pub records: mpsc::UnboundedReceiver<Record>,
+    /// Lines for the log.
+    pub said: mpsc::UnboundedReceiver<Said>,
+}
+
+/// A session that holds the controls of a run.
+#[derive(Debug)]
+pub struct Session {
+    run_dir: PathBuf,
+    operator: String,
+    recorder: Recorder,
+    controls: Arc<Controls>,
+    tools: HashMap<PartitionName, Arc<Tools>>,
+    plan: Arc<Plan>,
+    say: mpsc::UnboundedSender<Said>,
+    pause: Duration,
+    /// What the watchers see.
+    pub samples: broadcast::Sender<Sample>,
+    /// How often the watchers look.
+    pub cadence: Arc<watch::Sender<Cadence>>,
+    /// Set when the session ends.
+    pub cancel: CancellationToken,
+}
+
+/// A session that was opened.
+#[derive(Debug)]
+pub struct Opened {
+    /// The session.
+    pub session: Session,
+    /// The run as it stands.
+    pub run: Run,
+    /// What the session tells from now on.
+    pub told: Told,
+    /// What the operator should know of how the run was found.
+    pub notices: Vec<String>,
+}
+
+impl Session {
+    /// Starts a run of the plan.
+    ///
+    /// # Errors
+    /// If its journal cannot be made.
+    pub async fn start(plan: Plan, options: Options) -> Result<Opened, SessionError> {
+        let id = journal::runs::fresh_name(&plan.id, Timestamp::now());
+        let store = Directory::create(&options.state_dir, &id)?;
+        let run_dir = store.path().to_owned();
+        let opened = Journal::open(Box::new(store), Owner::here(&options.operator))?;
+        let (sender, records) = mpsc::unbounded_channel();
+        let event = Event::RunStarted { run: RunId::new(id), plan: Box::new(plan), simulated: options.simulated };
+        let (recorder, run) = Recorder::begin(opened.journal, event, sender)?;
+        Self::enter(run, run_dir, recorder, Controls::take(opened.lock), records, options, Vec::new()).await
+    }
+
+    /// Goes on with a run. What the journal holds is the plan; the rollout file may have changed since.
+    ///
+    /// # Errors
+    /// If another session holds its controls, or its journal is broken.
+    pub async fn resume(id: &str, options: Options) -> Result<Opened, SessionError> {
+        let store = Directory::open(&options.state_dir, id)?;
+        let run_dir = store.path().to_owned();
+        let path = store.journal().to_owned();
+        let opened = Journal::open(Box::new(store), Owner::here(&options.operator))?;
+        let run = fold(&path, &opened.entries)?;
+        let (sender, records) = mpsc::unbounded_channel();
+        let recorder = Recorder::resume(opened.journal, run.clone(), sender);
+        let notices = opened.notice.into_iter().collect();
+        Self::enter(run, run_dir, recorder, Controls::take(opened.lock), records, options, notices).await
+    }
+
+    async fn enter(
+        run: Run,
+        run_dir: PathBuf,
+        recorder: Recorder,
+        controls: Controls,
+        mut records: mpsc::UnboundedReceiver<Record>,
+        options: Options,
+        notices: Vec<String>,
+    ) -> Result<Opened, SessionError> {
+        let mut run = run;
+        let accounts = Accounts::default();
+        let mut tools = HashMap::new();
+        for partition in &run.plan.partitions {
+            tools.insert(partition.name.clone(), Tools::open(&accounts, partition).await);
+        }
+        let (say, said) = mpsc::unbounded_channel();
+        let owner = Owner::here(&options.operator);
+        let session = crate::runbook::event::Session {
+            operator: owner.operator.clone(),
+            host: owner.host,
+            pid: owner.pid,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        };
+        recorder.record(Event::SessionOpened { session }).await?;
+        while let Ok(record) = records.try_recv() {
+            run.apply(record).map_err(|source| SessionError::Fold { path: run_dir.clone(), source })?;
+        }
+        let session = Self {
+            run_dir,
+            operator: owner.operator,
+            recorder,
+            controls: Arc::new(controls),
+            tools,
+            plan: Arc::new(run.plan.clone()),
+            say,
+            pause: options.pause,
+            samples: broadcast::channel(SAMPLES).0,
+            cadence: Arc::new(watch::channel(Cadence::default()).0),
+            cancel: CancellationToken::new(),
+        };
+        Ok(Opened { session, run, told: Told { records, said }, notices })
+    }
+
+    /// The operator's name.
+    pub fn operator(&self) -> &str {
+        &self.operator
+    }
+
+    /// The directory of the run.
+    pub fn run_dir(&self) -> &Path {
+        &self.run_dir
+    }
+
+    /// The plan of the run.
+    pub fn plan(&self) -> &Arc<Plan> {
+        &self.plan
+    }
+
+    /// Writes an event of the operator's: a skip, a note, a go-ahead.
+    ///
+    /// # Errors
+    /// If it is refused or cannot be written.
+    pub async fn record(&self, event: Event) -> Result<Record, RecordError> {
+        self.recorder.record(event).await
+    }
+
+    /// A recorder of this session's, for tasks of their own.
+    pub fn recorder(&self) -> Recorder {
+        self.recorder.clone()
+    }
+
+    /// What a step looks with; none if the plan does not hold it.
+    pub fn look(&self, run: &Run, step: &StepRef) -> Option<Look> {
+        let (partition, planned, _) = run.step(step)?;
+        Some(Look {
+            plan: self.plan.clone(),
+            partition: partition.clone(),
+            step: planned.clone(),
+            so_far: run.partition(&step.partition)?.clone(),
+            tools: self.tools.get(&step.partition)?.clone(),
+            run_dir: self.run_dir.clone(),
+            pause: self.pause,
+        })
+    }
+
+    /// Fires a step: looks at its preconditions anew, asks the gate with them, and runs the attempt in a task of its own.
+    ///
+    /// # Errors
+    /// Why it was not fired; nothing was sent.
+    pub async fn fire(&self, run: &Run, step: &StepRef, choice: Option<String>) -> Result<JoinHandle<()>, FireError> {
+        let look = self.look(run, step).ok_or_else(|| FireError::NotInPlan(step.clone()))?;
+        let brief = steps::brief(&look).await?;
+        let number = run.step(step).map_or(1, |(_, _, run)| run.attempts.len() as u32 + 1);
+        let event = Event::AttemptStarted {
+            step: step.clone(),
+            attempt: number,
+            by: self.operator.clone(),
+            preconditions: brief.preconditions,
+            choice,
+        };
+        let record = self.recorder.record(event).await?;
+        Ok(self.spawn(look, started(record, number)))
+    }
+
+    /// Takes up an attempt again that a former session left running.
+    ///
+    /// # Errors
+    /// If that cannot be written.
+    pub async fn take_up(&self, run: &Run) -> Result<Option<JoinHandle<()>>, RecordError> {
+        let Some((step, attempt)) = run.running() else { return Ok(None) };
+        let Some(look) = self.look(run, &step) else { return Ok(None) };
+        self.recorder.record(Event::AttemptResumed { step, attempt: attempt.number }).await?;
+        Ok(Some(self.spawn(look, attempt.clone())))
+    }
+
+    fn spawn(&self, look: Look, attempt: Attempt) -> JoinHandle<()> {
+        let act = Act {
+            look,
+            attempt,
+            recorder: self.recorder.clone(),
+            controls: self.controls.clone(),
+            say: self.say.clone(),
+            samples: self.samples.clone(),
+            cadence: self.cadence.clone(),
+            cancel: self.cancel.clone(),
+        };
+        tokio::spawn(attempt_to_its_end(act))
+    }
+}
+
+/// Why a step was not fired.
+#[derive(Debug, Error)]
+pub enum FireError {
+    /// There is no such step.
+    #[error("{0} is not in the plan")]
+    NotInPlan(StepRef),
+    /// What must hold could not be looked at.
+    #[error("what must hold could not be looked at: {0}")]
+    Unseen(#[from] Trouble),
+    /// The gate refused, or the event could not be written.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+}
+
+/// Looks at what a confirmation shows.
+///
+/// # Errors
+/// If it cannot be looked at.
+pub async fn brief(look: Look) -> Result<Brief, Trouble> {
+    steps::brief(&look).await
+}
+
+/// The run that a journal's entries amount to.
+///
+/// # Errors
+/// If they are no run.
+pub fn fold(path: &Path, entries: &[journal::Entry]) -> Result<Run, SessionError> {
+    let records: Result<Vec<Record>, JournalError> =
+        entries.iter().map(|entry| Ok(Record { seq: entry.seq(), at: entry.at(), event: entry.event()? })).collect();
+    Run::from_records(records?).map_err(|source| SessionError::Fold { path: path.to_owned(), source })
+}
+
+fn started(record: Record, number: u32) -> Attempt {
+    let Record { at, event, .. } = record;
+    let (by, preconditions, choice) = match event {
+        Event::AttemptStarted { by, preconditions, choice, .. } => (by, preconditions, choice),
+        // The recorder gives back the event that it was given.
+        _ => (String::new(), Vec::new(), None),
+    };
+    Attempt {
+        number,
+        by,
+        started_at: at,
+        ended_at: None,
+        resumed_at: Vec::new(),
+        preconditions,
+        choice,
+        verifying: false,
+        actions: Vec::new(),
+        checks: Vec::new(),
+        evidence: Vec::new(),
+        program: None,
+        outcome: None,
+    }
+}
+
+async fn attempt_to_its_end(act: Act) {
+    let (step, attempt) = act.here();
+    let recorder = act.recorder.clone();
+    act.set_pace(Pace::Busy);
+    let quiet = act.clone();
+    let outcome = match steps::run(act).await {
+        Ok(outcome) => outcome,
+        Err(Stop::Outcome(outcome)) => *outcome,
+        // The attempt stays open; the next session takes it up again.
+        Err(Stop::Session) => return,
+        Err(Stop::Record(error)) => {
+            quiet.say(format!("{step}: stopped, because it could not be written down: {error}"));
+            tracing::error!(%step, %error, "an event could not be written; the attempt stands still");
+            return;
+        }
+    };
+    quiet.set_pace(Pace::Quiet);
+    if let Err(error) = recorder.record(Event::AttemptEnded { step: step.clone(), attempt, outcome }).await {
+        quiet.say(format!("{step}: its end could not be written down: {error}"));
+        tracing::error!(%step, %error, "the end of an attempt could not be written");
+    }
+}
+
+/// The finding of an outcome, if it has one.
+pub fn finding(outcome: &Outcome) -> Option<&Finding> {
+    match outcome {
+        Outcome::Failed { finding } | Outcome::Partial { finding } | Outcome::Unknown { finding } => Some(finding),
+        Outcome::Passed | Outcome::PassedWithWarnings { .. } | Outcome::Deferred { .. } => None,
+    }
+}
