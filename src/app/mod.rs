@@ -6,4 +6,6 @@ pub mod concerns;
 pub mod dialog;
 pub mod live;
 pub mod log;
+mod narrate;
 pub mod state;
+pub mod update;

@@ -47,6 +47,8 @@ pub struct State {
     pub scroll: BTreeMap<Pane, usize>,
     /// What stands over the screen.
     pub dialog: Option<Dialog>,
+    /// Whether the dialog has been on the screen; until then it takes no keys.
+    pub dialog_drawn: bool,
     /// A short word to the operator, in the footer's place, and when it came.
     pub notice: Option<(Timestamp, String)>,
     /// Number of the next confirmation request.
@@ -120,6 +122,7 @@ impl State {
             follows: true,
             scroll: BTreeMap::new(),
             dialog: None,
+            dialog_drawn: false,
             notice: None,
             next_request,
             leaving: false,

@@ -1,0 +1,159 @@
+//! The cockpit's own lines in the log: what was decided, what was sent, what turned.
+
+use super::live::Live;
+use super::log::{Level, LogLine, LogSource};
+use super::state::State;
+use crate::runbook::check::Verdict;
+use crate::runbook::event::{ActionOutcome, Event, Outcome, Record};
+use crate::runbook::plan::StepKind;
+use crate::runbook::timeline::Zero;
+use crate::runbook::witness::{Testimony, Witness, Word};
+use crate::watch::sample::Sample;
+
+/// Adds the line that an event is worth, if any.
+pub(super) fn narrate(state: &mut State, record: &Record) {
+    let Some((level, text)) = words(&record.event) else { return };
+    let partition = match &record.event {
+        Event::GoAhead { partition, .. } | Event::RolledBack { partition, .. } => Some(partition.clone()),
+        event => event.step().map(|step| step.partition.clone()),
+    };
+    state.log.push(LogLine { at: record.at, source: LogSource::Cockpit, partition, level, text });
+}
+
+fn words(event: &Event) -> Option<(Level, String)> {
+    let (level, text) = match event {
+        Event::RunStarted { run, plan, .. } => (Level::Info, format!("run {run}: {}", plan.title)),
+        Event::SessionOpened { session } => {
+            (Level::Info, format!("{} on {} holds the controls", session.operator, session.host))
+        }
+        Event::AttemptStarted { step, attempt, by, .. } => {
+            (Level::Info, format!("{step} fired by {by}, attempt {attempt}"))
+        }
+        Event::AttemptResumed { step, attempt } => {
+            (Level::Warning, format!("{step}: attempt {attempt} is taken up again"))
+        }
+        Event::Intent { step, action, .. } => {
+            (Level::Info, format!("{step}: {} · {}", action.call.operation, action.key))
+        }
+        Event::ActionSettled { step, key, outcome, .. } => settled(step, key, outcome),
+        Event::ProgramStarted { step, command_line, .. } => (Level::Info, format!("{step}: {command_line}")),
+        Event::CheckSettled { check, step, .. } => match check.verdict {
+            Verdict::Passed => (Level::Info, format!("{step}: ✓ {}{}", check.label, seen(check.seen.as_deref()))),
+            Verdict::Failed => (Level::Error, format!("{step}: ✗ {}{}", check.label, seen(check.seen.as_deref()))),
+            Verdict::Warning => (Level::Warning, format!("{step}: ! {}{}", check.label, seen(check.seen.as_deref()))),
+            Verdict::Pending | Verdict::Settling | Verdict::Unreadable => return None,
+        },
+        Event::AttemptEnded { step, attempt, outcome } => {
+            (super::update::level(outcome), format!("{step}: attempt {attempt} {}", ended(outcome)))
+        }
+        Event::StepSkipped { step, reason, by } => (Level::Warning, format!("{step} skipped by {by}: {reason}")),
+        Event::GoAhead { partition, by, .. } => (Level::Info, format!("{partition}: go-ahead by {by}")),
+        Event::Noted { text, by, .. } => (Level::Info, format!("note by {by}: {text}")),
+        Event::RolledBack { partition, by, reason } => {
+            (Level::Error, format!("{partition} rolled back by {by}: {reason}"))
+        }
+        Event::Stopped { by, reason } => (Level::Error, format!("the rollout was stopped by {by}: {reason}")),
+        Event::FailoverMeasured { failover, .. } => (Level::Info, measured(failover)),
+        Event::SessionClosed
+        | Event::ConfirmationOpened { .. }
+        | Event::ConfirmationClosed { .. }
+        | Event::Verifying { .. }
+        | Event::Witnessed { .. }
+        | Event::AppMeasured { .. } => return None,
+    };
+    Some((level, text))
+}
+
+fn seen(seen: Option<&str>) -> String {
+    seen.map_or_else(String::new, |seen| format!(" · {seen}"))
+}
+
+fn settled(step: &crate::runbook::names::StepRef, key: &str, outcome: &ActionOutcome) -> (Level, String) {
+    match outcome {
+        ActionOutcome::Accepted { mark } => {
+            let mark = mark.as_ref().map_or_else(String::new, |mark| format!(" · request {mark}"));
+            (Level::Info, format!("{step}: {key} accepted{mark}"))
+        }
+        ActionOutcome::Refused { code, message } => (Level::Error, format!("{step}: {key} refused: {code} {message}")),
+        ActionOutcome::FoundDone { evidence } => (Level::Warning, format!("{step}: {key} was carried out: {evidence}")),
+        ActionOutcome::FoundUndone { evidence } => {
+            (Level::Warning, format!("{step}: {key} was not carried out: {evidence}"))
+        }
+        ActionOutcome::Unknown { reason } => (Level::Error, format!("{step}: {key}: outcome unknown: {reason}")),
+    }
+}
+
+fn ended(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Passed => "passed".to_owned(),
+        Outcome::PassedWithWarnings { warnings } => format!("passed with warnings: {}", warnings.join("; ")),
+        Outcome::Failed { finding } => format!("failed: {}", finding.cause),
+        Outcome::Partial { finding } => format!("is partly done: {}", finding.cause),
+        Outcome::Deferred { until, reason } => format!("deferred until {until}: {reason}"),
+        Outcome::Unknown { finding } => format!("has an unknown outcome: {}", finding.cause),
+    }
+}
+
+fn measured(failover: &crate::runbook::event::FailoverMeasure) -> String {
+    let disruption = failover.disruption.map_or_else(
+        || "disruption not measured".to_owned(),
+        |disruption| {
+            let (length, uncertainty) = (disruption.length.as_secs_f64(), disruption.uncertainty.as_secs_f64());
+            format!("writer endpoint down {length:.1} s ±{uncertainty:.1} s")
+        },
+    );
+    format!("writer moved from {} to {}, {disruption}", failover.from, failover.to)
+}
+
+/// Sets T=0 when a failover's call is accepted.
+pub(super) fn timeline(state: &mut State, record: &Record) {
+    let Event::ActionSettled { step, attempt, key, outcome } = &record.event else { return };
+    if !matches!(outcome, ActionOutcome::Accepted { .. } | ActionOutcome::FoundDone { .. }) {
+        return;
+    }
+    let Some((_, planned, run)) = state.run.step(step) else { return };
+    if planned.kind != StepKind::Failover {
+        return;
+    }
+    let attempts = run.attempts.iter().find(|known| known.number == *attempt);
+    let Some(before) = attempts.and_then(|attempt| attempt.action(key)).map(|action| &action.action.before) else {
+        return;
+    };
+    let (Some(from), to) = (before.get("from"), before.get("to")) else { return };
+    let zero = Zero { at: record.at, from: from.as_str().into(), to: to.map(|to| to.as_str().into()) };
+    if let Some(live) = state.live.get_mut(&step.partition) {
+        live.timeline.start(zero);
+    }
+}
+
+/// Lines for what turned: a witness that says another thing than before.
+pub(super) fn turns(live: &Live, sample: &Sample) -> Vec<LogLine> {
+    sample.testimony().into_iter().filter_map(|testimony| turn(live, sample, &testimony)).collect()
+}
+
+fn turn(live: &Live, sample: &Sample, testimony: &Testimony) -> Option<LogLine> {
+    let last = &live.timeline.lanes.get(&testimony.witness)?.last.word;
+    if last.says_the_same(&testimony.word) {
+        return None;
+    }
+    let source = match testimony.witness {
+        Witness::ApiStatus | Witness::ApiWriter => LogSource::Rds,
+        Witness::Dns => LogSource::Dns,
+        Witness::SqlEndpoint | Witness::SqlInstance(_) => LogSource::Sql,
+        Witness::Application => LogSource::App,
+        Witness::Pods => LogSource::Pods,
+        // RDS events have lines of their own.
+        Witness::Events => return None,
+    };
+    let (level, what) = match &testimony.word {
+        Word::Writer { instance, writes: Some(true) } => (Level::Info, format!("{instance}, writes go through")),
+        Word::Writer { instance, writes: Some(false) } => (Level::Warning, format!("{instance} refuses writes")),
+        Word::Writer { instance, writes: None } => (Level::Info, format!("{instance} is the writer")),
+        Word::Reader => (Level::Info, "a reader".to_owned()),
+        Word::Status { text, healthy } => (if *healthy { Level::Info } else { Level::Warning }, text.clone()),
+        Word::Happened { text } => (Level::Info, text.clone()),
+        Word::Silent { reason } => (Level::Warning, reason.clone()),
+    };
+    let text = format!("{}: {what}", testimony.witness);
+    Some(LogLine { at: testimony.at, source, partition: Some(sample.partition.clone()), level, text })
+}

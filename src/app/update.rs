@@ -1,0 +1,486 @@
+//! The one mutator: every key, event and sample passes through here.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use jiff::Timestamp;
+
+use super::commands::{self, CommandId};
+use super::dialog::{Ask, Button, Confirm, Dialog, Purpose};
+use super::log::{Level, LogLine, LogSource};
+use super::state::{Mode, Pane, State};
+use crate::runbook::event::{Brief, Event, Outcome, Record};
+use crate::runbook::names::StepRef;
+use crate::runbook::plan::StepKind;
+use crate::steps::Said;
+use crate::watch::sample::{Reading, Sample, Source};
+
+/// What can happen to the cockpit.
+#[derive(Debug, Clone)]
+pub enum Message {
+    /// A key.
+    Key(KeyEvent),
+    /// The clock.
+    Tick(Timestamp),
+    /// The screen was drawn with the dialog that stands over it; keys typed before are not meant for it.
+    Drawn,
+    /// An event was written to the run.
+    Record(Record),
+    /// A watcher saw something.
+    Sample(Box<Sample>),
+    /// A step or a program said a line.
+    Said(Said),
+    /// The facts for a confirmation are there, or could not be had.
+    Briefed {
+        /// Number of the request.
+        request: u64,
+        /// The facts, or why there are none.
+        brief: Result<Box<Brief>, String>,
+    },
+    /// Something that the operator asked for was refused.
+    Refused(String),
+    /// A word to the operator.
+    Notice(String),
+}
+
+/// What the cockpit has others do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Gather the facts for a confirmation.
+    Brief {
+        /// The step.
+        step: StepRef,
+        /// Number of the request.
+        request: u64,
+    },
+    /// Fire a step that was confirmed.
+    Fire {
+        /// The step.
+        step: StepRef,
+        /// The way that was chosen, where there were several.
+        choice: Option<String>,
+    },
+    /// Write an event of the operator's.
+    Record(Box<Event>),
+}
+
+/// Takes in what happened and says what is to be done.
+pub fn update(state: &mut State, message: Message, operator: &str) -> Vec<Effect> {
+    match message {
+        Message::Key(key) if key.kind == KeyEventKind::Release => Vec::new(),
+        Message::Key(key) => on_key(state, key, operator),
+        Message::Tick(now) => {
+            state.now = now;
+            Vec::new()
+        }
+        Message::Drawn => {
+            state.dialog_drawn = state.dialog.is_some();
+            Vec::new()
+        }
+        Message::Record(record) => on_record(state, record),
+        Message::Sample(sample) => {
+            on_sample(state, *sample);
+            Vec::new()
+        }
+        Message::Said(said) => {
+            let source = if said.source == "cockpit" { LogSource::Cockpit } else { LogSource::Program };
+            let level = if said.text.contains("ERROR") { Level::Error } else { Level::Info };
+            state.log.push(LogLine { at: said.at, source, partition: Some(said.partition), level, text: said.text });
+            Vec::new()
+        }
+        Message::Briefed { request, brief } => on_brief(state, request, brief),
+        Message::Refused(why) => {
+            match &mut state.dialog {
+                Some(Dialog::Confirm(confirm)) => {
+                    confirm.firing = false;
+                    confirm.focus = Button::Cancel;
+                    confirm.refused = Some(why);
+                }
+                Some(Dialog::Ask(ask)) => ask.refused = Some(why),
+                _ => notice(state, why),
+            }
+            Vec::new()
+        }
+        Message::Notice(text) => {
+            notice(state, text);
+            Vec::new()
+        }
+    }
+}
+
+fn notice(state: &mut State, text: String) {
+    let line = LogLine {
+        at: state.now,
+        source: LogSource::Cockpit,
+        partition: None,
+        level: Level::Warning,
+        text: text.clone(),
+    };
+    state.log.push(line);
+    state.notice = Some((state.now, text));
+}
+
+fn on_record(state: &mut State, record: Record) -> Vec<Effect> {
+    super::narrate::narrate(state, &record);
+    close_answered(state, &record.event);
+    super::narrate::timeline(state, &record);
+    if let Err(error) = state.run.apply(record) {
+        notice(state, format!("the screen lost the run's thread: {error}; restart the cockpit, nothing is lost"));
+    }
+    state.follow();
+    Vec::new()
+}
+
+/// A dialog whose question the run has answered goes away, whoever answered it.
+fn close_answered(state: &mut State, event: &Event) {
+    let answered = match (&state.dialog, event) {
+        (Some(Dialog::Confirm(confirm)), Event::AttemptStarted { step, .. } | Event::StepSkipped { step, .. }) => {
+            confirm.step == *step
+        }
+        (Some(Dialog::Confirm(confirm)), Event::GoAhead { partition, .. }) => confirm.step.partition == *partition,
+        (Some(Dialog::Ask(ask)), event) => match (&ask.purpose, event) {
+            (Purpose::Skip(asked), Event::StepSkipped { step, .. }) => asked == step,
+            (Purpose::GoAhead(asked), Event::GoAhead { partition, .. }) => asked == partition,
+            (Purpose::Note(_), Event::Noted { text, .. }) => *text == ask.text.trim(),
+            (Purpose::Stop, Event::Stopped { .. }) => true,
+            _ => false,
+        },
+        _ => false,
+    };
+    if answered {
+        close(state);
+    }
+    // A monitor shows the confirmation that is on the operator's screen.
+    if matches!(state.mode, Mode::Monitor(_)) {
+        match event {
+            Event::ConfirmationOpened { step, request, brief } => {
+                open(state, Dialog::Confirm(Box::new(Confirm::new(step.clone(), *request, (**brief).clone()))));
+            }
+            Event::ConfirmationClosed { .. } | Event::AttemptStarted { .. } | Event::SessionOpened { .. }
+                if matches!(state.dialog, Some(Dialog::Confirm(_))) =>
+            {
+                close(state);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn on_sample(state: &mut State, sample: Sample) {
+    if let Ok(Reading::Lines(lines)) = &sample.said {
+        let source = if sample.source == Source::Events { LogSource::Rds } else { LogSource::Pods };
+        for line in lines {
+            let code = line.code.as_deref().map(|code| format!("{} ", code.trim_start_matches("RDS-EVENT-")));
+            state.log.push(LogLine {
+                at: line.at,
+                source,
+                partition: Some(sample.partition.clone()),
+                level: Level::Info,
+                text: format!("{}{} {}", code.unwrap_or_default(), line.subject, line.text),
+            });
+        }
+    }
+    if let Some(live) = state.live.get_mut(&sample.partition) {
+        for line in super::narrate::turns(live, &sample) {
+            state.log.push(line);
+        }
+        live.take(sample);
+    }
+}
+
+fn on_brief(state: &mut State, request: u64, brief: Result<Box<Brief>, String>) -> Vec<Effect> {
+    let Some(Dialog::Preparing { step, request: awaited }) = &state.dialog else { return Vec::new() };
+    if *awaited != request {
+        return Vec::new();
+    }
+    let step = step.clone();
+    match brief {
+        Ok(brief) => {
+            let event = Event::ConfirmationOpened { step: step.clone(), request, brief: brief.clone() };
+            open(state, Dialog::Confirm(Box::new(Confirm::new(step, request, *brief))));
+            vec![Effect::Record(Box::new(event))]
+        }
+        Err(why) => {
+            close(state);
+            notice(state, why);
+            Vec::new()
+        }
+    }
+}
+
+fn open(state: &mut State, dialog: Dialog) {
+    state.dialog = Some(dialog);
+    state.dialog_drawn = false;
+}
+
+fn close(state: &mut State) {
+    state.dialog = None;
+    state.dialog_drawn = false;
+}
+
+fn on_key(state: &mut State, key: KeyEvent, operator: &str) -> Vec<Effect> {
+    state.notice = None;
+    if key.modifiers.contains(KeyModifiers::CONTROL) && key.code == KeyCode::Char('c') {
+        return command(state, CommandId::Quit);
+    }
+    if state.dialog.is_some() {
+        // What was typed before the dialog was on the screen was meant for something else.
+        return if state.dialog_drawn { in_dialog(state, key, operator) } else { Vec::new() };
+    }
+    if let Some(index) = commands::step_of_key(state, &key) {
+        state.step = index;
+        state.follows = false;
+        return command(state, CommandId::Fire);
+    }
+    let Some(found) = commands::of_key(&key) else { return Vec::new() };
+    if let Some(reason) = (found.disabled_reason)(state) {
+        state.notice = Some((state.now, format!("{}: {reason}", found.label)));
+        return Vec::new();
+    }
+    command(state, found.id)
+}
+
+fn command(state: &mut State, id: CommandId) -> Vec<Effect> {
+    match id {
+        CommandId::Fire => return fire(state),
+        CommandId::GoAhead => {
+            let name = state.looked_at().0.name.clone();
+            open(state, ask(Purpose::GoAhead(name)));
+        }
+        CommandId::Skip => {
+            if let Some(step) = state.marked_step() {
+                open(state, ask(Purpose::Skip(step)));
+            }
+        }
+        CommandId::Note => {
+            if let Some(step) = state.marked_step() {
+                open(state, ask(Purpose::Note(step)));
+            }
+        }
+        CommandId::Stop => open(state, ask(Purpose::Stop)),
+        CommandId::Details => {
+            if let Some(step) = state.marked_step() {
+                open(state, Dialog::Details { step, scroll: 0 });
+            }
+        }
+        CommandId::Help => open(state, Dialog::Help { scroll: 0 }),
+        CommandId::Concerns => open(state, Dialog::Concerns),
+        CommandId::Quit if state.run.running().is_some() && state.mode == Mode::Operator => {
+            open(state, Dialog::Quit { leave: false });
+        }
+        CommandId::Quit => state.leaving = true,
+        CommandId::Up => scroll(state, 1),
+        CommandId::Down => scroll(state, -1),
+        CommandId::PageUp => scroll(state, 10),
+        CommandId::PageDown => scroll(state, -10),
+        CommandId::PartitionBefore => look_at(state, state.partition.checked_sub(1)),
+        CommandId::PartitionNext => look_at(state, Some(state.partition + 1)),
+        CommandId::PaneNext => focus(state, 1),
+        CommandId::PaneBefore => focus(state, Pane::ALL.len() - 1),
+        CommandId::Zoom => state.zoomed = !state.zoomed,
+        CommandId::Follow => {
+            state.follows = true;
+            state.scroll.clear();
+            state.follow();
+        }
+    }
+    Vec::new()
+}
+
+fn ask(purpose: Purpose) -> Dialog {
+    Dialog::Ask(Ask { purpose, text: String::new(), refused: None })
+}
+
+/// Opens the confirmation of the marked step, or says why not.
+fn fire(state: &mut State) -> Vec<Effect> {
+    let Some(step) = state.marked_step() else { return Vec::new() };
+    let fire = commands::COMMANDS.iter().find(|command| command.id == CommandId::Fire);
+    if let Some(reason) = fire.and_then(|command| (command.disabled_reason)(state)) {
+        let title = state.run.step(&step).map_or(step.to_string(), |(_, planned, _)| planned.title.clone());
+        state.notice = Some((state.now, format!("{title} is locked: {reason}")));
+        return Vec::new();
+    }
+    let goes_ahead = state.run.step(&step).is_some_and(|(_, planned, _)| planned.kind == StepKind::GoAhead);
+    if goes_ahead {
+        return command(state, CommandId::GoAhead);
+    }
+    let request = state.next_request;
+    state.next_request += 1;
+    open(state, Dialog::Preparing { step: step.clone(), request });
+    vec![Effect::Brief { step, request }]
+}
+
+fn look_at(state: &mut State, partition: Option<usize>) {
+    let Some(partition) = partition.filter(|index| *index < state.run.plan.partitions.len()) else { return };
+    state.partition = partition;
+    state.follows = false;
+    state.step = first_open(state);
+}
+
+fn first_open(state: &State) -> usize {
+    let (partition, _) = state.looked_at();
+    let open = partition.steps.iter().position(|step| {
+        let reference = StepRef { partition: partition.name.clone(), step: step.id.clone() };
+        !state.run.state_of(&reference).is_behind()
+    });
+    open.unwrap_or(partition.steps.len().saturating_sub(1))
+}
+
+fn focus(state: &mut State, steps: usize) {
+    let at = Pane::ALL.iter().position(|pane| *pane == state.focus).unwrap_or(0);
+    state.focus = Pane::ALL[(at + steps) % Pane::ALL.len()];
+}
+
+/// Scrolls the focused pane back (positive) or forth; in the steps, marks another one.
+fn scroll(state: &mut State, lines: isize) {
+    if state.focus == Pane::Steps {
+        let last = state.looked_at().0.steps.len().saturating_sub(1);
+        state.step = state.step.saturating_add_signed(-lines).min(last);
+        state.follows = false;
+        return;
+    }
+    let most = if state.focus == Pane::Log { state.log.len() } else { 500 };
+    // The log is read from its end, everything else from its beginning.
+    let back = if state.focus == Pane::Log { lines } else { -lines };
+    let scrolled = state.scroll.entry(state.focus).or_default();
+    *scrolled = scrolled.saturating_add_signed(back).min(most);
+}
+
+fn in_dialog(state: &mut State, key: KeyEvent, operator: &str) -> Vec<Effect> {
+    let Some(mut dialog) = state.dialog.take() else { return Vec::new() };
+    let (stays, effects) = match &mut dialog {
+        Dialog::Preparing { .. } => (key.code != KeyCode::Esc, Vec::new()),
+        Dialog::Confirm(confirm) => {
+            if matches!(state.mode, Mode::Monitor(_)) {
+                (true, if key.code == KeyCode::Char('q') { command(state, CommandId::Quit) } else { Vec::new() })
+            } else {
+                in_confirm(confirm, key)
+            }
+        }
+        Dialog::Ask(ask) => in_ask(ask, key, operator),
+        Dialog::Details { scroll, .. } | Dialog::Help { scroll } => (turn(scroll, key), Vec::new()),
+        Dialog::Concerns => (!matches!(key.code, KeyCode::Esc | KeyCode::Char('q' | '!') | KeyCode::Enter), Vec::new()),
+        Dialog::Quit { leave } => match key.code {
+            KeyCode::Left | KeyCode::Right | KeyCode::Tab | KeyCode::BackTab => {
+                *leave = !*leave;
+                (true, Vec::new())
+            }
+            KeyCode::Enter => {
+                state.leaving = *leave;
+                (false, Vec::new())
+            }
+            KeyCode::Esc => (false, Vec::new()),
+            _ => (true, Vec::new()),
+        },
+    };
+    if stays {
+        state.dialog = Some(dialog);
+    } else {
+        state.dialog_drawn = false;
+    }
+    effects
+}
+
+/// Scrolls a text; whether it stays open.
+fn turn(scroll: &mut u16, key: KeyEvent) -> bool {
+    match key.code {
+        KeyCode::Down | KeyCode::Char('j') => *scroll = scroll.saturating_add(1),
+        KeyCode::Up | KeyCode::Char('k') => *scroll = scroll.saturating_sub(1),
+        KeyCode::PageDown | KeyCode::Char(' ') => *scroll = scroll.saturating_add(10),
+        KeyCode::PageUp => *scroll = scroll.saturating_sub(10),
+        KeyCode::Esc | KeyCode::Enter | KeyCode::Char('q' | 'd' | '?') => return false,
+        _ => {}
+    }
+    true
+}
+
+fn in_confirm(confirm: &mut Confirm, key: KeyEvent) -> (bool, Vec<Effect>) {
+    let cancelled = Effect::Record(Box::new(Event::ConfirmationClosed { request: confirm.request }));
+    if confirm.firing {
+        return (true, Vec::new());
+    }
+    let types = confirm.brief.type_name.is_some();
+    match key.code {
+        KeyCode::Esc => return (false, vec![cancelled]),
+        KeyCode::Tab | KeyCode::BackTab | KeyCode::Left | KeyCode::Right => {
+            confirm.focus = match confirm.focus {
+                Button::Cancel if confirm.can_fire() => Button::Fire,
+                _ => Button::Cancel,
+            };
+        }
+        KeyCode::Down if !confirm.brief.choices.is_empty() => {
+            confirm.choice = (confirm.choice + 1) % confirm.brief.choices.len();
+        }
+        KeyCode::Up if !confirm.brief.choices.is_empty() => {
+            let all = confirm.brief.choices.len();
+            confirm.choice = (confirm.choice + all - 1) % all;
+        }
+        KeyCode::Enter if confirm.focus == Button::Cancel => return (false, vec![cancelled]),
+        KeyCode::Enter if confirm.can_fire() => {
+            confirm.firing = true;
+            confirm.refused = None;
+            let choice = confirm.brief.choices.get(confirm.choice).map(|choice| choice.id.clone());
+            return (true, vec![Effect::Fire { step: confirm.step.clone(), choice }]);
+        }
+        KeyCode::Backspace if types => {
+            confirm.typed.pop();
+            confirm.focus = Button::Cancel;
+        }
+        KeyCode::Char(character) if types && !key.modifiers.contains(KeyModifiers::CONTROL) => {
+            confirm.typed.push(character);
+            confirm.focus = Button::Cancel;
+        }
+        _ => {}
+    }
+    (true, Vec::new())
+}
+
+fn in_ask(ask: &mut Ask, key: KeyEvent, operator: &str) -> (bool, Vec<Effect>) {
+    match key.code {
+        KeyCode::Esc => (false, Vec::new()),
+        KeyCode::Backspace => {
+            ask.text.pop();
+            (true, Vec::new())
+        }
+        KeyCode::Char(character) if !key.modifiers.contains(KeyModifiers::CONTROL) => {
+            ask.text.push(character);
+            (true, Vec::new())
+        }
+        KeyCode::Enter => {
+            let words = ask.text.trim();
+            if words.is_empty() && !ask.purpose.words_are_optional() {
+                ask.refused = Some("a few words are needed: they go into the execution log".to_owned());
+                return (true, Vec::new());
+            }
+            let event = said(&ask.purpose, words, operator);
+            (true, vec![Effect::Record(Box::new(event))])
+        }
+        _ => (true, Vec::new()),
+    }
+}
+
+/// The event that the words amount to.
+fn said(purpose: &Purpose, words: &str, operator: &str) -> Event {
+    let (by, text) = (operator.to_owned(), words.to_owned());
+    match purpose {
+        Purpose::Skip(step) => Event::StepSkipped { step: step.clone(), reason: text, by },
+        Purpose::Note(step) => Event::Noted {
+            partition: Some(step.partition.clone()),
+            step: Some(step.clone()),
+            by,
+            text,
+            decision: false,
+        },
+        Purpose::GoAhead(partition) => {
+            Event::GoAhead { partition: partition.clone(), by, note: Some(text).filter(|text| !text.is_empty()) }
+        }
+        Purpose::Stop => Event::Stopped { by, reason: text },
+    }
+}
+
+/// The outcome's colour in the log.
+pub(super) fn level(outcome: &Outcome) -> Level {
+    match outcome {
+        Outcome::Passed => Level::Info,
+        Outcome::PassedWithWarnings { .. } | Outcome::Deferred { .. } => Level::Warning,
+        Outcome::Failed { .. } | Outcome::Partial { .. } | Outcome::Unknown { .. } => Level::Error,
+    }
+}
