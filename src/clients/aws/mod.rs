@@ -1,9 +1,14 @@
 //! AWS: one configuration for each profile and region, shared by all service clients.
 //!
 //! The SDK's own environment holds (`AWS_ENDPOINT_URL`, `AWS_CONFIG_FILE`, `AWS_PROFILE`, …). Two configurations are made
-//! of it: reads are repeated by the SDK with adaptive back-off; changing calls are sent once, because a change of unknown
-//! outcome is looked up, never repeated.
+//! of it: reads are tried three times by the SDK, with back-off and jitter; changing calls are sent once, because a change
+//! of unknown outcome is looked up, never repeated.
+//!
+//! The SDK's adaptive mode is not used: once throttled, it holds calls back for up to a minute without a word, while a
+//! poller that hears of the throttling can slow down itself and say so.
 
+#[cfg(test)]
+mod tests;
 mod trouble;
 
 use std::collections::HashMap;
@@ -15,7 +20,7 @@ use aws_config::profile::profile_file::ProfileFiles;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+use aws_config::{AppName, BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_types::os_shim_internal::{Env, Fs};
 use tokio::sync::Mutex;
 
@@ -86,14 +91,18 @@ pub(crate) struct Configs {
 
 impl Aws {
     async fn load(target: &AwsTarget) -> Self {
-        let configs = Configs::load(target).await;
+        Self::of(target, &Configs::load(target).await)
+    }
+
+    /// The clients of one configuration.
+    fn of(target: &AwsTarget, configs: &Configs) -> Self {
         Self {
             target: target.clone(),
-            rds: Rds::new(&configs),
-            cloudformation: CloudFormation::new(&configs),
-            secrets: Secrets::new(&configs),
-            identity: Identity::new(&configs),
-            insights: Insights::new(&configs),
+            rds: Rds::new(configs),
+            cloudformation: CloudFormation::new(configs),
+            secrets: Secrets::new(configs),
+            identity: Identity::new(configs),
+            insights: Insights::new(configs),
         }
     }
 }
@@ -101,13 +110,7 @@ impl Aws {
 impl Configs {
     async fn load(target: &AwsTarget) -> Self {
         let region = Region::new(target.region.clone());
-        let mut loader = aws_config::defaults(BehaviorVersion::latest())
-            .region(region.clone())
-            .retry_config(RetryConfig::adaptive())
-            .timeout_config(timeouts(READ, ATTEMPT));
-        if let Ok(name) = AppName::new("aurora-cockpit") {
-            loader = loader.app_name(name);
-        }
+        let mut loader = loader(region.clone());
         if let Some(profile) = &target.profile {
             // The SDK's default chain prefers keys of the environment to a named profile, the `aws` command does the
             // reverse. Two partitions in two accounts need the latter.
@@ -117,10 +120,26 @@ impl Configs {
                 .build();
             loader = loader.profile_name(profile).credentials_provider(provider);
         }
-        let reading = loader.load().await;
+        Self::of(loader.load().await)
+    }
+
+    /// The two, of the one for reading.
+    fn of(reading: SdkConfig) -> Self {
         let changing =
             reading.to_builder().retry_config(RetryConfig::disabled()).timeout_config(timeouts(CHANGE, CHANGE)).build();
         Self { reading, changing }
+    }
+}
+
+/// What all configurations have in common.
+fn loader(region: Region) -> ConfigLoader {
+    let loader = aws_config::defaults(BehaviorVersion::latest())
+        .region(region)
+        .retry_config(RetryConfig::standard())
+        .timeout_config(timeouts(READ, ATTEMPT));
+    match AppName::new("aurora-cockpit") {
+        Ok(name) => loader.app_name(name),
+        Err(_) => loader,
     }
 }
 

@@ -22,7 +22,11 @@ where
             let (code, message) = (answer.err().code(), answer.err().message().unwrap_or_default());
             let kind = code.map_or_else(|| by_status(status), |code| by_code(code, message, status));
             // Without a code the body was not what the service sends: a gateway in between, perhaps.
-            let said = if message.is_empty() { format!("HTTP {status}") } else { mask(&clean_line(message), &[]) };
+            let said = match message {
+                "" if code.is_some() => format!("HTTP {status}"),
+                "" => format!("HTTP {status}: {}", root_words(&error)),
+                message => mask(&clean_line(message), &[]),
+            };
             let trouble = Trouble::new(call, kind, said);
             match code {
                 Some(code) => trouble.with_code(clean_line(code)),
