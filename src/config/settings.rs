@@ -1,7 +1,7 @@
 //! The user's settings: what an operator likes, as opposed to what a rollout demands.
 //!
 //! ```toml
-//! theme = "light"
+//! theme = "high-contrast"
 //! operator = "Miguel Pinilla"
 //! state_dir = "~/rollouts"
 //! ```
@@ -42,10 +42,21 @@ pub enum Theme {
     /// For a dark terminal.
     #[default]
     Dark,
-    /// For a light terminal.
-    Light,
-    /// Without colour: marks and weight carry the meaning.
-    Mono,
+    /// White on black.
+    HighContrast,
+    /// No colour at all: words, marks and weight carry the meaning.
+    Monochrome,
+}
+
+impl Theme {
+    /// The name by which it is chosen, in the file and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Dark => "dark",
+            Self::HighContrast => "high-contrast",
+            Self::Monochrome => "monochrome",
+        }
+    }
 }
 
 /// The settings file as it is written.
@@ -53,7 +64,7 @@ pub enum Theme {
 #[serde(deny_unknown_fields)]
 #[schemars(title = "aurora-cockpit settings")]
 struct SettingsFile {
-    /// Colours: `dark`, `light` or `mono`.
+    /// Colours: `dark`, `high-contrast` or `monochrome`.
     theme: Option<Theme>,
     /// `true`: marks and frames in ASCII only.
     ascii: Option<bool>,
@@ -130,8 +141,9 @@ mod tests {
 
     #[test]
     fn what_is_said_is_taken() {
-        let settings = load("theme = \"mono\"\ncadence = \"10s\"\nstate_dir = \"/runs\"\nshare = true\n").unwrap();
-        let (theme, cadence) = (Theme::Mono, Some(Duration::from_secs(10)));
+        let settings =
+            load("theme = \"monochrome\"\ncadence = \"10s\"\nstate_dir = \"/runs\"\nshare = true\n").unwrap();
+        let (theme, cadence) = (Theme::Monochrome, Some(Duration::from_secs(10)));
         let expected = Settings { theme, cadence, state_dir: Some("/runs".into()), share: true, ..Settings::default() };
         assert_eq!(settings, expected);
     }
