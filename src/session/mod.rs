@@ -18,7 +18,7 @@ use crate::runbook::fold::FoldError;
 use crate::runbook::names::{PartitionName, RunId, StepRef};
 use crate::runbook::plan::Plan;
 use crate::runbook::state::{Attempt, Run};
-use crate::steps::{self, Act, Look, RecordError, Recorder, Said, Stop, Tools};
+use crate::steps::{self, Act, Look, Noting, RecordError, Recorder, Said, Stop, Tools};
 use crate::watch::{Cadence, Pace, Sample};
 
 /// Samples that a slow reader may lag behind before it loses the oldest; they are of the moment.
@@ -246,14 +246,16 @@ impl Session {
 
     fn spawn(&self, look: Look, attempt: Attempt) -> JoinHandle<()> {
         let act = Act {
-            look,
-            attempt,
-            recorder: self.recorder.clone(),
+            noting: Noting {
+                look,
+                attempt,
+                recorder: self.recorder.clone(),
+                say: self.say.clone(),
+                cancel: self.cancel.clone(),
+            },
             controls: self.controls.clone(),
-            say: self.say.clone(),
             samples: self.samples.clone(),
             cadence: self.cadence.clone(),
-            cancel: self.cancel.clone(),
         };
         tokio::spawn(attempt_to_its_end(act))
     }

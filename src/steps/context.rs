@@ -58,25 +58,32 @@ impl Look {
     }
 }
 
-/// What a step needs to act.
+/// What a step needs to look and to write down what it sees. It cannot change anything: it has no controls.
 #[derive(Debug, Clone)]
-pub struct Act {
+pub struct Noting {
     /// What it looks with.
     pub look: Look,
     /// The attempt, as it stood when it was fired or taken up again: its intents and outcomes are there.
     pub attempt: Attempt,
     /// Writes events.
     pub recorder: Recorder,
-    /// The right to change things.
-    pub controls: Arc<Controls>,
     /// Where lines go that belong into the log and nowhere else.
     pub say: mpsc::UnboundedSender<Said>,
+    /// Set when the session ends; what runs at the other side goes on.
+    pub cancel: CancellationToken,
+}
+
+/// What a step needs to act: all that, and the controls.
+#[derive(Debug, Clone)]
+pub struct Act {
+    /// What it looks and writes with.
+    pub noting: Noting,
+    /// The right to change things.
+    pub controls: Arc<Controls>,
     /// What the watchers see.
     pub samples: broadcast::Sender<Sample>,
     /// How often the watchers look.
     pub cadence: Arc<watch::Sender<Cadence>>,
-    /// Set when the session ends; what runs at the other side goes on.
-    pub cancel: CancellationToken,
 }
 
 /// A line for the log.
@@ -174,7 +181,7 @@ impl Patience {
     }
 }
 
-impl std::ops::Deref for Act {
+impl std::ops::Deref for Noting {
     type Target = Look;
 
     fn deref(&self) -> &Look {
@@ -182,7 +189,21 @@ impl std::ops::Deref for Act {
     }
 }
 
-impl Act {
+impl std::ops::Deref for Act {
+    type Target = Noting;
+
+    fn deref(&self) -> &Noting {
+        &self.noting
+    }
+}
+
+impl std::ops::DerefMut for Act {
+    fn deref_mut(&mut self) -> &mut Noting {
+        &mut self.noting
+    }
+}
+
+impl Noting {
     /// Writes a check down, unless it stands as it stood before.
     ///
     /// # Errors
@@ -228,6 +249,36 @@ impl Act {
         Ok(())
     }
 
+    /// Waits, unless the session ends meanwhile.
+    ///
+    /// # Errors
+    /// If the session ends.
+    pub async fn wait(&self, time: Duration) -> Result<(), Stop> {
+        tokio::select! {
+            () = self.cancel.cancelled() => Err(Stop::Session),
+            () = sleep(time) => Ok(()),
+        }
+    }
+
+    /// Says a line in the log.
+    pub fn say(&self, line: impl AsRef<str>) {
+        let said = Said {
+            partition: self.look.partition.name.clone(),
+            source: "cockpit".to_owned(),
+            text: text::clean(line.as_ref()),
+            at: Timestamp::now(),
+        };
+        // Nobody need be listening: a headless step has no log pane.
+        let _ = self.say.send(said);
+    }
+
+    /// The step and its attempt, for an event.
+    pub fn here(&self) -> (StepRef, u32) {
+        (self.look.reference(), self.attempt.number)
+    }
+}
+
+impl Act {
     /// Carries out a change of RDS once; see [`Act::act`].
     ///
     /// # Errors
@@ -353,33 +404,5 @@ impl Act {
         self.cadence.send_modify(|cadence| {
             cadence.paces.insert(partition, pace);
         });
-    }
-
-    /// Waits, unless the session ends meanwhile.
-    ///
-    /// # Errors
-    /// If the session ends.
-    pub async fn wait(&self, time: Duration) -> Result<(), Stop> {
-        tokio::select! {
-            () = self.cancel.cancelled() => Err(Stop::Session),
-            () = sleep(time) => Ok(()),
-        }
-    }
-
-    /// Says a line in the log.
-    pub fn say(&self, line: impl AsRef<str>) {
-        let said = Said {
-            partition: self.look.partition.name.clone(),
-            source: "cockpit".to_owned(),
-            text: text::clean(line.as_ref()),
-            at: Timestamp::now(),
-        };
-        // Nobody need be listening: a headless step has no log pane.
-        let _ = self.say.send(said);
-    }
-
-    /// The step and its attempt, for an event.
-    pub fn here(&self) -> (StepRef, u32) {
-        (self.look.reference(), self.attempt.number)
     }
 }

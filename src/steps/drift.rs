@@ -1,7 +1,7 @@
 //! Step 0: what is there, held against what the runbook was written for. Identifiers are read, not trusted.
 
 use super::cluster::DESCRIBE;
-use super::context::{Act, Look, Stop};
+use super::context::{Look, Noting, Stop};
 use super::diagnosis;
 use crate::clients::Trouble;
 use crate::clients::rds::ClusterView;
@@ -32,7 +32,7 @@ pub(super) fn brief(look: &Look) -> Brief {
     brief
 }
 
-pub(super) async fn run(act: &mut Act) -> Result<Outcome, Stop> {
+pub(super) async fn run(act: &mut Noting) -> Result<Outcome, Stop> {
     account(act).await?;
     let cluster = act.cluster().await.map_err(|trouble| diagnosis::of_trouble(act, &trouble))?;
     members(act, &cluster).await?;
@@ -50,7 +50,7 @@ pub(super) async fn run(act: &mut Act) -> Result<Outcome, Stop> {
 }
 
 /// Whoever is signed in to another account may do nothing here.
-async fn account(act: &mut Act) -> Result<(), Stop> {
+async fn account(act: &mut Noting) -> Result<(), Stop> {
     let source = "sts:GetCallerIdentity";
     let caller = act.tools.aws.identity.caller().await.map_err(|trouble| diagnosis::of_trouble(act, &trouble))?;
     let Some(expected) = act.partition.aws.account.clone() else {
@@ -71,7 +71,7 @@ async fn account(act: &mut Act) -> Result<(), Stop> {
     Err(finding.into())
 }
 
-async fn members(act: &mut Act, cluster: &ClusterView) -> Result<(), Stop> {
+async fn members(act: &mut Noting, cluster: &ClusterView) -> Result<(), Stop> {
     let real: Vec<String> = cluster.members.iter().map(|member| member.id.to_string()).collect();
     for member in &cluster.members {
         let role = if member.is_writer { "writer" } else { "reader" };
@@ -132,7 +132,7 @@ fn held(id: &str, label: &str, expected: Option<&str>, seen: &str) -> Check {
 }
 
 /// In the log this drift cost an hour of recovery: the template's retention is refused while the mode is `advanced`.
-async fn insights(act: &mut Act, cluster: &ClusterView) -> Result<(), Stop> {
+async fn insights(act: &mut Noting, cluster: &ClusterView) -> Result<(), Stop> {
     let Some(template) = act.partition.cluster.insights_mode.clone() else { return Ok(()) };
     let mode = cluster.insights_mode.clone().unwrap_or_else(|| "standard".to_owned());
     let days = cluster.insights_retention_days.map_or_else(|| "none".to_owned(), |days| format!("{days} days"));
@@ -155,7 +155,7 @@ async fn insights(act: &mut Act, cluster: &ClusterView) -> Result<(), Stop> {
     Err(finding.into())
 }
 
-async fn snapshot(act: &mut Act, warnings: &mut Vec<String>) -> Result<(), Stop> {
+async fn snapshot(act: &mut Noting, warnings: &mut Vec<String>) -> Result<(), Stop> {
     let specs = act.partition.steps.iter().find_map(|step| match &step.kind {
         StepKind::Snapshot(spec) => Some(spec.id.clone()),
         _ => None,
@@ -176,7 +176,7 @@ async fn snapshot(act: &mut Act, warnings: &mut Vec<String>) -> Result<(), Stop>
     .await
 }
 
-async fn namespace(act: &mut Act) -> Result<(), Stop> {
+async fn namespace(act: &mut Noting) -> Result<(), Stop> {
     let Some(target) = act.partition.kubernetes.clone() else { return Ok(()) };
     let found = act.look.namespace_age().await.map_err(|trouble| diagnosis::of_trouble(act, &trouble))?;
     let verdict = if found.is_some() { Verdict::Passed } else { Verdict::Failed };

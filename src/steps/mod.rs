@@ -20,7 +20,7 @@ mod snapshot;
 pub mod tools;
 mod verify_sql;
 
-pub use context::{Act, Look, Said, Stop};
+pub use context::{Act, Look, Noting, Said, Stop};
 pub use recorder::{RecordError, Recorder};
 pub use tools::Tools;
 
@@ -28,7 +28,7 @@ use futures::future::BoxFuture;
 use jiff::tz::TimeZone;
 
 use crate::clients::Trouble;
-use crate::runbook::event::{Brief, Outcome};
+use crate::runbook::event::{Brief, Finding, Outcome};
 use crate::runbook::plan::{ConfirmRule, StepKind};
 
 impl Look {
@@ -94,11 +94,9 @@ pub async fn run(act: Act) -> Result<Outcome, Stop> {
 /// Boxed, because the compiler does not see through all arms at once that the future can be sent between threads.
 fn run_boxed(mut act: Act) -> BoxFuture<'static, Result<Outcome, Stop>> {
     match act.step.kind.clone() {
-        StepKind::Preflight(spec) => Box::pin(async move { preflight::run(&mut act, &spec).await }),
-        StepKind::Drift => Box::pin(async move { drift::run(&mut act).await }),
+        StepKind::Preflight(_) | StepKind::Drift | StepKind::VerifySql(_) => Box::pin(look_only(act.noting)),
         StepKind::Snapshot(spec) => Box::pin(async move { snapshot::run(&mut act, &spec).await }),
         StepKind::Command(spec) => Box::pin(async move { command::run(&mut act, &spec).await }),
-        StepKind::VerifySql(spec) => Box::pin(async move { verify_sql::run(&mut act, &spec).await }),
         StepKind::RestartReader | StepKind::FlushDemoted => {
             Box::pin(async move { restart_reader::run(&mut act).await })
         }
@@ -107,5 +105,21 @@ fn run_boxed(mut act: Act) -> BoxFuture<'static, Result<Outcome, Stop>> {
         StepKind::Deploy(spec) => Box::pin(async move { deploy::run(&mut act, &spec).await }),
         StepKind::Close(spec) => Box::pin(async move { close::run(&mut act, &spec).await }),
         _ => Box::pin(async move { Ok(Outcome::Passed) }),
+    }
+}
+
+/// Runs a step that only looks; it needs no controls. Of any other kind it makes nothing.
+///
+/// # Errors
+/// As [`run`].
+pub async fn look_only(mut noting: Noting) -> Result<Outcome, Stop> {
+    match noting.step.kind.clone() {
+        StepKind::Preflight(spec) => preflight::run(&mut noting, &spec).await,
+        StepKind::Drift => drift::run(&mut noting).await,
+        StepKind::VerifySql(spec) => verify_sql::run(&mut noting, &spec).await,
+        kind => {
+            let finding = Finding::unknown(format!("a {} step needs the controls", kind.name()));
+            Err(finding.into())
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Prerequisites: everything that later steps need and that can be known beforehand.
 
-use super::context::{Act, Look, Stop};
+use super::context::{Look, Noting, Stop};
 use super::diagnosis;
 use crate::clients::git::Git;
 use crate::clients::{Trouble, TroubleKind, forge, image, onepassword};
@@ -32,7 +32,7 @@ fn call(look: &Look, prerequisite: &Prerequisite) -> Call {
     Call { operation: operation.to_owned(), target, command_line }
 }
 
-pub(super) async fn run(act: &mut Act, preflight: &Preflight) -> Result<Outcome, Stop> {
+pub(super) async fn run(act: &mut Noting, preflight: &Preflight) -> Result<Outcome, Stop> {
     for prerequisite in &preflight.checks {
         act.check(Check::new(id(prerequisite), label(prerequisite), source(prerequisite), Verdict::Pending)).await?;
     }

@@ -60,6 +60,15 @@ impl Recorder {
 
     /// Goes on with a run that was folded from the journal's records. Each new record is sent to `records`.
     pub fn resume(journal: Journal, run: Run, records: mpsc::UnboundedSender<Record>) -> Self {
+        Self::serve(Some(journal), run, records)
+    }
+
+    /// Records into memory only, for a look that is no run: a check of prerequisites and drift.
+    pub fn unkept(run: Run, records: mpsc::UnboundedSender<Record>) -> Self {
+        Self::serve(None, run, records)
+    }
+
+    fn serve(journal: Option<Journal>, run: Run, records: mpsc::UnboundedSender<Record>) -> Self {
         let (proposals, inbox) = mpsc::unbounded_channel();
         thread::spawn(move || serve(journal, run, inbox, &records));
         Self { proposals }
@@ -77,13 +86,13 @@ impl Recorder {
 }
 
 fn serve(
-    mut journal: Journal,
+    mut journal: Option<Journal>,
     mut run: Run,
     mut inbox: mpsc::UnboundedReceiver<Proposal>,
     records: &mpsc::UnboundedSender<Record>,
 ) {
     while let Some(Proposal { event, answer }) = inbox.blocking_recv() {
-        let outcome = take(&mut journal, &mut run, event);
+        let outcome = take(journal.as_mut(), &mut run, event);
         if let Ok(record) = &outcome {
             // Nobody need be listening: a headless step does not draw.
             let _ = records.send(record.clone());
@@ -92,9 +101,12 @@ fn serve(
     }
 }
 
-fn take(journal: &mut Journal, run: &mut Run, event: Event) -> Result<Record, RecordError> {
+fn take(journal: Option<&mut Journal>, run: &mut Run, event: Event) -> Result<Record, RecordError> {
     run.admit(&event, Timestamp::now())?;
-    let record = write(journal, event)?;
+    let record = match journal {
+        Some(journal) => write(journal, event)?,
+        None => Record { seq: run.seq + 1, at: Timestamp::now(), event },
+    };
     run.apply(record.clone())?;
     Ok(record)
 }

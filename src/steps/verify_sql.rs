@@ -11,7 +11,7 @@ use crate::runbook::event::{Brief, Call, Finding, Outcome};
 use crate::runbook::formula;
 use crate::runbook::plan::{Expectation, SettingCheck, StepKind, VerifySql};
 
-use super::context::{Act, Look, Patience, Stop};
+use super::context::{Look, Noting, Patience, Stop};
 use super::diagnosis;
 
 const GROUP: &str = "rds:DescribeDBClusterParameters";
@@ -60,7 +60,7 @@ impl Group {
     }
 }
 
-pub(super) async fn run(act: &mut Act, spec: &VerifySql) -> Result<Outcome, Stop> {
+pub(super) async fn run(act: &mut Noting, spec: &VerifySql) -> Result<Outcome, Stop> {
     for setting in &spec.settings {
         act.check(pending(setting)).await?;
     }
@@ -97,7 +97,7 @@ struct Seen {
     instance: Option<String>,
 }
 
-async fn look(act: &Act, spec: &VerifySql) -> Result<Seen, Trouble> {
+async fn look(act: &Noting, spec: &VerifySql) -> Result<Seen, Trouble> {
     let (session, group) = tokio::try_join!(act.tools.sql(), Group::read(act))?;
     let mut values = Vec::new();
     for setting in &spec.settings {
@@ -117,7 +117,7 @@ async fn show(session: &Session, name: &str) -> Result<Result<String, Trouble>, 
     }
 }
 
-async fn judge(act: &mut Act, spec: &VerifySql, seen: &Seen) -> Result<bool, Stop> {
+async fn judge(act: &mut Noting, spec: &VerifySql, seen: &Seen) -> Result<bool, Stop> {
     if let Some(instance) = &seen.instance {
         act.witness(SQL, format!("answered by {instance}")).await?;
     }
@@ -199,7 +199,7 @@ fn by_group(setting: &SettingCheck, group: &Group) -> Check {
 }
 
 /// Passed; that the role may not read a setting is worth a line, not a warning: another check took its place.
-fn outcome(act: &Act) -> Outcome {
+fn outcome(act: &Noting) -> Outcome {
     let warnings: Vec<String> = act
         .attempt
         .concerns()
@@ -208,7 +208,7 @@ fn outcome(act: &Act) -> Outcome {
     if warnings.is_empty() { Outcome::Passed } else { Outcome::PassedWithWarnings { warnings } }
 }
 
-fn statements_finding(act: &Act, probe: StatementsProbe, group: &Group) -> Finding {
+fn statements_finding(act: &Noting, probe: StatementsProbe, group: &Group) -> Finding {
     let evidence = |words: &str| Evidence::now(SQL, words);
     let status = Evidence::now("rds:DescribeDBClusters", format!("writer's parameter group {}", group.status()));
     let finding = match probe {
@@ -234,7 +234,7 @@ fn statements_finding(act: &Act, probe: StatementsProbe, group: &Group) -> Findi
 }
 
 /// What did not turn in time, and which of the two causes it is: the group is wrong, or it was not applied.
-async fn stuck(act: &Act, spec: &VerifySql, trouble: Option<&Trouble>) -> Finding {
+async fn stuck(act: &Noting, spec: &VerifySql, trouble: Option<&Trouble>) -> Finding {
     let Ok(group) = Group::read(act).await else { return diagnosis::time_over(act, "the settings", trouble) };
     let open: Vec<&SettingCheck> = spec
         .settings

@@ -1,0 +1,264 @@
+//! The command line as it is typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::clients::program::holder::HoldArgs;
+use crate::sim::launch::SimArguments;
+
+/// Takes an Aurora PostgreSQL fleet through a risky change, calmly.
+#[derive(Debug, Parser)]
+#[command(name = "aurora-cockpit", version, propagate_version = true)]
+pub struct Cli {
+    /// What to do; the cockpit as operator if left out.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The cockpit as operator.
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// Everywhere.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// Options that hold for every command.
+#[derive(Debug, Clone, Args)]
+pub struct Common {
+    /// Where runs are kept [default: the XDG state directory].
+    #[arg(long, global = true, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+    /// Settings file [default: in the XDG configuration directory].
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Colours: dark, high-contrast or monochrome.
+    #[arg(long, global = true, value_name = "NAME")]
+    pub theme: Option<String>,
+    /// No colour at all; marks and weight carry the meaning.
+    #[arg(long, global = true)]
+    pub no_color: bool,
+    /// A file that is laid over the rollout file: paths, port-forwards, password sources of this machine.
+    #[arg(long, global = true, value_name = "FILE", env = crate::config::OVERLAY_VARIABLE)]
+    pub overlay: Option<PathBuf>,
+    /// The operator's name in the journal [default: the login name].
+    #[arg(long, global = true, value_name = "NAME")]
+    pub operator: Option<String>,
+}
+
+/// Options of the cockpit as operator.
+#[derive(Debug, Clone, Args, Default)]
+pub struct RunArgs {
+    /// Rollout file [default: the shipped pdev-479.toml].
+    #[arg(long, value_name = "FILE")]
+    pub rollout: Option<PathBuf>,
+    /// Begin a new run although an unfinished one is there.
+    #[arg(long)]
+    pub new: bool,
+    /// Only look: the same as `monitor`.
+    #[arg(long)]
+    pub read_only: bool,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// The cockpit, as operator.
+    Run(RunArgs),
+    /// The same screens, read-only: follows a run, or only watches.
+    Monitor(MonitorArgs),
+    /// The cockpit on the embedded simulated site.
+    Demo(DemoArgs),
+    /// A rollout file on a simulated site made from it.
+    Rehearse(RehearseArgs),
+    /// The simulated site alone, for aws, kubectl, psql and a browser.
+    Sim(SimArguments),
+    /// Prerequisites and drift checks, without a screen; changes nothing.
+    Check(CheckArgs),
+    /// Fires steps without a screen, by the same gates.
+    Exec(ExecArgs),
+    /// How a run stands.
+    Status(RunChoice),
+    /// The execution log of a run.
+    Report(ReportArgs),
+    /// Whether a run's journal is whole and every event was admitted by its gates.
+    Verify(RunChoice),
+    /// Writes a first rollout file to copy from.
+    Init {
+        /// File to write.
+        #[arg(default_value = "rollout.toml")]
+        file: PathBuf,
+    },
+    /// Rollout files: validate, show, schema.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Completions for a shell, on standard output.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// The man page, on standard output.
+    Man,
+    /// Runs a program in a terminal of its own.
+    #[command(hide = true)]
+    Hold(HoldArgs),
+    /// Takes the operator's place on a simulated site.
+    #[command(hide = true)]
+    Auto(AutoArgs),
+    /// The simulated site's stand-in for a program.
+    #[command(name = "stand-in", hide = true, disable_help_flag = true)]
+    StandIn {
+        /// The program.
+        name: String,
+        /// Its arguments, whatever they are.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+}
+
+/// Options of `monitor`.
+#[derive(Debug, Clone, Args, Default)]
+pub struct MonitorArgs {
+    /// The run to follow [default: the latest].
+    pub run: Option<String>,
+    /// Only watch the partitions of this rollout file; follow no run.
+    #[arg(long, value_name = "FILE")]
+    pub rollout: Option<PathBuf>,
+}
+
+/// Options of `demo`.
+#[derive(Debug, Clone, Args)]
+pub struct DemoArgs {
+    /// Scenario.
+    #[arg(long, value_name = "S")]
+    pub scenario: Option<String>,
+    /// How much faster than the execution log things take.
+    #[arg(long, value_name = "N", default_value_t = 10.0)]
+    pub speed: f64,
+    /// Every random choice comes from it.
+    #[arg(long, value_name = "N", default_value_t = 7)]
+    pub seed: u64,
+}
+
+/// Options of `rehearse`.
+#[derive(Debug, Clone, Args)]
+pub struct RehearseArgs {
+    /// Rollout file.
+    #[arg(long, value_name = "FILE")]
+    pub rollout: PathBuf,
+    /// The site.
+    #[command(flatten)]
+    pub site: DemoArgs,
+    /// Take the operator's place: confirm what is ready, give the go-ahead when the gate is green.
+    #[arg(long)]
+    pub auto: bool,
+    /// With --auto: how the result is printed.
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    pub output: Form,
+}
+
+/// Options of the operator's stand-in.
+#[derive(Debug, Clone, Args)]
+pub struct AutoArgs {
+    /// Rollout file.
+    #[arg(long, value_name = "FILE")]
+    pub rollout: Option<PathBuf>,
+    /// How the result is printed.
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    pub output: Form,
+}
+
+/// Options of `check`.
+#[derive(Debug, Clone, Args)]
+pub struct CheckArgs {
+    /// Rollout file [default: the shipped pdev-479.toml].
+    #[arg(long, value_name = "FILE")]
+    pub rollout: Option<PathBuf>,
+    /// Only this partition.
+    #[arg(long, value_name = "P")]
+    pub partition: Option<String>,
+    /// How the result is printed.
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    pub output: Form,
+}
+
+/// Options of `exec`.
+#[derive(Debug, Clone, Args)]
+pub struct ExecArgs {
+    /// Rollout file [default: the shipped pdev-479.toml].
+    #[arg(long, value_name = "FILE")]
+    pub rollout: Option<PathBuf>,
+    /// The partition.
+    #[arg(long, value_name = "P")]
+    pub partition: String,
+    /// The step, by its identifier.
+    #[arg(long, value_name = "S", required_unless_present = "all", conflicts_with = "all")]
+    pub step: Option<String>,
+    /// Every step of the partition that is not behind, the go-ahead excepted.
+    #[arg(long)]
+    pub all: bool,
+    /// Answers a plain confirmation.
+    #[arg(long)]
+    pub yes: bool,
+    /// Answers where a name must be typed.
+    #[arg(long, value_name = "NAME")]
+    pub confirm: Option<String>,
+    /// The way to do it, where there are several.
+    #[arg(long, value_name = "WAY")]
+    pub choice: Option<String>,
+    /// Begin a new run although an unfinished one is there.
+    #[arg(long)]
+    pub new: bool,
+    /// How the result is printed.
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    pub output: Form,
+}
+
+/// A run.
+#[derive(Debug, Clone, Args)]
+pub struct RunChoice {
+    /// The run [default: the latest].
+    pub run: Option<String>,
+    /// How the result is printed.
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    pub output: Form,
+}
+
+/// Options of `report`.
+#[derive(Debug, Clone, Args)]
+pub struct ReportArgs {
+    /// The run [default: the latest].
+    pub run: Option<String>,
+    /// markdown or json.
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    pub output: Form,
+    /// File to write instead of standard output.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// What to do with rollout files.
+#[derive(Debug, Clone, Subcommand)]
+pub enum ConfigCommand {
+    /// Says everything that is wrong with a rollout file.
+    Validate {
+        /// Rollout file [default: the shipped pdev-479.toml].
+        file: Option<PathBuf>,
+    },
+    /// Prints the plan that a rollout file amounts to.
+    Show {
+        /// Rollout file [default: the shipped pdev-479.toml].
+        file: Option<PathBuf>,
+    },
+    /// Prints the JSON Schema of rollout files.
+    Schema,
+}
+
+/// How a result is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Form {
+    /// For people; Markdown for a report.
+    #[value(alias = "markdown")]
+    Text,
+    /// For programs.
+    Json,
+}
