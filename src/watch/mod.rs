@@ -84,13 +84,12 @@ pub async fn start(
     cadence: watch::Receiver<Cadence>,
     cancel: CancellationToken,
 ) -> Watchers {
-    let shared = Shared {
-        voice: Voice::new(out),
-        cadence,
-        cancel,
-        resolver: Resolver::from_environment(),
-        probe: HttpProbe::new(),
-    };
+    let resolver = Resolver::from_environment();
+    let shared = Shared { voice: Voice::new(out), cadence, cancel, resolver, probe: HttpProbe::new() };
+    watch_all(shared, plan, accounts).await
+}
+
+async fn watch_all(shared: Shared, plan: &Plan, accounts: &Accounts) -> Watchers {
     let mut tasks = JoinSet::new();
     let mut apis: HashMap<(Option<String>, String), Api> = HashMap::new();
     for partition in &plan.partitions {

@@ -1,1 +1,214 @@
+//! The watchers against the simulated site, over the real protocols.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, Region};
+use aws_sdk_rds::config::Credentials;
+
+use super::sample::{ClusterView, Role, SqlView, WriteProbe};
+use super::*;
+use crate::runbook::plan::Plan;
+use crate::runbook::witness::{Witness, Word};
+use crate::sim::world::Site;
+use crate::sim::{aws, dns, pg, testing, web};
+
+/// A site with all its servers and the watchers of its plan.
+struct Stage {
+    site: Arc<Site>,
+    samples: mpsc::Receiver<Sample>,
+    cadence: watch::Sender<Cadence>,
+    cancel: CancellationToken,
+    watchers: Watchers,
+    _databases: pg::Databases,
+    _names: dns::NameServer,
+    servers: JoinSet<()>,
+}
+
+impl Stage {
+    async fn open(speed: f64, cadence: Cadence) -> Self {
+        let site = testing::site(speed);
+        let databases = pg::listen(site.clone()).await.expect("databases");
+        let names = dns::listen(site.clone()).await.expect("names");
+        let mut servers = JoinSet::new();
+        let ticking = site.clone();
+        servers.spawn(async move { ticking.tick().await });
+        let endpoint = serve(&mut servers, aws::router(site.clone())).await;
+        let mut plan: Plan = site.read(|world| world.plan.clone());
+        for partition in &mut plan.partitions {
+            let router = web::router(site.clone(), partition.name.as_str());
+            partition.application.as_mut().expect("an application").url = serve(&mut servers, router).await;
+        }
+        let accounts = accounts(&site, &plan, &endpoint).await;
+        let (out, samples) = mpsc::channel(4096);
+        let (cadence, told) = watch::channel(cadence);
+        let cancel = CancellationToken::new();
+        let shared = Shared {
+            voice: Voice::new(out),
+            cadence: told,
+            cancel: cancel.clone(),
+            resolver: Resolver::asking(names.address),
+            probe: HttpProbe::new(),
+        };
+        let watchers = watch_all(shared, &plan, &accounts).await;
+        Self { site, samples, cadence, cancel, watchers, _databases: databases, _names: names, servers }
+    }
+
+    /// Takes samples until one is as wanted, at most for 20 seconds.
+    async fn until(&mut self, what: &str, mut wanted: impl FnMut(&Sample) -> bool) -> Sample {
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+        loop {
+            let sample = tokio::time::timeout_at(deadline, self.samples.recv()).await;
+            let sample = sample.unwrap_or_else(|_| panic!("never seen: {what}")).expect("the watchers live");
+            if wanted(&sample) {
+                return sample;
+            }
+        }
+    }
+}
+
+async fn serve(servers: &mut JoinSet<()>, router: axum::Router) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    servers.spawn(async move {
+        let _ = axum::serve(listener, router).await;
+    });
+    format!("http://{address}")
+}
+
+async fn accounts(site: &Site, plan: &Plan, endpoint: &str) -> Accounts {
+    let accounts = Accounts::default();
+    for partition in &plan.partitions {
+        let key = site.read(|world| {
+            let account = world.accounts.iter().find(|account| account.infrastructure == partition.infrastructure);
+            account.expect("an account").access_key.clone()
+        });
+        let config = aws_config::defaults(BehaviorVersion::latest())
+            .region(Region::new(partition.aws.region.clone()))
+            .endpoint_url(endpoint)
+            .credentials_provider(Credentials::new(key, "rehearsal", None, None, "test"))
+            .load()
+            .await;
+        accounts.know(&partition.aws, &config).await;
+    }
+    accounts
+}
+
+fn of(sample: &Sample, partition: &str) -> bool {
+    sample.partition.as_str() == partition
+}
+
+fn sql(sample: &Sample) -> Option<&SqlView> {
+    match &sample.said {
+        Ok(Reading::Sql(view)) => Some(view),
+        _ => None,
+    }
+}
+
+fn cluster(sample: &Sample) -> Option<&ClusterView> {
+    match &sample.said {
+        Ok(Reading::Cluster(view)) => Some(view),
+        _ => None,
+    }
+}
+
+#[tokio::test]
+async fn every_source_of_every_partition_speaks_at_once_and_one_call_describes_an_account() {
+    let mut stage = Stage::open(1.0, Cadence::default()).await;
+    let mut heard: BTreeMap<String, Vec<Source>> = BTreeMap::new();
+    stage
+        .until("nine sources of four partitions", |sample| {
+            if sample.source != Source::Statements {
+                assert!(sample.said.is_ok(), "{sample:?}");
+            }
+            let sources = heard.entry(sample.partition.to_string()).or_default();
+            if !sources.contains(&sample.source) {
+                sources.push(sample.source.clone());
+            }
+            // API, DNS, SQL through the endpoint and on two instances, application, load, events, statements.
+            heard.len() == 4 && heard.values().all(|sources| sources.len() == 9)
+        })
+        .await;
+    // Four partitions live in two accounts.
+    assert_eq!(stage.site.ledger.calls("rds", "DescribeDBClusters"), 2);
+    stage.cancel.cancel();
+    tokio::time::timeout(Duration::from_secs(5), stage.watchers.ended()).await.expect("they end when told to");
+    stage.servers.abort_all();
+}
+
+#[tokio::test]
+async fn a_cadence_that_is_sent_anew_makes_all_look_at_once() {
+    let mut stage = Stage::open(1.0, Cadence::default()).await;
+    let is_api = |sample: &Sample| of(sample, "prod") && sample.source == Source::Api;
+    let first = stage.until("the API", is_api).await;
+    stage.cadence.send_modify(|_| {});
+    let second = stage.until("the API again", is_api).await;
+    assert!(second.at.duration_since(first.at) < Pace::Quiet.metered().try_into().expect("fits"));
+}
+
+#[tokio::test]
+async fn a_failover_is_witnessed_by_each_source_on_its_own() {
+    let mut stage = Stage::open(12.0, Cadence::only("stage".into(), Pace::Failover)).await;
+    let (old, new) = ("alpha002-stage-auroraclusterwriter", "alpha002-stage-auroraclusterreader1");
+    let through_endpoint = |sample: &Sample| of(sample, "stage") && sample.source == Source::SqlEndpoint;
+    let before = stage.until("a write through the endpoint", |sample| {
+        through_endpoint(sample) && sql(sample).is_some_and(|sql| sql.write == Some(WriteProbe::Accepted))
+    });
+    assert_eq!(sql(&before.await).and_then(|sql| sql.instance.clone()), Some(old.into()));
+    let old_is_writer = Word::Writer { instance: old.into(), writes: None };
+    stage
+        .until("DNS at the old writer", |sample| {
+            of(sample, "stage")
+                && sample.testimony().iter().any(|said| said.witness == Witness::Dns && said.word == old_is_writer)
+        })
+        .await;
+
+    let id = stage.site.read(|world| world.partitions[1].cluster.id.clone());
+    stage.site.change(|world| world.failover(&id, None, 12.0)).expect("accepted");
+
+    let mut seen: BTreeMap<&str, bool> = BTreeMap::new();
+    let wanted = ["cut", "failing-over", "endpoint", "dns", "api", "instance", "demoted", "event"];
+    stage
+        .until("all of it", |sample| {
+            if !of(sample, "stage") {
+                return false;
+            }
+            let mut note = |what, is: bool| {
+                if is {
+                    seen.insert(what, true);
+                }
+            };
+            match &sample.source {
+                Source::SqlEndpoint => {
+                    note("cut", sample.said.is_err());
+                    note(
+                        "endpoint",
+                        sql(sample).is_some_and(|sql| {
+                            sql.instance == Some(new.into()) && sql.write == Some(WriteProbe::Accepted)
+                        }),
+                    );
+                }
+                Source::SqlInstance(id) if id.as_str() == new => {
+                    note("instance", sql(sample).is_some_and(|sql| sql.role == Role::Writer));
+                }
+                Source::SqlInstance(_) => {
+                    note("demoted", sql(sample).is_some_and(|sql| sql.role == Role::Reader && sql.reconnected));
+                }
+                Source::Dns => {
+                    note("dns", matches!(&sample.said, Ok(Reading::Dns(dns)) if dns.leads_to == Some(new.into())))
+                }
+                Source::Api => {
+                    note("failing-over", cluster(sample).is_some_and(|cluster| cluster.status == "failing-over"));
+                    note("api", cluster(sample).is_some_and(|cluster| cluster.writer == Some(new.into())));
+                }
+                Source::Events => note(
+                    "event",
+                    matches!(&sample.said, Ok(Reading::Lines(lines))
+                    if lines.iter().any(|line| line.code.as_deref() == Some("RDS-EVENT-0073"))),
+                ),
+                _ => {}
+            }
+            wanted.iter().all(|what| seen.contains_key(what))
+        })
+        .await;
+}

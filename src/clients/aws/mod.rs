@@ -64,6 +64,16 @@ impl Accounts {
     }
 }
 
+#[cfg(test)]
+impl Accounts {
+    /// Takes this configuration for a target, instead of the one that the environment gives.
+    pub(crate) async fn know(&self, target: &AwsTarget, config: &SdkConfig) {
+        let configs = Configs { reading: config.clone(), changing: config.clone() };
+        let key = (target.profile.clone(), target.region.clone());
+        self.open.lock().await.insert(key, Arc::new(Aws::of(target, &configs)));
+    }
+}
+
 /// The clients of one profile and region.
 #[derive(Debug)]
 pub struct Aws {
