@@ -131,3 +131,63 @@ fn partition_summary(partition: &SitePartition) -> Value {
         },
     })
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+
+    use std::time::Duration;
+
+    use super::*;
+    use crate::sim::testing;
+    use crate::sim::world::deploy::Deploy;
+
+    /// A site behind a real listener, with its address.
+    async fn endpoint(speed: f64) -> (Arc<Site>, String) {
+        let site = testing::site(speed);
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}/__sim", listener.local_addr().unwrap());
+        let router = router(Arc::clone(&site));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let ticking = Arc::clone(&site);
+        tokio::spawn(async move { ticking.tick().await });
+        (site, address)
+    }
+
+    #[tokio::test]
+    async fn a_deploy_is_started_followed_to_its_end_and_counted() {
+        let (site, address) = endpoint(2000.0).await;
+        let client = reqwest::Client::new();
+        let start = |partition: &str, profile: &str| {
+            let body = json!({ "infrastructure": "Alpha002", "partition": partition, "profile": profile });
+            client.post(format!("{address}/deploy")).json(&body).send()
+        };
+        assert_eq!(start("prod", "Alpha002-Admin").await.unwrap().status(), 404);
+        assert_eq!(start("dev", "Admin-Alpha002").await.unwrap().status(), 403);
+        let mut changes = site.changes();
+        assert_eq!(start("dev", "Alpha002-Admin").await.unwrap().status(), 202);
+        assert_eq!(start("dev", "Alpha002-Admin").await.unwrap().status(), 409);
+        let progress = || async {
+            client.get(format!("{address}/deploy?partition=dev")).send().await.unwrap().json::<Deploy>().await.unwrap()
+        };
+        let whole = async {
+            loop {
+                let deploy = progress().await;
+                if deploy.done {
+                    break deploy;
+                }
+                changes.changed().await.unwrap();
+            }
+        };
+        let deploy = tokio::time::timeout(Duration::from_secs(20), whole).await.expect("it ends");
+        assert_eq!(deploy.failed, None);
+        assert!(deploy.lines.iter().map(|line| line.seq).eq(1..=deploy.lines.len() as u64));
+        assert_eq!(deploy.lines[0].text, "Alpha002-Networking: update in progress");
+        let state: Value = client.get(format!("{address}/state")).send().await.unwrap().json().await.unwrap();
+        assert!(state["partitions"][0]["cluster"]["parameter_group"].as_str().unwrap().starts_with("alpha002-dev-"));
+        let ledger: Vec<LedgerLine> =
+            client.get(format!("{address}/ledger")).send().await.unwrap().json().await.unwrap();
+        let of_dev = ledger.iter().find(|line| line.operation == "StartDeploy" && line.resource == "dev").unwrap();
+        assert_eq!((of_dev.count, of_dev.changing), (3, 3));
+    }
+}

@@ -3,9 +3,10 @@
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::pi_load::{LoadModel, STATEMENTS, WAITS};
+use super::pi_load::{LoadModel, WAITS};
 use super::rpc::need;
 use super::{Caller, Site};
+use crate::sim::pg::statements::shares;
 use crate::sim::world::World;
 use crate::sim::world::aurora::Instance;
 use crate::sim::world::refusal::Refusal;
@@ -163,17 +164,17 @@ fn wait_event_types() -> Vec<Series> {
 }
 
 fn statements(group: &str) -> Vec<Series> {
-    let series = |statement: &super::pi_load::Statement| {
-        let text: String = statement.text.chars().take(TEXT).collect();
+    let series = |(text, share): (&str, f64)| {
+        let text: String = text.chars().take(TEXT).collect();
         let id: String = Sha256::digest(text.as_bytes()).iter().take(20).map(|byte| format!("{byte:02X}")).collect();
         let mut dimensions = Map::new();
         dimensions.insert(format!("{group}.id"), json!(id));
         dimensions
             .insert(format!("{group}.db_id"), json!(format!("pi-{}", u64::from_str_radix(&id[..12], 16).unwrap_or(0))));
         dimensions.insert(format!("{group}.statement"), json!(text));
-        Series { dimensions, of: Share::Part(statement.share) }
+        Series { dimensions, of: Share::Part(share) }
     };
-    STATEMENTS.iter().map(series).collect()
+    shares().into_iter().map(series).collect()
 }
 
 fn single(dimension: &str, value: &str) -> Series {

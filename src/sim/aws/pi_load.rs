@@ -5,6 +5,7 @@
 
 use jiff::Timestamp;
 
+use crate::sim::pg::statements;
 use crate::sim::world::aurora::{Instance, LoadChange};
 
 /// A wait event with the share that it has of an instance's load.
@@ -32,41 +33,6 @@ pub(super) const WAITS: [Wait; 8] = [
     Wait { name: "LWLock:lock_manager", kind: "LWLock", serving: 0.01, reconnecting: 0.08 },
 ];
 
-/// A statement with its share of an instance's load.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Statement {
-    /// Tokenized text.
-    pub text: &'static str,
-    /// Share of the load.
-    pub share: f64,
-}
-
-/// The application's statements, heaviest first.
-pub(super) const STATEMENTS: [Statement; 8] = [
-    Statement {
-        share: 0.27,
-        text: "SELECT c.e_id, c.status, c.print_status, i.name FROM kanban_card c JOIN item i ON i.e_id = c.item_e_id \
-               WHERE c.tenant_id = $1 AND c.status = $2 AND c.retired = $3 ORDER BY c.effective_as_of DESC LIMIT $4",
-    },
-    Statement {
-        share: 0.19,
-        text: "SELECT DISTINCT ON (e_id) * FROM item WHERE tenant_id = $1 AND effective_as_of <= $2 AND recorded_as_of <= $3 \
-               ORDER BY e_id, effective_as_of DESC, recorded_as_of DESC OFFSET $4 LIMIT $5",
-    },
-    Statement { share: 0.13, text: "SELECT count(*) FROM kanban_card WHERE tenant_id = $1 AND item_e_id = ANY ($2)" },
-    Statement {
-        share: 0.11,
-        text: "SELECT * FROM business_affiliate WHERE tenant_id = $1 AND name ILIKE $2 ORDER BY name LIMIT $3",
-    },
-    Statement {
-        share: 0.09,
-        text: "INSERT INTO kanban_card (r_id, e_id, tenant_id, status, payload, recorded_as_of) VALUES ($1, $2, $3, $4, $5, $6)",
-    },
-    Statement { share: 0.08, text: "SELECT * FROM user_account WHERE tenant_id = $1 AND email = $2" },
-    Statement { share: 0.07, text: "UPDATE order_header SET status = $1, recorded_as_of = $2 WHERE r_id = $3" },
-    Statement { share: 0.06, text: "COMMIT" },
-];
-
 /// Site seconds after which a reconnect burst has lost most of its force.
 const BURST_FADES: f64 = 25.0;
 /// Site seconds after which nothing of it is left.
@@ -84,14 +50,7 @@ pub(super) struct LoadModel<'a> {
 impl<'a> LoadModel<'a> {
     /// The load of an instance of a partition, at a site of that speed.
     pub fn new(instance: &'a Instance, partition: &str, speed: f64) -> Self {
-        let usual = match partition {
-            "dev" => 0.06,
-            "stage" => 0.35,
-            "demo" => 0.18,
-            "prod" => 1.25,
-            _ => 0.5,
-        };
-        Self { instance, usual, speed }
+        Self { instance, usual: statements::active_sessions(partition), speed }
     }
 
     /// Average active sessions by wait event in the `period` seconds before `end`; none while the server was down, when

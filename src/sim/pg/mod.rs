@@ -11,7 +11,7 @@ mod query;
 mod seen;
 mod session;
 mod settings;
-mod statements;
+pub(crate) mod statements;
 mod value;
 
 use std::collections::BTreeMap;

@@ -192,6 +192,20 @@ pub fn counted(seen: &Seen) -> Vec<Statement> {
     statements
 }
 
+/// The application's frequent statements with their shares of its load, heaviest first: what Performance Insights shows of
+/// them must be what pg_stat_statements counts.
+pub fn shares() -> Vec<(&'static str, f64)> {
+    let whole: f64 = HABITS.iter().map(|habit| habit.rate * habit.ms).sum();
+    let mut shares: Vec<_> = HABITS.iter().map(|habit| (habit.query, habit.rate * habit.ms / whole)).collect();
+    shares.sort_by(|one, other| other.1.total_cmp(&one.1));
+    shares
+}
+
+/// How many sessions are active on average in a partition, once everything is warm.
+pub fn active_sessions(partition: &str) -> f64 {
+    size(partition).load * HABITS.iter().map(|habit| habit.rate * habit.ms / 1000.0).sum::<f64>()
+}
+
 /// How much goes on in a partition.
 struct Size {
     /// Share of the busiest partition's load.
