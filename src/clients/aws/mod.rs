@@ -16,7 +16,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::profile::ProfileFileCredentialsProvider;
-use aws_config::profile::profile_file::ProfileFiles;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
@@ -47,8 +46,11 @@ const CHANGE: Duration = Duration::from_secs(60);
 /// The accounts that were opened so far.
 #[derive(Debug, Default)]
 pub struct Accounts {
-    open: Mutex<HashMap<(Option<String>, String), Arc<Aws>>>,
+    open: Mutex<HashMap<Key, Arc<Aws>>>,
 }
+
+/// Profile and region.
+type Key = (Option<String>, String);
 
 impl Accounts {
     /// The clients of a profile and region, made at the first use. Calls nobody.
@@ -193,6 +195,6 @@ pub(crate) fn moment(time: Option<&aws_smithy_types::DateTime>) -> Option<jiff::
 
 /// Whether the AWS configuration, which the environment may have moved elsewhere, has a profile of that name.
 pub async fn profile_exists(name: &str) -> bool {
-    let profiles = aws_config::profile::load(&Fs::real(), &Env::real(), &ProfileFiles::default(), None).await;
+    let profiles = aws_config::profile::load(&Fs::real(), &Env::real(), &Default::default(), None).await;
     profiles.is_ok_and(|profiles| profiles.get_profile(name).is_some())
 }

@@ -8,9 +8,12 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse as _;
 
 use super::*;
+use crate::clients::insights::Period;
 use crate::clients::rds::{Change, EventSource};
 use crate::clients::{Controls, Trouble, TroubleKind};
 use crate::journal::lock::{OperatorLock, Owner};
+use crate::sim::testing;
+use crate::sim::world::Site;
 
 fn target() -> AwsTarget {
     AwsTarget { profile: Some("Admin-Alpha1".into()), region: "us-east-1".into(), account: Some("123456789012".into()) }
@@ -19,7 +22,12 @@ fn target() -> AwsTarget {
 impl Aws {
     /// Clients of a service at that address, for tests; the environment is left alone.
     pub(crate) async fn at(endpoint: &str, target: &AwsTarget) -> Self {
-        let credentials = Credentials::new("test", "test", None, None, "test");
+        Self::signed(endpoint, target, "test").await
+    }
+
+    /// As [`Self::at`], with an access key of its own.
+    pub(crate) async fn signed(endpoint: &str, target: &AwsTarget, key: &str) -> Self {
+        let credentials = Credentials::new(key, "test", None, None, "test");
         let loader =
             loader(Region::new(target.region.clone())).endpoint_url(endpoint).credentials_provider(credentials);
         let loader = loader.retry_config(RetryConfig::standard().with_initial_backoff(Duration::from_millis(1)));
@@ -246,4 +254,105 @@ fn calls_say_what_would_do_the_same() {
         flush.command_line,
         "aws rds modify-db-instance --db-instance-identifier i --apply-immediately --region us-east-1"
     );
+}
+
+/// The clients of prod's account on a simulated site, `speed` times as fast as the log.
+async fn site(speed: f64) -> (Aws, Arc<Site>) {
+    let site = testing::site(speed);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let app = crate::sim::aws::router(Arc::clone(&site));
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    let key = site.read(|world| {
+        world.accounts.iter().find(|account| account.infrastructure == "Alpha001").unwrap().access_key.clone()
+    });
+    (Aws::signed(&endpoint, &target(), &key).await, site)
+}
+
+/// Looks until there is something to see.
+async fn until<T>(look: impl AsyncFn() -> Option<T>) -> T {
+    let deadline = std::time::Instant::now() + Duration::from_secs(30);
+    loop {
+        if let Some(seen) = look().await {
+            return seen;
+        }
+        assert!(std::time::Instant::now() < deadline, "it never came");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+const CLUSTER: &str = "Alpha001-prod-AuroraCluster";
+
+#[tokio::test]
+async fn a_snapshot_is_taken_seen_and_deleted() {
+    let (controls, _directory) = controls();
+    let (aws, _site) = site(500.0).await;
+    let id = "Alpha001-prod-pdev479-pre-rollout";
+    assert_eq!(aws.rds.snapshot(id).await, Ok(None));
+    let create = Change::CreateSnapshot { cluster: CLUSTER.into(), snapshot: id.into() };
+    assert!(aws.rds.carry_out(&controls, &create).await.unwrap().is_some(), "no request id");
+    let refused = aws.rds.carry_out(&controls, &create).await.unwrap_err();
+    assert_eq!(refused.kind, TroubleKind::Refused);
+    assert!(refused.is_code("DBClusterSnapshotAlreadyExistsFault"), "{refused}");
+    let snapshot =
+        until(async || aws.rds.snapshot(id).await.unwrap().filter(|snapshot| snapshot.status == "available")).await;
+    assert_eq!((snapshot.id.as_str(), snapshot.progress), ("alpha001-prod-pdev479-pre-rollout", Some(100)));
+    assert!(snapshot.created.unwrap() <= jiff::Timestamp::now());
+    aws.rds.carry_out(&controls, &Change::DeleteSnapshot { snapshot: id.into() }).await.unwrap();
+    until(async || aws.rds.snapshot(id).await.unwrap().is_none().then_some(())).await;
+}
+
+#[tokio::test]
+async fn a_failover_moves_the_writer_and_leaves_events() {
+    let (controls, _directory) = controls();
+    let (aws, _site) = site(500.0).await;
+    let since = jiff::Timestamp::now();
+    let before = aws.rds.cluster(CLUSTER).await.unwrap();
+    let reader = before.readers().next().unwrap().id.clone();
+    let change = Change::Failover { cluster: CLUSTER.into(), target: reader.clone() };
+    aws.rds.carry_out(&controls, &change).await.unwrap();
+    let after = until(async || {
+        let cluster = aws.rds.cluster(CLUSTER).await.unwrap();
+        let moved = cluster.writer().is_some_and(|writer| writer.id == reader) && cluster.status == "available";
+        moved.then_some(cluster)
+    })
+    .await;
+    assert_eq!(after.members.len(), 2);
+    assert!(after.members.iter().all(|member| member.instance.is_some()), "{after:?}");
+    let both = aws.rds.clusters(&[CLUSTER, "no-such-cluster"]).await.unwrap();
+    assert_eq!(both.len(), 1);
+    let source = EventSource::Cluster(CLUSTER.into());
+    let events = until(async || {
+        let events = aws.rds.events(&source, since).await.unwrap();
+        (!events.is_empty()).then_some(events)
+    })
+    .await;
+    assert!(events.iter().any(|event| event.message.to_lowercase().contains("failover")), "{events:?}");
+    assert!(events.windows(2).all(|two| two[0].at <= two[1].at));
+}
+
+#[tokio::test]
+async fn the_account_its_stacks_its_secrets_and_its_load_are_read() {
+    let (aws, site) = site(1.0).await;
+    let account =
+        site.read(|world| world.accounts.iter().find(|one| one.infrastructure == "Alpha001").unwrap().id.clone());
+    assert_eq!(aws.identity.caller().await.unwrap().account, account);
+    assert_eq!(aws.cloudformation.stack("Alpha001-Secrets").await.unwrap(), None);
+    let stack = aws.cloudformation.stack("Alpha001-prod-AuroraDBCluster").await.unwrap().unwrap();
+    assert!(stack.is_complete(), "{stack:?}");
+    let events = aws.cloudformation.events(&stack.name, jiff::Timestamp::UNIX_EPOCH).await.unwrap();
+    assert!(events.windows(2).all(|two| two[0].at <= two[1].at), "{events:?}");
+    let missing = aws.secrets.value("Alpha001-SentryDsn").await.unwrap_err();
+    assert_eq!(missing.kind, TroubleKind::NotFound, "{missing}");
+    let cluster = aws.rds.cluster(CLUSTER).await.unwrap();
+    let writer = cluster.writer().unwrap().instance.clone().unwrap();
+    let resource = writer.resource_id.unwrap();
+    let series = aws.insights.load(&resource, Duration::from_secs(300), Period::Second).await.unwrap();
+    assert!(series.iter().any(|one| one.wait_event.is_some() && !one.points.is_empty()), "{series:?}");
+    assert!(series.iter().any(|one| one.wait_event.is_none()), "{series:?}");
+    let statements = aws.insights.top_statements(&resource, Duration::from_secs(300), 5).await.unwrap();
+    assert!(!statements.is_empty() && statements.len() <= 5, "{statements:?}");
+    assert!(statements.windows(2).all(|two| two[0].load >= two[1].load), "{statements:?}");
+    let parameters = aws.rds.cluster_parameters(&cluster.parameter_group).await.unwrap();
+    assert!(parameters.len() > 100, "{}", parameters.len());
 }
