@@ -98,7 +98,9 @@ pub(super) fn parse(source: &Arc<Source>) -> Result<Node, Vec<Problem>> {
     }
     let problem = |error: toml::de::Error| {
         let place = Place::new(source, error.span().unwrap_or(0..0));
-        place.problem("", error.message().trim().replace('\n', ", "), None)
+        let duplicate = error.message().contains("duplicate key");
+        let key = source.text.get(place.span.clone()).filter(|_| duplicate).unwrap_or_default();
+        place.problem(key, error.message().trim().replace('\n', ", "), None)
     };
     Err(errors.into_iter().map(problem).collect())
 }

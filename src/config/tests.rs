@@ -115,107 +115,107 @@ fn wrong_files_are_refused_with_place_key_and_suggestion() {
         (
             "kind = \"failover\"",
             "kind = \"failovre\"",
-            &["r.toml:39:8: steps.failover.kind: `failovre` is not known here; did you mean `failover`?"],
+            &["r.toml:40:8: steps.failover.kind: `failovre` is not known here; did you mean `failover`?"],
         ),
         (
             "impact = \"The",
             "impcat = \"The",
-            &["r.toml:40:1: steps.failover.impcat: unknown key; did you mean `impact`?"],
+            &["r.toml:41:1: steps.failover.impcat: unknown key; did you mean `impact`?"],
         ),
         (
             "region = \"us-east-1\"",
             "regoin = \"us-east-1\"",
-            &["r.toml:15:1: partitions.dev.aws.regoin: unknown key; did you mean `region`?"],
+            &["r.toml:16:1: partitions.dev.aws.regoin: unknown key; did you mean `region`?"],
         ),
         (
             "\"us-east-1\"",
             "\"us-east1\"",
-            &["r.toml:15:10: partitions.dev.aws.region: `us-east1` is no AWS region; did you mean `us-east-1`?"],
+            &["r.toml:16:10: partitions.dev.aws.region: `us-east1` is no AWS region; did you mean `us-east-1`?"],
         ),
         (
             "time_zone = \"UTC\"",
             "time_zone = \"Europe/Berlni\"",
             &[
-                "r.toml:6:13: time_zone: `Europe/Berlni` is no time zone known on this machine; did you mean `Europe/Berlin`?",
+                "r.toml:7:13: time_zone: `Europe/Berlni` is no time zone known on this machine; did you mean `Europe/Berlin`?",
             ],
         ),
-        ("title = \"Snapshot\"\n", "", &["r.toml:21:1: steps.snapshot.title: is missing; it says: A few words."]),
+        ("title = \"Snapshot\"\n", "", &["r.toml:22:1: steps.snapshot.title: is missing; it says: A few words."]),
         (
             "apply_immediately = true",
             "apply_immediately = \"yes\"",
-            &["r.toml:19:21: partitions.dev.cluster.apply_immediately: must be true or false, and is a text"],
+            &["r.toml:20:21: partitions.dev.cluster.apply_immediately: must be true or false, and is a text"],
         ),
         (
             "expected = \"5m\"",
             "expected = \"five\"",
-            &["r.toml:26:12: steps.snapshot.expected: `five` is no duration; write it like `90s`, `5m` or `1h30m`"],
+            &["r.toml:27:12: steps.snapshot.expected: `five` is no duration; write it like `90s`, `5m` or `1h30m`"],
         ),
         (
             "expected = \"5m\"",
             "expected = 5",
-            &["r.toml:26:12: steps.snapshot.expected: must be a text in quotes, and is a number"],
+            &["r.toml:27:12: steps.snapshot.expected: must be a text in quotes, and is a number"],
         ),
         (
             "${rollout}",
             "${rolout}",
-            &["r.toml:27:51: steps.snapshot.snapshot.id: ${rolout} is not defined; did you mean `rollout`?"],
+            &["r.toml:28:51: steps.snapshot.snapshot.id: ${rolout} is not defined; did you mean `rollout`?"],
         ),
         (
             "${rollout}",
             "${namespace}",
             &[
-                "r.toml:27:51: steps.snapshot.snapshot.id: ${namespace} has no value: partition `dev` has no `kubernetes.namespace`",
+                "r.toml:28:51: steps.snapshot.snapshot.id: ${namespace} has no value: partition `dev` has no `kubernetes.namespace`",
             ],
         ),
-        ("${rollout}", "${rollout", &["r.toml:27:51: steps.snapshot.snapshot.id: `${` has no `}`"]),
+        ("${rollout}", "${rollout", &["r.toml:28:51: steps.snapshot.snapshot.id: `${` has no `}`"]),
         (
             "${infrastructure}-${partition}-AuroraCluster",
             "${cluster}",
-            &["r.toml:18:7: partitions.dev.cluster.id: ${cluster} has no value: it refers to itself"],
+            &["r.toml:19:7: partitions.dev.cluster.id: ${cluster} has no value: it refers to itself"],
         ),
         (
             "id = \"reader\"",
             "id = \"snapshot\"",
-            &["r.toml:30:6: steps.snapshot.id: `snapshot` is there twice; names stand once"],
+            &["r.toml:31:6: steps.snapshot.id: `snapshot` is there twice; names stand once"],
         ),
         (
             "kind = \"restart-reader\"",
             "kind = \"restart-reader\"\nneeds = [\"snapshto\"]",
-            &["r.toml:34:10: steps.reader.needs: there is no step `snapshto`; did you mean `snapshot`?"],
+            &["r.toml:35:10: steps.reader.needs: there is no step `snapshto`; did you mean `snapshot`?"],
         ),
         (
             "kind = \"restart-reader\"",
             "kind = \"restart-reader\"\nneeds = [\"failover\"]",
             &[
-                "r.toml:34:10: steps.reader.needs: `failover` comes later, so it cannot be behind this step; a step needs only those that stand before it",
+                "r.toml:35:10: steps.reader.needs: `failover` comes later, so it cannot be behind this step; a step needs only those that stand before it",
             ],
         ),
         (
             "kind = \"restart-reader\"",
             "kind = \"restart-reader\"\npartitions = [\"prod\"]",
-            &["r.toml:34:15: steps.reader.partitions: there is no partition `prod`; known here: `dev`"],
+            &["r.toml:35:15: steps.reader.partitions: there is no partition `prod`; known here: `dev`"],
         ),
         (
             "kind = \"restart-reader\"",
             "kind = \"verify-sql\"\nverify-sql = { statements = true }",
-            &["r.toml:8:1: partitions.dev.sql: is missing, and step `reader` needs it"],
+            &["r.toml:9:1: partitions.dev.sql: is missing, and step `reader` needs it"],
         ),
         (
             "kind = \"restart-reader\"",
             "kind = \"restart-reader\"\nclose = { repository = \"a/b\", number = 1 }",
-            &["r.toml:34:9: steps.reader.close: belongs to a step of kind `close`, and this is `restart-reader`"],
+            &["r.toml:35:9: steps.reader.close: belongs to a step of kind `close`, and this is `restart-reader`"],
         ),
         (
             "kind = \"restart-reader\"",
             "kind = \"command\"",
-            &["r.toml:29:1: steps.reader.command: is missing: a step of kind `command` has a table of that name"],
+            &["r.toml:30:1: steps.reader.command: is missing: a step of kind `command` has a table of that name"],
         ),
         (
             "kind = \"snapshot\"",
             "kind = \"drift\"",
             &[
-                "r.toml:27:12: steps.snapshot.snapshot: belongs to a step of kind `snapshot`, and this is `drift`",
-                "r.toml:42:1: steps.delete-snapshot.delete-snapshot: no earlier step of partition `dev` takes a snapshot",
+                "r.toml:28:12: steps.snapshot.snapshot: belongs to a step of kind `snapshot`, and this is `drift`",
+                "r.toml:43:1: steps.delete-snapshot.delete-snapshot: no earlier step of partition `dev` takes a snapshot",
             ],
         ),
         ("# production = true", "production = true", &[]),
@@ -223,14 +223,14 @@ fn wrong_files_are_refused_with_place_key_and_suggestion() {
             "kind = \"failover\"",
             "kind = \"failover\"\nconfirm = \"yes\"",
             &[
-                "r.toml:40:11: steps.failover.confirm: `yes` is no rule of confirmation; write `plain`, or `type ${cluster}`",
+                "r.toml:41:11: steps.failover.confirm: `yes` is no rule of confirmation; write `plain`, or `type ${cluster}`",
             ],
         ),
         (
             "id = \"restart\"",
             "id = \"Restart\"",
             &[
-                "r.toml:4:6: id: `Restart` cannot be used as a name; use lowercase letters, digits and hyphens, 40 at most",
+                "r.toml:5:6: id: `Restart` cannot be used as a name; use lowercase letters, digits and hyphens, 40 at most",
             ],
         ),
     ];
@@ -296,7 +296,7 @@ fn production_is_never_confirmed_plainly() {
     assert_eq!(
         problems(&text),
         [
-            "r.toml:40:11: steps.failover.confirm: `plain` is not enough in production (partition `dev`); leave it out, or \
+            "r.toml:41:11: steps.failover.confirm: `plain` is not enough in production (partition `dev`); leave it out, or \
           write `type ${cluster}`"
         ]
     );
@@ -341,10 +341,43 @@ fn problems_of_an_overlay_name_the_overlay() {
     );
 }
 
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config::with_cases(200))]
+
+    /// Whatever a slip of the hand makes of a file, it is read or refused with a place in it; nothing is worse than that.
+    #[test]
+    fn a_slip_of_the_hand_is_found_or_harmless(at in 0..MINIMAL.len(), typed in "[ -~é\n]{0,3}", taken in 0usize..4) {
+        let until = (at + taken).min(MINIMAL.len());
+        let text = format!("{}{typed}{}", &MINIMAL[..at], &MINIMAL[until..]);
+        if let Err(found) = load_text("r.toml", &text, None) {
+            let lines = text.lines().count() + 1;
+            for problem in found.iter() {
+                proptest::prop_assert!(problem.line >= 1 && problem.line <= lines, "{problem}");
+                proptest::prop_assert!(!problem.message.is_empty());
+            }
+        }
+    }
+}
+
 #[test]
-fn the_schema_describes_every_key() {
-    let schema = schema().to_string();
-    for key in ["apply_immediately", "verify-sql", "insights_retention_days", "restart-reader"] {
-        assert!(schema.contains(key), "{key}");
+fn a_key_that_stands_twice_is_named() {
+    assert_eq!(problems("id = \"a\"\nid = \"b\"\n"), ["r.toml:2:1: id: duplicate key"]);
+}
+
+/// The schema beside the rollouts is for editors, which find it by the first line of a file.
+#[test]
+fn the_shipped_schema_is_the_one_that_files_are_held_against() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/rollout.schema.json");
+    let shipped: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(&path).unwrap_or_default()).unwrap_or_default();
+    if std::env::var_os("UPDATE_SCHEMA").is_some() {
+        fs::write(&path, serde_json::to_string_pretty(&schema()).unwrap() + "\n").unwrap();
+        return;
+    }
+    let remedy =
+        "run this test once with UPDATE_SCHEMA=1, or `aurora-cockpit config schema > config/rollout.schema.json`";
+    assert_eq!(shipped, schema(), "{remedy}");
+    for (_, text) in [SHIPPED, ("minimal.toml", MINIMAL)] {
+        assert!(text.starts_with("#:schema ../rollout.schema.json\n"));
     }
 }
