@@ -79,7 +79,7 @@ fn cells(kind: Kind, object: &Value) -> Vec<Value> {
             let main = &status["containerStatuses"][0];
             let ready = i32::from(main["ready"] == true);
             let none = || json!("<none>");
-            let restarts = json!(main["restartCount"].to_string());
+            let restarts = json!(restarts(status).to_string());
             let (address, node) = (status["podIP"].clone(), spec["nodeName"].clone());
             vec![
                 name(),
@@ -120,6 +120,16 @@ fn cells(kind: Kind, object: &Value) -> Vec<Value> {
             let (store, interval) = (spec["secretStoreRef"]["name"].clone(), spec["refreshInterval"].clone());
             vec![name(), store, interval, condition["reason"].clone(), condition["status"].clone()]
         }
+    }
+}
+
+/// Restarts of the main container, or of the init containers as long as these are at work.
+fn restarts(status: &Value) -> i64 {
+    let main = &status["containerStatuses"][0];
+    let inits = status["initContainerStatuses"].as_array().map(Vec::as_slice).unwrap_or_default();
+    match main["state"]["running"].is_object() {
+        true => main["restartCount"].as_i64().unwrap_or(0),
+        false => inits.iter().filter_map(|init| init["restartCount"].as_i64()).sum(),
     }
 }
 

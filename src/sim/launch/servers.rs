@@ -13,7 +13,8 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::sim::world::Site;
-use crate::sim::{control, dns, kube, pg, standin, web};
+use crate::sim::world::operations::life;
+use crate::sim::{aws, control, dns, kube, pg, standin, web};
 
 /// Where everything listens. It does so until this is dropped.
 pub struct Servers {
@@ -54,6 +55,10 @@ pub async fn listen(site: &Arc<Site>, main: SocketAddr, end: &Arc<Notify>) -> io
         let router = web::router(site.clone(), &partition);
         applications.insert(partition, spawn(&mut tasks, router).await?);
     }
+    site.change(|world| {
+        let names: Vec<String> = world.partitions.iter().map(|partition| partition.name.clone()).collect();
+        names.iter().for_each(|name| life::chatter(world, name, site.speed));
+    });
     let databases = pg::listen(site.clone()).await?;
     let names = dns::listen(site.clone()).await?;
     Ok(Servers { address, kubernetes, web: applications, databases, names, _tasks: tasks })
@@ -80,4 +85,6 @@ fn main_router(site: &Arc<Site>, end: &Arc<Notify>) -> Router {
         .route("/__sim/end", post(ending))
         .merge(control::router(site.clone()))
         .merge(standin::router(site.clone()))
+        // AWS last: it answers every path that is nobody else's.
+        .merge(aws::router(site.clone()))
 }
