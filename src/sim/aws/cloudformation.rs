@@ -2,7 +2,7 @@
 
 use super::params::Params;
 use super::xml::Xml;
-use super::{Caller, Site};
+use super::{Answer, Caller, Site};
 use crate::sim::world::cloud::{Account, Stack};
 use crate::sim::world::refusal::Refusal;
 use crate::sim::world::story_rollback::no_stack;
@@ -11,7 +11,7 @@ use crate::sim::world::story_rollback::no_stack;
 const PAGE: usize = 100;
 
 /// Answers an action; none where CloudFormation has no such action here.
-pub(super) fn answer(site: &Site, caller: &Caller, action: &str, params: &Params) -> Option<Result<Xml, Refusal>> {
+pub(super) fn answer(site: &Site, caller: &Caller, action: &str, params: &Params) -> Answer {
     Some(match action {
         "DescribeStacks" => describe_stacks(site, caller, params),
         "ListStacks" => list_stacks(site, caller, params),

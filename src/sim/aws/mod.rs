@@ -56,6 +56,9 @@ struct Caller {
     signed_in: bool,
 }
 
+/// What a service answers to an action: the result's content or a refusal; none where it has no such action here.
+type Answer = Option<Result<Xml, Refusal>>;
+
 /// A service of the Query protocol.
 struct QueryService {
     name: &'static str,
@@ -64,7 +67,7 @@ struct QueryService {
     changes: fn(&str) -> bool,
     /// What an action is about, for the ledger.
     resource: fn(&Params) -> String,
-    answer: fn(&Site, &Caller, &str, &Params) -> Option<Result<Xml, Refusal>>,
+    answer: fn(&Site, &Caller, &str, &Params) -> Answer,
 }
 
 const RDS: QueryService = QueryService {

@@ -3,7 +3,7 @@
 use super::params::{Params, bare, put_marker};
 use super::rds_shapes::{put_cluster, put_instance, put_snapshot};
 use super::xml::Xml;
-use super::{Caller, Site, rds_events, rds_modify, rds_parameters};
+use super::{Answer, Caller, Site, rds_events, rds_modify, rds_parameters};
 use crate::sim::world::World;
 use crate::sim::world::aurora::{Cluster, Instance, Snapshot};
 use crate::sim::world::refusal::Refusal;
@@ -27,7 +27,7 @@ pub(super) fn resource(params: &Params) -> String {
 }
 
 /// Answers an action; none where RDS has no such action here.
-pub(super) fn answer(site: &Site, caller: &Caller, action: &str, params: &Params) -> Option<Result<Xml, Refusal>> {
+pub(super) fn answer(site: &Site, caller: &Caller, action: &str, params: &Params) -> Answer {
     Some(match action {
         "DescribeDBClusters" => site.read(|world| describe_clusters(world, caller, params)),
         "DescribeDBInstances" => site.read(|world| describe_instances(world, caller, params)),

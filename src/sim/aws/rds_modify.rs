@@ -3,13 +3,13 @@
 use super::params::{Params, bare};
 use super::rds_shapes::{put_cluster, put_instance, put_snapshot};
 use super::xml::Xml;
-use super::{Caller, Site, rds};
+use super::{Answer, Caller, Site, rds};
 use crate::sim::world::World;
 use crate::sim::world::refusal::Refusal;
 use crate::sim::world::story_modify::ParameterChange;
 
 /// Answers an action; none where RDS has no such action here.
-pub(super) fn answer(site: &Site, caller: &Caller, action: &str, params: &Params) -> Option<Result<Xml, Refusal>> {
+pub(super) fn answer(site: &Site, caller: &Caller, action: &str, params: &Params) -> Answer {
     let speed = site.speed;
     Some(site.change(|world| match action {
         "CreateDBClusterSnapshot" => Some(create_snapshot(world, caller, params, speed)),

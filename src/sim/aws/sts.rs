@@ -2,11 +2,10 @@
 
 use super::params::Params;
 use super::xml::Xml;
-use super::{Caller, Site};
-use crate::sim::world::refusal::Refusal;
+use super::{Answer, Caller, Site};
 
 /// Answers an action; none where STS has no such action here.
-pub(super) fn answer(_: &Site, caller: &Caller, action: &str, _: &Params) -> Option<Result<Xml, Refusal>> {
+pub(super) fn answer(_: &Site, caller: &Caller, action: &str, _: &Params) -> Answer {
     if action != "GetCallerIdentity" {
         return None;
     }

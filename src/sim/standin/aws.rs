@@ -22,9 +22,19 @@ pub async fn main(site: &SiteClient, args: Vec<String>) -> i32 {
         );
         return 127;
     };
-    let error = Command::new(&real).args(args).exec();
+    let error = Command::new(&real).args(endpoint(&args)).args(args).exec();
     say_error(&format!("aws: cannot start {}: {error}", real.display()));
     126
+}
+
+/// The site's address as an option: version 1 of the AWS CLI takes RDS' own address over AWS_ENDPOINT_URL in some regions
+/// (its `overridesslcommonname` customisation), and would ask the real service.
+fn endpoint(args: &[String]) -> Vec<String> {
+    let given = args.iter().any(|arg| arg.starts_with("--endpoint-url"));
+    match std::env::var("AWS_ENDPOINT_URL") {
+        Ok(address) if !given => vec!["--endpoint-url".to_owned(), address],
+        _ => Vec::new(),
+    }
 }
 
 /// The site's side of `aws sso login`.
