@@ -40,8 +40,19 @@ pub async fn endpoint(database: &Database, described: &mut Described) -> Result<
 pub struct Api {
     /// The account.
     pub aws: Arc<Aws>,
-    /// Each partition with its cluster's identifier, and where its description goes.
-    pub clusters: Vec<(PartitionName, String, watch::Sender<Option<Arc<ClusterView>>>)>,
+    /// What is asked for.
+    pub clusters: Vec<Wanted>,
+}
+
+/// A cluster that is asked for.
+#[derive(Debug)]
+pub struct Wanted {
+    /// Its partition.
+    pub partition: PartitionName,
+    /// Its identifier.
+    pub id: String,
+    /// Where its description goes.
+    pub describes: watch::Sender<Option<Arc<ClusterView>>>,
 }
 
 impl Ask for Api {
@@ -51,15 +62,15 @@ impl Ask for Api {
 
     async fn ask(&mut self, _pace: Pace, voice: &Voice) {
         let begun = Instant::now();
-        let ids: Vec<&str> = self.clusters.iter().map(|(_, id, _)| id.as_str()).collect();
+        let ids: Vec<&str> = self.clusters.iter().map(|wanted| wanted.id.as_str()).collect();
         match self.aws.rds.clusters(&ids).await {
             Ok(views) => {
                 let views: HashMap<_, _> = views.into_iter().map(|view| (view.id.to_lowercase(), view)).collect();
-                for (partition, id, described) in &self.clusters {
+                for Wanted { partition, id, describes } in &self.clusters {
                     let said = match views.get(&id.to_lowercase()) {
                         Some(view) => {
                             let view = seen(view);
-                            described.send_replace(Some(Arc::new(view.clone())));
+                            describes.send_replace(Some(Arc::new(view.clone())));
                             Ok(Reading::Cluster(view))
                         }
                         None => Err(Trouble::new(
@@ -72,7 +83,7 @@ impl Ask for Api {
                 }
             }
             Err(trouble) => {
-                for (partition, ..) in &self.clusters {
+                for Wanted { partition, .. } in &self.clusters {
                     voice.say(partition, Source::Api, begun, Err(trouble.clone())).await;
                 }
             }

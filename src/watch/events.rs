@@ -63,7 +63,7 @@ impl Events {
         for source in std::iter::once(EventSource::Cluster(cluster.id.clone())).chain(members) {
             events.extend(self.aws.rds.events(&source, since).await?);
         }
-        events.sort_by(|one, two| one.at.cmp(&two.at));
+        events.sort_by_key(|event| event.at);
         self.told.retain(|(at, ..)| *at >= since);
         let new = events
             .into_iter()

@@ -33,7 +33,7 @@ use crate::clients::http_probe::HttpProbe;
 use crate::clients::{Accounts, Aws, Trouble};
 use crate::runbook::names::{InstanceId, PartitionName};
 use crate::runbook::plan::{DeploySpec, Partition, Plan, StepKind};
-use api::{Api, Described};
+use api::{Api, Described, Wanted};
 use application::Application;
 use events::Events;
 use load::Load;
@@ -97,11 +97,12 @@ async fn watch_all(shared: Shared, plan: &Plan, accounts: &Accounts) -> Watchers
         let (describes, described) = watch::channel(None);
         let key = (partition.aws.profile.clone(), partition.aws.region.clone());
         let api = apis.entry(key).or_insert_with(|| Api { aws: aws.clone(), clusters: Vec::new() });
-        api.clusters.push((partition.name.clone(), partition.cluster.id.clone(), describes));
+        let id = partition.cluster.id.clone();
+        api.clusters.push(Wanted { partition: partition.name.clone(), id, describes });
         watch_partition(&mut tasks, &shared, partition, &aws, &described);
     }
     for api in apis.into_values() {
-        let partitions = api.clusters.iter().map(|(partition, ..)| partition.clone()).collect();
+        let partitions = api.clusters.iter().map(|wanted| wanted.partition.clone()).collect();
         tasks.spawn(shared.run(partitions, api));
     }
     Watchers { tasks }

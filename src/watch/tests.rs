@@ -1,5 +1,7 @@
 //! The watchers against the simulated site, over the real protocols.
 
+#![allow(clippy::panic)]
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 

@@ -1,6 +1,8 @@
 //! The client against a stock PostgreSQL that is started for the test. Where no server is installed there is nothing to
 //! test against, and the tests pass without a word.
 
+#![allow(clippy::panic)]
+
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,6 @@
-//! The client against the simulated site and against a stock PostgreSQL.
+//! The client against the simulated site.
+
+#![allow(clippy::panic)]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

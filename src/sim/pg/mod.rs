@@ -8,10 +8,13 @@ mod catalog;
 mod command;
 mod expression;
 mod query;
+mod scope;
 mod seen;
 mod session;
 mod settings;
 pub(crate) mod statements;
+#[cfg(test)]
+mod tests;
 mod value;
 
 use std::collections::BTreeMap;

@@ -6,7 +6,8 @@ use pgwire::api::Type;
 use sqlparser::ast::{self, GroupByExpr, LimitClause, OrderByKind, OrderBySort, SelectItem, SetExpr, TableFactor};
 
 use super::catalog::{self, Relation};
-use super::expression::{Expression, Given, Scope};
+use super::expression::{Expression, Given};
+use super::scope::Scope;
 use super::seen::Seen;
 use super::value::{SqlError, Value};
 
