@@ -1,6 +1,7 @@
 //! aurora-cockpit: takes an Aurora PostgreSQL fleet through a risky change, calmly.
 
 pub mod app;
+pub mod cli;
 pub mod clients;
 pub mod config;
 pub mod journal;
@@ -10,5 +11,6 @@ pub mod session;
 pub mod sim;
 pub mod steps;
 pub mod telemetry;
+pub mod term;
 pub mod ui;
 pub mod watch;

@@ -72,6 +72,7 @@ pub struct Session {
     operator: String,
     recorder: Recorder,
     controls: Arc<Controls>,
+    accounts: Accounts,
     tools: HashMap<PartitionName, Arc<Tools>>,
     plan: Arc<Plan>,
     say: mpsc::UnboundedSender<Said>,
@@ -161,6 +162,7 @@ impl Session {
             operator: owner.operator,
             recorder,
             controls: Arc::new(controls),
+            accounts,
             tools,
             plan: Arc::new(run.plan.clone()),
             say,
@@ -170,6 +172,26 @@ impl Session {
             cancel: CancellationToken::new(),
         };
         Ok(Opened { session, run, told: Told { records, said }, notices })
+    }
+
+    /// Begins to watch. Every sample goes to the steps and to the receiver that this returns; watching ends with it.
+    pub async fn watch(&self) -> mpsc::Receiver<Sample> {
+        let (sender, receiver) = mpsc::channel(SAMPLES);
+        let (out, mut seen) = mpsc::channel(SAMPLES);
+        let cadence = self.cadence.subscribe();
+        let watchers = crate::watch::start(&self.plan, &self.accounts, out, cadence, self.cancel.clone()).await;
+        let samples = self.samples.clone();
+        tokio::spawn(async move {
+            while let Some(sample) = seen.recv().await {
+                // No step may be listening.
+                let _ = samples.send(sample.clone());
+                if sender.send(sample).await.is_err() {
+                    break;
+                }
+            }
+            drop(watchers);
+        });
+        receiver
     }
 
     /// The operator's name.

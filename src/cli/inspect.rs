@@ -1,0 +1,139 @@
+//! `status`, `report`, `verify`: what a journal says, without its lock.
+
+use serde_json::json;
+
+use super::args::{Form, ReportArgs, RunChoice};
+use super::place::Place;
+use super::{Failure, exit, print, print_json};
+use crate::journal;
+use crate::report;
+use crate::runbook::event::Record;
+use crate::runbook::names::StepRef;
+use crate::runbook::state::Run;
+
+pub(super) fn status(place: &Place, args: &RunChoice) -> Result<u8, Failure> {
+    let entry = place.run_entry(args.run.as_deref())?;
+    let (run, notice) = place.read_run(&entry)?;
+    let holder = journal::lock::holder(&entry.directory);
+    if args.output == Form::Json {
+        let mut value = summary(&run);
+        value["held_by"] = json!(holder.and_then(|holder| holder.0).map(|owner| owner.operator));
+        value["notice"] = json!(notice);
+        print_json(&value)?;
+        return Ok(exit::DONE);
+    }
+    let mut text = format!("{} · {}\n", run.id, run.plan.title);
+    for partition in &run.plan.partitions {
+        let (done, all) = run.progress(&partition.name);
+        text.push_str(&format!("\n{} {done}/{all}\n", partition.name));
+        for step in &partition.steps {
+            let reference = StepRef { partition: partition.name.clone(), step: step.id.clone() };
+            text.push_str(&format!("  {:>2} {:<32} {}\n", step.label, step.title, run.state_of(&reference)));
+        }
+    }
+    text.extend(holder.map(|holder| format!("\nheld by {holder}\n")));
+    text.extend(notice.map(|notice| format!("\n{notice}\n")));
+    print(&text)?;
+    Ok(exit::DONE)
+}
+
+/// How a run stands, for programs: per partition and step the state, attempts and what they found.
+pub(super) fn summary(run: &Run) -> serde_json::Value {
+    let partitions: Vec<_> = run
+        .plan
+        .partitions
+        .iter()
+        .map(|partition| {
+            let steps: Vec<_> = partition.steps.iter().map(|step| step_summary(run, partition, step)).collect();
+            let go_ahead = run.partition(&partition.name).and_then(|run| run.go_ahead.as_ref()).map(|word| word.at);
+            json!({
+                "partition": partition.name,
+                "through": run.is_through(&partition.name),
+                "go_ahead": go_ahead,
+                "failovers": run.partition(&partition.name).map(|run| &run.failovers),
+                "steps": steps,
+            })
+        })
+        .collect();
+    json!({ "run": run.id, "rollout": run.plan.id, "simulated": run.simulated, "partitions": partitions })
+}
+
+fn step_summary(
+    run: &Run,
+    partition: &crate::runbook::plan::Partition,
+    step: &crate::runbook::plan::Step,
+) -> serde_json::Value {
+    let reference = StepRef { partition: partition.name.clone(), step: step.id.clone() };
+    let attempts: Vec<_> = run
+        .step(&reference)
+        .map(|(_, _, run)| run.attempts.as_slice())
+        .unwrap_or_default()
+        .iter()
+        .map(|attempt| {
+            json!({
+                "number": attempt.number,
+                "started": attempt.started_at,
+                "ended": attempt.ended_at,
+                "outcome": attempt.outcome,
+                "actions": attempt.actions.iter().map(|action| json!({
+                    "key": action.action.key,
+                    "operation": action.action.call.operation,
+                    "before": action.action.before,
+                    "outcome": action.outcome,
+                })).collect::<Vec<_>>(),
+                "checks": attempt.checks,
+            })
+        })
+        .collect();
+    json!({
+        "step": step.id,
+        "label": step.label,
+        "title": step.title,
+        "state": run.state_of(&reference).to_string(),
+        "attempts": attempts,
+    })
+}
+
+pub(super) fn report(place: &Place, args: &ReportArgs) -> Result<u8, Failure> {
+    let entry = place.run_entry(args.run.as_deref())?;
+    let (run, _) = place.read_run(&entry)?;
+    let text = match args.output {
+        Form::Text => report::markdown(&run),
+        Form::Json => format!("{:#}\n", report::json(&run)),
+    };
+    match &args.out {
+        None => print(&text)?,
+        Some(file) => std::fs::write(file, text)
+            .map_err(|error| Failure::failed(format!("{} is not written: {error}", file.display())))?,
+    }
+    Ok(exit::DONE)
+}
+
+/// Reads the journal's chain, and asks the gates again for every event, as they stood when it was written.
+pub(super) fn verify(place: &Place, args: &RunChoice) -> Result<u8, Failure> {
+    let entry = place.run_entry(args.run.as_deref())?;
+    let contents = journal::read(&entry.journal()).map_err(Failure::failed)?;
+    let mut run: Option<Run> = None;
+    for line in &contents.entries {
+        let record = Record { seq: line.seq(), at: line.at(), event: line.event().map_err(Failure::failed)? };
+        match &mut run {
+            None => run = Some(Run::begin(record).map_err(Failure::failed)?),
+            Some(run) => {
+                run.admit(&record.event, record.at)
+                    .map_err(|refusal| Failure::failed(format!("event {}: {refusal}", record.seq)))?;
+                run.apply(record).map_err(Failure::failed)?;
+            }
+        }
+    }
+    let events = contents.entries.len();
+    match args.output {
+        Form::Json => {
+            print_json(&json!({ "run": entry.id, "events": events, "whole": true, "notice": contents.notice }))?
+        }
+        Form::Text => {
+            let notice = contents.notice.map_or_else(String::new, |notice| format!("{notice}\n"));
+            print(&format!("{}: {events} events, the chain is whole, every gate was open\n{notice}", entry.id))?;
+        }
+    }
+    Ok(exit::DONE)
+}

@@ -1,0 +1,85 @@
+//! `monitor`: the same screens, read-only. It makes no controls, so that it cannot change anything.
+
+use jiff::Timestamp;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::args::MonitorArgs;
+use super::place::{self, Place};
+use super::screen::{self, Sources};
+use super::{Failure, exit};
+use crate::app::state::{Mode, State};
+use crate::app::update::Message;
+use crate::clients::Accounts;
+use crate::journal::Follow;
+use crate::runbook::event::{Event, Record};
+use crate::runbook::names::RunId;
+use crate::runbook::state::Run;
+use crate::watch::Cadence;
+
+/// Samples that the screen may lag behind.
+const SAMPLES: usize = 4096;
+
+pub(super) async fn monitor(place: &Place, args: &MonitorArgs) -> Result<u8, Failure> {
+    let (messages, inbox) = mpsc::unbounded_channel();
+    let (to_screen, records) = mpsc::unbounded_channel();
+    let (run, mode) = match &args.rollout {
+        Some(file) => (unkept(place, file)?, Mode::Monitor(None)),
+        None => {
+            let entry = place.run_entry(args.run.as_deref())?;
+            let (run, notice) = place.read_run(&entry)?;
+            if let Some(notice) = notice {
+                // The receiver is in our hands.
+                let _ = messages.send(Message::Notice(notice));
+            }
+            let follow = Follow::new(entry.journal(), run.seq);
+            tokio::spawn(follow_run(follow, to_screen, messages));
+            let holder = run.session.clone();
+            (run, Mode::Monitor(holder))
+        }
+    };
+    let cancel = CancellationToken::new();
+    let (out, samples) = mpsc::channel(SAMPLES);
+    // Held to the end: a monitor looks at its own quiet pace.
+    let (_cadence, pace) = watch::channel(Cadence::default());
+    let accounts = Accounts::default();
+    let watchers = crate::watch::start(&run.plan, &accounts, out, pace, cancel.clone()).await;
+    let state = State::new(run, mode, Timestamp::now());
+    let sources = Sources { messages: inbox, records, said: None, samples };
+    let done = screen::show(state, place, sources, |_, _| {}).await;
+    cancel.cancel();
+    drop(watchers);
+    done.map(|()| exit::DONE)
+}
+
+/// A run that is only looked at and kept nowhere.
+fn unkept(place: &Place, file: &std::path::Path) -> Result<Run, Failure> {
+    let plan = place.plan(Some(file))?;
+    let event =
+        Event::RunStarted { run: RunId::new(plan.id.clone()), plan: Box::new(plan), simulated: place::is_simulated() };
+    Run::begin(Record { seq: 1, at: Timestamp::now(), event }).map_err(Failure::failed)
+}
+
+/// Hands over what the operator's session writes, as it is written.
+async fn follow_run(
+    mut follow: Follow,
+    records: mpsc::UnboundedSender<Record>,
+    messages: mpsc::UnboundedSender<Message>,
+) {
+    loop {
+        let record = match follow.next().await {
+            Ok(entry) => entry.event().map(|event| Record { seq: entry.seq(), at: entry.at(), event }),
+            Err(error) => Err(error),
+        };
+        let sent = match record {
+            Ok(record) => records.send(record).is_ok(),
+            Err(error) => {
+                let _ = messages.send(Message::Notice(format!("the run is no longer followed: {error}")));
+                false
+            }
+        };
+        if !sent {
+            return;
+        }
+    }
+}

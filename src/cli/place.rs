@@ -1,0 +1,187 @@
+//! Where things are: settings, state directory, rollout file.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::Failure;
+use super::args::Common;
+use crate::config::settings::Settings;
+use crate::config::{self, paths};
+use crate::journal::{self, RunEntry};
+use crate::runbook::plan::Plan;
+use crate::runbook::state::Run;
+use crate::session::{self, Opened, Options, Session};
+use crate::telemetry::{self, Telemetry};
+
+/// Where things are.
+#[derive(Debug)]
+pub struct Place {
+    /// The user's settings.
+    pub settings: Settings,
+    /// Where runs are kept.
+    pub state_dir: PathBuf,
+    /// The operator's name.
+    pub operator: String,
+    /// The overlay over rollout files.
+    pub overlay: Option<PathBuf>,
+    /// Name of the theme that was asked for.
+    pub theme: Option<String>,
+    /// Whether colour was forbidden.
+    pub no_color: bool,
+    _telemetry: Option<Telemetry>,
+}
+
+impl Place {
+    /// Reads the settings and begins the program's own log.
+    ///
+    /// # Errors
+    /// If the settings are wrong or the state directory cannot be used.
+    pub fn of(common: &Common) -> Result<Self, Failure> {
+        let settings = settings(common)?;
+        let state_dir = state_dir(common, &settings)?;
+        let telemetry = telemetry::start(&state_dir)
+            .map_err(|error| Failure::usage(format!("{error}\nchoose another state directory with --state-dir")))?;
+        let operator = common.operator.clone().or_else(|| settings.operator.clone()).unwrap_or_else(login_name);
+        let overlay = common.overlay.clone().or_else(|| settings.overlay.clone());
+        Ok(Self {
+            settings,
+            state_dir,
+            operator,
+            overlay,
+            theme: common.theme.clone(),
+            no_color: common.no_color,
+            _telemetry: Some(telemetry),
+        })
+    }
+
+    /// The plan of a rollout file, or of the shipped one.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the file.
+    pub fn plan(&self, rollout: Option<&Path>) -> Result<Plan, Failure> {
+        plan(rollout, self.overlay.as_deref())
+    }
+
+    /// The run of that name, or the latest.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn run_entry(&self, name: Option<&str>) -> Result<RunEntry, Failure> {
+        let runs = journal::runs(&self.state_dir).map_err(Failure::failed)?;
+        let found = match name {
+            None => runs.into_iter().next(),
+            Some(name) => runs.into_iter().find(|run| run.id == name),
+        };
+        found.ok_or_else(|| {
+            let which = name.map_or_else(|| "no run".to_owned(), |name| format!("no run {name}"));
+            Failure::usage(format!("there is {which} in {}; `aurora-cockpit run` begins one", self.state_dir.display()))
+        })
+    }
+
+    /// A run, folded from its journal without taking its lock.
+    ///
+    /// # Errors
+    /// If its journal cannot be read or is no run.
+    pub fn read_run(&self, entry: &RunEntry) -> Result<(Run, Option<String>), Failure> {
+        let path = entry.journal();
+        let contents = journal::read(&path).map_err(Failure::failed)?;
+        let run = session::fold(&path, &contents.entries).map_err(Failure::failed)?;
+        Ok((run, contents.notice))
+    }
+
+    /// The unfinished run of that rollout, if there is one.
+    pub fn unfinished(&self, rollout: &str) -> Option<RunEntry> {
+        let runs = journal::runs(&self.state_dir).ok()?;
+        runs.into_iter().find(|entry| {
+            self.read_run(entry).is_ok_and(|(run, _)| {
+                let through = run.plan.partitions.iter().all(|partition| run.is_through(&partition.name));
+                run.plan.id == rollout && run.stopped.is_none() && !through
+            })
+        })
+    }
+
+    /// Takes the controls: of the unfinished run of the plan's rollout, or of a new one.
+    ///
+    /// # Errors
+    /// If somebody else holds them, or the journal cannot be used.
+    pub async fn open(&self, plan: Plan, new: bool) -> Result<Opened, Failure> {
+        let options = self.options();
+        let opened = match self.unfinished(&plan.id).filter(|_| !new) {
+            Some(entry) => {
+                let mut opened = Session::resume(&entry.id, options).await.map_err(refused)?;
+                opened.notices.push(format!("run {} goes on", entry.id));
+                if opened.run.plan != plan {
+                    opened.notices.push(
+                        "the rollout file has changed since; the run goes on with the plan it began with".to_owned(),
+                    );
+                }
+                opened
+            }
+            None => Session::start(plan, options).await.map_err(refused)?,
+        };
+        Ok(opened)
+    }
+
+    fn options(&self) -> Options {
+        Options {
+            state_dir: self.state_dir.clone(),
+            operator: self.operator.clone(),
+            simulated: is_simulated(),
+            pause: Duration::from_secs(1),
+        }
+    }
+}
+
+/// Whether the environment leads to a simulated site. For the label on screen, and for nothing else in the cockpit.
+pub fn is_simulated() -> bool {
+    crate::sim::launch::from_environment().is_some()
+}
+
+/// The plan of a rollout file, or of the shipped one.
+///
+/// # Errors
+/// Everything that is wrong with the file.
+pub fn plan(rollout: Option<&Path>, overlay: Option<&Path>) -> Result<Plan, Failure> {
+    let plan = match rollout {
+        Some(file) => config::load(file, overlay),
+        None => config::load_text(config::SHIPPED.0, config::SHIPPED.1, overlay),
+    };
+    plan.map_err(|problems| Failure::usage(format!("the rollout file is refused; nothing was started\n{problems}")))
+}
+
+/// The user's settings.
+///
+/// # Errors
+/// Everything that is wrong with the file.
+pub fn settings(common: &Common) -> Result<Settings, Failure> {
+    let (file, asked_for) = match &common.config {
+        Some(file) => (file.clone(), true),
+        None => (paths::settings_file().map_err(Failure::usage)?, false),
+    };
+    Settings::load(&file, asked_for)
+        .map_err(|problems| Failure::usage(format!("the settings file is refused\n{problems}")))
+}
+
+/// Where runs are kept.
+///
+/// # Errors
+/// If there is no home directory.
+pub fn state_dir(common: &Common, settings: &Settings) -> Result<PathBuf, Failure> {
+    match common.state_dir.clone().or_else(|| settings.state_dir.clone()) {
+        Some(dir) => Ok(dir),
+        None => paths::state_dir().map_err(Failure::usage),
+    }
+}
+
+fn login_name() -> String {
+    ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok()).unwrap_or_else(|| "operator".to_owned())
+}
+
+fn refused(error: session::SessionError) -> Failure {
+    match &error {
+        session::SessionError::Journal(crate::journal::JournalError::Held { .. }) => {
+            Failure::refused(format!("{error}\n`aurora-cockpit monitor` shows the run without the controls"))
+        }
+        _ => Failure::failed(error),
+    }
+}

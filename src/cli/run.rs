@@ -1,0 +1,83 @@
+//! `run`: the cockpit, as operator.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::args::RunArgs;
+use super::place::Place;
+use super::screen::{self, Sources};
+use super::{Failure, exit, site};
+use crate::app::state::{Mode, State};
+use crate::app::update::{Effect, Message};
+use crate::runbook::event::Event;
+use crate::runbook::state::Run;
+use crate::session::{self, Opened, Session};
+
+pub(super) async fn run(place: &Place, args: &RunArgs) -> Result<u8, Failure> {
+    let plan = place.plan(args.rollout.as_deref())?;
+    let opened = match place.open(plan, args.new).await {
+        // Somebody else has the controls: then this session looks on.
+        Err(failure) if failure.code == exit::REFUSED => {
+            return super::monitor::monitor(place, &super::args::MonitorArgs::default()).await;
+        }
+        opened => opened?,
+    };
+    let Opened { session, run, told, notices } = opened;
+    let session = Arc::new(session);
+    let state = State::new(run.clone(), Mode::Operator, jiff::Timestamp::now());
+    let (messages, inbox) = mpsc::unbounded_channel();
+    for notice in notices {
+        // The receiver is in our hands.
+        let _ = messages.send(Message::Notice(notice));
+    }
+    session.take_up(&run).await.map_err(Failure::failed)?;
+    let samples = session.watch().await;
+    let executor = Executor { session: session.clone(), messages: messages.clone() };
+    let sources = Sources { messages: inbox, records: told.records, said: Some(told.said), samples };
+    let done = screen::show(state, place, sources, |run, effect| executor.carry_out(run, effect)).await;
+    session.cancel.cancel();
+    // Nothing hangs on this word: a session that could not say good-bye is found by its lock.
+    let _ = session.record(Event::SessionClosed).await;
+    site::end_if_ours().await;
+    let run_dir = session.run_dir().display().to_string();
+    done?;
+    super::print(&format!("the run is in {run_dir}\n`aurora-cockpit report` writes its execution log\n"))?;
+    Ok(exit::DONE)
+}
+
+/// Carries out what the update wants done, each in a task of its own, so that the screen never waits.
+struct Executor {
+    session: Arc<Session>,
+    messages: mpsc::UnboundedSender<Message>,
+}
+
+impl Executor {
+    fn carry_out(&self, run: &Run, effect: Effect) {
+        let (session, messages) = (self.session.clone(), self.messages.clone());
+        match effect {
+            Effect::Brief { step, request } => {
+                let Some(look) = session.look(run, &step) else { return };
+                tokio::spawn(async move {
+                    let brief = session::brief(look).await.map(Box::new).map_err(|trouble| trouble.to_string());
+                    let _ = messages.send(Message::Briefed { request, brief });
+                });
+            }
+            Effect::Fire { step, choice } => {
+                let run = run.clone();
+                tokio::spawn(async move {
+                    if let Err(error) = session.fire(&run, &step, choice).await {
+                        let _ = messages.send(Message::Refused(error.to_string()));
+                    }
+                });
+            }
+            Effect::Record(event) => {
+                tokio::spawn(async move {
+                    if let Err(error) = session.record(*event).await {
+                        let _ = messages.send(Message::Refused(error.to_string()));
+                    }
+                });
+            }
+        }
+    }
+}

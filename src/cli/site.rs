@@ -1,0 +1,99 @@
+//! `demo` and `rehearse`: a simulated site is started, and this process becomes the cockpit on it.
+
+use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
+use std::process::Command;
+
+use super::args::{Common, DemoArgs, Form, RehearseArgs};
+use super::{Failure, place};
+use crate::sim::launch::{StartOptions, Started, end_at};
+
+/// Set for a cockpit whose site ends with it.
+const OURS: &str = "AURORA_COCKPIT_SITE_IS_OURS";
+
+pub(super) async fn demo(common: &Common, args: &DemoArgs) -> Result<u8, Failure> {
+    let state_dir = state_dir(common, "demo")?;
+    let (site, found) = site(&state_dir, None, args).await?;
+    let mut command = cockpit(&site, &state_dir, common)?;
+    command.arg("run");
+    if !found {
+        // The world of a former run is gone with its site.
+        command.arg("--new");
+    }
+    Err(become_it(command))
+}
+
+pub(super) async fn rehearse(common: &Common, args: &RehearseArgs) -> Result<u8, Failure> {
+    // A file that is wrong is refused before anything starts.
+    let rollout =
+        args.rollout.canonicalize().map_err(|error| Failure::usage(format!("{}: {error}", args.rollout.display())))?;
+    place::plan(Some(&rollout), None)?;
+    let state_dir = state_dir(common, "rehearse")?;
+    let (site, found) = site(&state_dir, Some(rollout.clone()), &args.site).await?;
+    let mut command = cockpit(&site, &state_dir, common)?;
+    if args.auto {
+        command.arg("auto").arg("--output").arg(if args.output == Form::Json { "json" } else { "text" });
+    } else {
+        command.arg("run");
+        if !found {
+            command.arg("--new");
+        }
+    }
+    command.arg("--rollout").arg(&rollout);
+    Err(become_it(command))
+}
+
+/// The living site of the state directory, or a new one; whether it was found.
+async fn site(
+    state_dir: &std::path::Path,
+    rollout: Option<PathBuf>,
+    args: &DemoArgs,
+) -> Result<(Started, bool), Failure> {
+    let dir = state_dir.join("site");
+    if let Some(site) = Started::find(&dir).await {
+        return Ok((site, true));
+    }
+    let options = StartOptions { dir, rollout, scenario: args.scenario.clone(), speed: args.speed, seed: args.seed };
+    let site = Started::start(&options).await.map_err(Failure::failed)?;
+    Ok((site, false))
+}
+
+fn state_dir(common: &Common, name: &str) -> Result<PathBuf, Failure> {
+    // Never beside real runs, unless a directory is named.
+    let dir = match &common.state_dir {
+        Some(dir) => dir.clone(),
+        None => place::state_dir(common, &place::settings(common)?)?.join(name),
+    };
+    std::fs::create_dir_all(&dir).map_err(|error| Failure::usage(format!("{}: {error}", dir.display())))?;
+    dir.canonicalize().map_err(|error| Failure::usage(format!("{}: {error}", dir.display())))
+}
+
+/// This program as a cockpit that finds the site and nothing of the user's own settings for the outside world.
+fn cockpit(site: &Started, state_dir: &std::path::Path, common: &Common) -> Result<Command, Failure> {
+    let program = std::env::current_exe().map_err(Failure::failed)?;
+    let mut command = site.command(program);
+    command.env(OURS, &site.address).arg("--state-dir").arg(state_dir);
+    let options = [("--theme", common.theme.clone()), ("--operator", common.operator.clone())];
+    for (option, value) in options.into_iter().filter_map(|(option, value)| Some((option, value?))) {
+        command.arg(option).arg(value);
+    }
+    if let Some(config) = &common.config {
+        command.arg("--config").arg(config);
+    }
+    if common.no_color {
+        command.arg("--no-color");
+    }
+    Ok(command)
+}
+
+/// Becomes the cockpit: one process to kill and one to take up again. Comes back only if that fails.
+fn become_it(mut command: Command) -> Failure {
+    Failure::failed(format!("the cockpit could not be started: {}", command.exec()))
+}
+
+/// Ends the site that was started for this cockpit, if one was.
+pub(super) async fn end_if_ours() {
+    if let Ok(address) = std::env::var(OURS) {
+        end_at(&address).await;
+    }
+}
