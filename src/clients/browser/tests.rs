@@ -127,3 +127,36 @@ async fn a_browser_hears_why_it_was_not_let_in() {
     let visited = browser.visit(&visit(&application().await, None), &credentials("wrong")).await.unwrap();
     assert_eq!(visited.sign_in, SignIn::Refused { banner: Some("Incorrect username or password.".to_owned()) });
 }
+
+/// The application of a partition of a simulated site, and what lets one in.
+async fn simulated(partition: &str) -> (String, Credentials) {
+    let site = crate::sim::testing::site(200.0);
+    let (username, password) = site.read(|world| crate::sim::standin::vault::sign_in(world, partition));
+    let app = crate::sim::web::router(site, partition);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    (url, Credentials { username: SecretString::from(username), password: SecretString::from(password) })
+}
+
+#[tokio::test]
+async fn the_simulated_application_lets_http_in() {
+    let (url, credentials) = simulated("dev").await;
+    let visited = http_check(&visit(&url, None), &credentials).await.unwrap();
+    assert_eq!(visited.sign_in, SignIn::Accepted);
+    assert!(visited.measure.landed.unwrap().contains("/items"));
+}
+
+#[tokio::test]
+async fn a_browser_sees_the_requests_of_the_simulated_application() {
+    let directory = tempfile::tempdir().unwrap();
+    let Some(browser) = browser(directory.path()).await else { return };
+    let (url, credentials) = simulated("dev").await;
+    let visited = browser.visit(&visit(&url, None), &credentials).await.unwrap();
+    assert_eq!(visited.sign_in, SignIn::Accepted, "{visited:?}");
+    let measure = visited.measure;
+    // As many as on the day of the execution log, one of them refused at first.
+    assert_eq!(measure.requests.len(), 22, "{:?}", measure.requests);
+    assert_eq!(measure.requests.iter().filter(|request| request.status == 401).count(), 1);
+    assert!(!measure.console_errors.is_empty());
+}
