@@ -23,7 +23,7 @@ pub use files::{Ended, Started};
 pub use start::Spec;
 
 use super::{Controls, Trouble, TroubleKind};
-use crate::runbook::text::terminal_lines;
+use crate::runbook::text::{mask, terminal_lines};
 use files::Files;
 use holder::Message;
 
@@ -133,10 +133,11 @@ impl Program {
         Ok(bytes)
     }
 
-    /// All lines that it has printed so far, cleaned.
+    /// All lines that it has printed so far, cleaned, without what looks like a secret.
     pub fn lines(&self) -> Vec<String> {
         let bytes = std::fs::read(self.files.output()).unwrap_or_default();
-        terminal_lines(&String::from_utf8_lossy(&bytes))
+        let lines = terminal_lines(&String::from_utf8_lossy(&bytes));
+        lines.into_iter().map(|line| mask(&line, &[])).collect()
     }
 
     /// Types into its terminal.

@@ -77,10 +77,13 @@ fn ended(state: State) -> Ended {
 #[tokio::test]
 async fn output_exit_code_and_command_line_are_kept() {
     let directory = tempfile::tempdir().unwrap();
-    let program = start(directory.path(), "printf '\\033[1mbold\\033[0m\\n'; pwd; exit 7").await.unwrap();
+    let program =
+        start(directory.path(), "printf '\\033[1mbold\\033[0m\\n'; pwd; echo DSN https://a1@x.sentry.io/1; exit 7")
+            .await
+            .unwrap();
     let end = ended(program.wait().await);
     assert_eq!((end.code, end.signal.as_deref(), end.output_lost), (Some(7), None, false));
-    assert_eq!(program.lines(), ["bold", "/"]);
+    assert_eq!(program.lines(), ["bold", "/", "DSN https://••••••@x.sentry.io/1"]);
     let started = program.started().unwrap();
     assert!(started.command_line.starts_with("sh -c "), "{}", started.command_line);
     assert!(started.at <= end.at);
