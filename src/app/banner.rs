@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use super::concerns::{WITNESS_FRESH, concerns};
+use super::live::Freshness;
 use super::state::{Mode, State};
+use crate::runbook::check::Verdict;
 use crate::runbook::names::StepRef;
-use crate::runbook::plan::StepKind;
+use crate::runbook::plan::{Partition, StepKind};
 use crate::runbook::state::StepState;
 use crate::runbook::topology::Agreement;
 
@@ -84,47 +87,89 @@ pub fn banner(state: &State) -> Banner {
 }
 
 fn running(state: &State, step: &StepRef) -> Banner {
-    let Some((_, planned, run)) = state.run.step(step) else { return through(state) };
+    let Some((partition, planned, run)) = state.run.step(step) else { return through(state) };
     let mut headline = vec![
         piece(step.partition.as_str(), Stress::Strong),
         piece(format!("{} {}", planned.label, planned.title), Stress::Strong),
     ];
+    headline.extend(moving(state, partition).filter(|_| planned.kind == StepKind::Failover));
     if let Some(attempt) = run.attempts.last() {
-        let waits = attempt.checks.iter().find(|check| {
-            matches!(check.verdict, crate::runbook::check::Verdict::Pending | crate::runbook::check::Verdict::Settling)
-        });
-        if let Some(check) = waits {
-            headline.push(piece(format!("waits for: {}", check.label), Stress::Plain));
-        }
         headline.push(piece(format!("T+{}", clock(state.since(attempt.started_at))), Stress::Mind));
+        if let Some(expected) = planned.expected {
+            headline.push(piece(format!("expected {}", clock(expected)), Stress::Faint));
+        }
         if attempt.number > 1 {
             headline.push(piece(format!("attempt {}", attempt.number), Stress::Faint));
         }
-    }
-    if let Some(expected) = planned.expected {
-        headline.push(piece(format!("expected {}", clock(expected)), Stress::Faint));
-    }
-    Banner { urgency: Urgency::Running, headline, detail: disagreement(state, step) }
-}
-
-/// What hurts while something runs, and who disagrees on the writer.
-fn disagreement(state: &State, step: &StepRef) -> Vec<Piece> {
-    let Some(live) = state.live.get(&step.partition) else { return Vec::new() };
-    let mut detail = Vec::new();
-    if let Some(since) = live.timeline.down_since() {
-        detail.push(piece("writer endpoint", Stress::Plain));
-        detail.push(piece(format!("DOWN {:.1} s", state.since(since).as_secs_f64()), Stress::Bad));
-    }
-    let words = live.timeline.lanes.values().map(|lane| &lane.last);
-    let agreement = Agreement::of(words, state.now, Duration::from_secs(25));
-    if let Some(writer) = agreement.writer.as_ref().filter(|_| !agreement.against.is_empty()) {
-        let all = agreement.in_favour.len() + agreement.against.len();
-        detail.push(piece(format!("{} of {all} witnesses say {writer}", agreement.in_favour.len()), Stress::Plain));
-        for (witness, other) in &agreement.against {
-            detail.push(piece(format!("{witness} still says {other}"), Stress::Mind));
+        let waits = attempt.checks.iter().find(|check| matches!(check.verdict, Verdict::Pending | Verdict::Settling));
+        if let Some(check) = waits {
+            headline.push(piece(format!("waits for: {}", check.label), Stress::Plain));
         }
     }
+    let mut detail = hurts(state, partition);
+    detail.extend(recovered(state, partition).filter(|_| planned.kind == StepKind::Failover));
+    detail.extend(disagreement(state, partition));
+    detail.extend(others(state));
+    Banner { urgency: Urgency::Running, headline, detail }
+}
+
+/// Where the writer's role goes.
+fn moving(state: &State, partition: &Partition) -> Option<Piece> {
+    let zero = state.live.get(&partition.name)?.timeline.zero.as_ref()?;
+    let to = partition.cluster.short_name(zero.to.as_ref()?);
+    Some(piece(format!("writer is moving to {to}"), Stress::Plain))
+}
+
+/// What users feel now, and whether anybody still sees it.
+fn hurts(state: &State, partition: &Partition) -> Vec<Piece> {
+    let Some(live) = state.live.get(&partition.name) else { return Vec::new() };
+    let mut detail = Vec::new();
+    let api_period = state.pace_of(&partition.name).metered();
+    let silent = live.cluster.as_ref().filter(|seen| seen.freshness(state.now, api_period) == Freshness::Silent);
+    if let Some(seen) = silent {
+        detail.push(piece(format!("RDS API silent for {} s", seen.age(state.now).as_secs()), Stress::Bad));
+    }
+    if let Some(since) = live.timeline.down_since() {
+        let seconds = state.since(since).as_secs_f64();
+        detail.push(piece(format!("writer endpoint DOWN {seconds:.1} s"), Stress::Bad));
+    }
     detail
+}
+
+/// How long writes were down, once they are not any more.
+fn recovered(state: &State, partition: &Partition) -> Option<Piece> {
+    let timeline = &state.live.get(&partition.name)?.timeline;
+    let (_, Some(_)) = timeline.outage()? else { return None };
+    let disruption = timeline.disruption(state.now)?;
+    let (length, uncertainty) = (disruption.length.as_secs_f64(), disruption.uncertainty.as_secs_f64());
+    Some(piece(format!("writes were down {length:.1} s ±{uncertainty:.1} s"), Stress::Strong))
+}
+
+/// Who disagrees on the writer.
+fn disagreement(state: &State, partition: &Partition) -> Vec<Piece> {
+    let Some(live) = state.live.get(&partition.name) else { return Vec::new() };
+    let words = live.timeline.lanes.values().map(|lane| &lane.last);
+    let agreement = Agreement::of(words, state.now, WITNESS_FRESH);
+    let Some(writer) = agreement.writer.as_ref().filter(|_| !agreement.against.is_empty()) else { return Vec::new() };
+    let all = agreement.in_favour.len() + agreement.against.len();
+    let writer = partition.cluster.short_name(writer);
+    let mut detail =
+        vec![piece(format!("{} of {all} witnesses say {writer}", agreement.in_favour.len()), Stress::Plain)];
+    for (witness, other) in &agreement.against {
+        let age = live.timeline.lanes.get(witness).map_or(0.0, |lane| state.since(lane.last.at).as_secs_f64());
+        let other = partition.cluster.short_name(other);
+        detail.push(piece(format!("{witness} still says {other} ({age:.1} s old)"), Stress::Mind));
+    }
+    detail
+}
+
+/// That there is more, where there is.
+fn others(state: &State) -> Option<Piece> {
+    match concerns(state).len() {
+        0 => None,
+        1 => Some(piece("1 concern · !", Stress::Faint)),
+        count => Some(piece(format!("{count} concerns · !"), Stress::Faint)),
+    }
 }
 
 fn trouble(state: &State, step: &StepRef) -> Banner {
@@ -137,11 +182,15 @@ fn trouble(state: &State, step: &StepRef) -> Banner {
         if let Some(Outcome::Failed { finding } | Outcome::Partial { finding } | Outcome::Unknown { finding }) =
             run.attempts.last().and_then(|attempt| attempt.outcome.as_ref())
         {
-            headline.push(piece(&finding.cause, Stress::Plain));
-            detail.extend(finding.remedy.as_ref().map(|remedy| piece(format!("way out: {remedy}"), Stress::Mind)));
+            // Its first sentence; the details hold the rest.
+            let cause = finding.cause.split_once(". ").map_or(finding.cause.as_str(), |(first, _)| first);
+            headline.push(piece(cause, Stress::Plain));
+            let way = finding.remedy.as_ref().and_then(|remedy| remedy.lines().next());
+            detail.extend(way.map(|way| piece(format!("way out: {way}"), Stress::Mind)));
         }
     }
     detail.push(piece("d details · Enter tries again · s skips", Stress::Faint));
+    detail.extend(others(state));
     Banner { urgency: Urgency::Trouble, headline, detail }
 }
 
@@ -163,7 +212,8 @@ fn ready(state: &State, step: &StepRef) -> Banner {
     if state.mode == Mode::Operator && !confirming {
         headline.push(piece(key, Stress::Mind));
     }
-    let mut detail = Vec::new();
+    let mut detail = hurts(state, partition);
+    detail.extend(disagreement(state, partition));
     if let Some(expected) = planned.expected {
         detail.push(piece(format!("takes about {}", clock(expected)), Stress::Faint));
     }
@@ -172,6 +222,7 @@ fn ready(state: &State, step: &StepRef) -> Banner {
     } else if waiting {
         detail.push(piece(format!("{} is through all its steps", partition.name), Stress::Faint));
     }
+    detail.extend(others(state));
     Banner { urgency: if waiting { Urgency::Waiting } else { Urgency::Ready }, headline, detail }
 }
 

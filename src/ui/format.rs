@@ -73,7 +73,7 @@ pub fn class(class: &str) -> &str {
 /// A figure with as many digits as say something: `0.04`, `12.4`, `880`.
 pub fn figure(value: f64) -> String {
     match value {
-        value if value < 9.995 => format!("{value:.2}"),
+        value if value < 0.095 => format!("{value:.2}"),
         value if value < 999.5 => format!("{value:.1}"),
         value if value < 99_950.0 => format!("{value:.0}"),
         value => format!("{:.0}k", value / 1_000.0),

@@ -74,9 +74,9 @@ pub fn places(area: Rect, state: &State) -> Option<Places> {
 }
 
 fn wide(body: Rect, state: &State) -> Vec<(Pane, Rect)> {
-    let (steps, checks, right, log) = columns(body, 44, state);
+    let (steps, checks, right, log) = columns(body, 48, state);
     let [timeline, below] = timeline_above(right, 11, state);
-    let [load, queries] = Layout::horizontal([Constraint::Percentage(50), Constraint::Fill(1)]).areas(below);
+    let [load, queries] = Layout::horizontal([Constraint::Percentage(46), Constraint::Fill(1)]).areas(below);
     vec![
         (Pane::Steps, steps),
         (Pane::Checks, checks),
@@ -88,7 +88,7 @@ fn wide(body: Rect, state: &State) -> Vec<(Pane, Rect)> {
 }
 
 fn medium(body: Rect, state: &State) -> Vec<(Pane, Rect)> {
-    let (steps, checks, right, log) = columns(body, 40, state);
+    let (steps, checks, right, log) = columns(body, 43, state);
     let [timeline, below] = timeline_above(right, 8, state);
     let shared = if state.focus == Pane::Queries { Pane::Queries } else { Pane::Load };
     vec![(Pane::Steps, steps), (Pane::Checks, checks), (Pane::Timeline, timeline), (shared, below), (Pane::Log, log)]

@@ -80,6 +80,9 @@ pub fn draw(buffer: &mut Buffer, scene: &Scene<'_>, confirm: &Confirm) -> Option
         ];
         cursor = Some(width(&prompt));
         sheet.foot.push(Line::from(fit_spans(prompt, room)));
+        if scene.area.height >= 30 {
+            sheet.foot.push(Line::default());
+        }
     }
     sheet.foot.push(buttons(scene, confirm, partition.production));
     let typing = cursor.filter(|_| !confirm.firing);
@@ -119,21 +122,19 @@ fn preconditions(scene: &Scene<'_>, preconditions: &[Precondition], room: usize)
     if cells.is_empty() {
         return vec![vec![span("nothing is asked of the site", theme.faint())]];
     }
+    // Two beside each other where both are short.
     let half = room / 2;
-    if cells.len() > 1 && cells.iter().all(|cell| width(cell) < half) {
-        return cells
-            .chunks(2)
-            .map(|pair| {
-                let mut row = pair.first().cloned().unwrap_or_default();
-                if let Some(second) = pair.get(1) {
-                    row.push(span(" ".repeat(half - width(&row)), theme.plain()));
-                    row.extend(second.clone());
-                }
-                row
-            })
-            .collect();
+    let mut rows: Vec<Spans> = Vec::new();
+    for cell in cells {
+        match rows.last_mut() {
+            Some(row) if width(row) < half && width(&cell) + half <= room => {
+                row.push(span(" ".repeat(half - width(row)), theme.plain()));
+                row.extend(cell);
+            }
+            _ => rows.extend(crate::ui::text::wrap(&cell, room)),
+        }
     }
-    cells.iter().flat_map(|cell| crate::ui::text::wrap(cell, room)).collect()
+    rows
 }
 
 fn buttons(scene: &Scene<'_>, confirm: &Confirm, production: bool) -> Line<'static> {

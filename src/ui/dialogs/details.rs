@@ -7,12 +7,12 @@ use ratatui::text::Line;
 use super::Scene;
 use super::doc::Doc;
 use super::sheet::{Sheet, room};
-use crate::runbook::check::{Check, Evidence};
+use crate::runbook::check::{Check, Evidence, Verdict};
 use crate::runbook::event::{ActionOutcome, Finding, Outcome};
 use crate::runbook::names::StepRef;
 use crate::runbook::plan::{ConfirmRule, Step};
 use crate::runbook::state::{ActionRun, Attempt, StepRun, StepState};
-use crate::ui::text::{Spans, column, span, wrap};
+use crate::ui::text::{Spans, column, span, spread, width, wrap};
 use crate::ui::{format, symbols};
 
 /// Draws the details.
@@ -33,9 +33,9 @@ pub fn draw(buffer: &mut Buffer, scene: &Scene<'_>, step: &StepRef, scroll: u16)
     let hint = if state.is_trouble() {
         vec![
             span("Enter", theme.accent()),
-            span(" tries again   ", theme.plain()),
+            span(" again   ", theme.plain()),
             span("s", theme.accent()),
-            span(" skips with a reason   ", theme.plain()),
+            span(" skip   ", theme.plain()),
             span("n", theme.accent()),
             span(" note   ", theme.plain()),
             span("Esc leaves it as it is", theme.faint()),
@@ -91,8 +91,8 @@ impl View<'_> {
         for (label, words) in
             [("users feel", &planned.impact), ("way back", &planned.way_back), ("runbook", &planned.guide)]
         {
-            for (index, line) in words.iter().flat_map(|words| words.lines()).enumerate() {
-                self.doc.words(if index == 0 { label } else { "" }, line.to_owned(), theme.plain());
+            for (index, line) in words.iter().flat_map(|words| items(words)).enumerate() {
+                self.doc.words(if index == 0 { label } else { "" }, line, theme.plain());
             }
         }
     }
@@ -120,7 +120,14 @@ impl View<'_> {
     /// Cause in plain words, what was seen with its sources and ages, what it means, the way out.
     fn finding(&mut self, finding: &Finding, planned: &Step) {
         let theme = self.scene.theme;
-        self.doc.text(finding.cause.clone(), theme.strong());
+        // The first sentence says what happened; the others explain it.
+        match finding.cause.split_once(". ") {
+            Some((cause, explanation)) => {
+                self.doc.text(cause, theme.strong());
+                self.doc.text(explanation, theme.plain());
+            }
+            None => self.doc.text(finding.cause.clone(), theme.strong()),
+        }
         if finding.situation.is_none() {
             self.doc.text("This fits no situation that the runbook names. What is known is below.", theme.faint());
         }
@@ -226,11 +233,17 @@ impl View<'_> {
         if let Some(seen) = &check.seen {
             spans.push(span(format!("  {seen}"), style));
         }
-        if let Some(expected) = &check.expected {
+        if let Some(expected) = check.expected.as_ref().filter(|_| check.verdict != Verdict::Passed) {
             spans.push(span(format!("  expected {expected}"), theme.faint()));
         }
-        spans.push(span(format!("  {} · {}", check.source, self.at(check.at)), theme.faint()));
-        self.doc.field(label, spans);
+        let whence = vec![span(format!("{} · {}", check.source, self.at(check.at)), theme.faint())];
+        let beside = self.doc.beside();
+        if width(&spans) + 2 + width(&whence) <= beside {
+            self.doc.labelled(label, vec![spread(spans, whence, beside).spans]);
+        } else {
+            self.doc.field(label, spans);
+            self.doc.labelled("", vec![spread(vec![span(" ", theme.plain())], whence, beside).spans]);
+        }
     }
 
     fn evidence(&mut self, label: &str, evidence: &[Evidence]) {
@@ -277,6 +290,21 @@ impl View<'_> {
             format::second(at, &self.scene.state.zone)
         }
     }
+}
+
+/// The items of a text whose lines were broken for a file: a line that begins no item goes on with the one before.
+fn items(text: &str) -> Vec<String> {
+    let mut items: Vec<String> = Vec::new();
+    for line in text.lines() {
+        match items.last_mut() {
+            Some(item) if !line.trim_start().starts_with("- ") && !line.trim().is_empty() => {
+                item.push(' ');
+                item.push_str(line.trim());
+            }
+            _ => items.push(line.trim().replacen("- ", "· ", 1)),
+        }
+    }
+    items
 }
 
 fn finding(outcome: &Outcome) -> Option<&Finding> {

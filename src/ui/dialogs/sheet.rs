@@ -36,7 +36,12 @@ pub struct Sheet {
 
 /// Columns of text on a sheet on this screen.
 pub fn room(scene: &Scene<'_>) -> usize {
-    usize::from(scene.area.width.saturating_sub(4).min(WIDEST).saturating_sub(AROUND))
+    usize::from(width(scene).saturating_sub(AROUND))
+}
+
+/// Columns of the whole sheet: a small screen is covered from edge to edge.
+fn width(scene: &Scene<'_>) -> u16 {
+    if scene.area.width < 100 { scene.area.width } else { scene.area.width.saturating_sub(4).min(WIDEST) }
 }
 
 impl Sheet {
@@ -69,15 +74,16 @@ impl Sheet {
     /// Draws the sheet in the middle of the screen; answers where its foot stands.
     pub fn draw(mut self, buffer: &mut Buffer, scene: &Scene<'_>) -> Rect {
         let theme = scene.theme;
-        let width = scene.area.width.saturating_sub(4).min(WIDEST);
-        let most = usize::from(scene.area.height.saturating_sub(2));
-        let frame_and_foot = 2 + self.foot.len() + usize::from(!self.foot.is_empty());
+        let width = width(scene);
+        let margin = if scene.area.height < 30 { 0 } else { 2 };
+        let most = usize::from(scene.area.height.saturating_sub(margin));
         // Air goes before words do.
-        let mut airy = true;
-        if self.body.len() + 2 + frame_and_foot > most {
-            airy = false;
-        }
-        if self.body.len() + frame_and_foot > most && self.scroll == 0 {
+        let airy = self.body.len() + self.foot.len() + 5 <= most;
+        let gap = usize::from(!self.foot.is_empty() && scene.area.height >= 30);
+        let frame_and_foot = 2 + self.foot.len() + gap;
+        // Nor is there air between the parts, where that saves scrolling.
+        let words = self.body.iter().filter(|line| !line.spans.is_empty()).count();
+        if self.body.len() + frame_and_foot > most && words + frame_and_foot <= most {
             self.body.retain(|line| !line.spans.is_empty());
         }
         let air = if airy { 2 } else { 0 };

@@ -36,7 +36,8 @@ pub fn draw(buffer: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
     }
 }
 
-/// The pieces in a row. Where there is no room for all, those beside the point go first, the last of them first.
+/// The pieces in a row. Where there is no room for all, those beside the point go first, then the plain ones, the last of
+/// them first; what hurts stays.
 fn pieces(pieces: &[Piece], room: usize, theme: &Theme) -> Spans {
     let mut kept: Vec<&Piece> = pieces.iter().collect();
     let line = |kept: &[&Piece]| {
@@ -50,8 +51,9 @@ fn pieces(pieces: &[Piece], room: usize, theme: &Theme) -> Spans {
         spans
     };
     while width(&line(&kept)) > room {
-        let Some(faint) = kept.iter().rposition(|piece| piece.stress == Stress::Faint) else { break };
-        kept.remove(faint);
+        let last_of = |stress| kept.iter().rposition(|piece| piece.stress == stress);
+        let Some(least) = last_of(Stress::Faint).or_else(|| last_of(Stress::Plain)) else { break };
+        kept.remove(least);
     }
     fit_spans(line(&kept), room)
 }

@@ -8,9 +8,9 @@ use super::Slot;
 use crate::app::commands;
 use crate::runbook::check::{Check, Verdict};
 use crate::runbook::names::StepRef;
-use crate::runbook::plan::Step;
+use crate::runbook::plan::{Expectation, Prerequisite, Step, StepKind};
 use crate::runbook::state::{Attempt, StepState};
-use crate::ui::text::{Spans, column_right, span, spread};
+use crate::ui::text::{Spans, column_right, fit, span, spread, width};
 use crate::ui::{format, symbols};
 
 /// Draws the checks of the running step where it is the one looked at, else of the marked one.
@@ -27,7 +27,7 @@ pub fn draw(buffer: &mut Buffer, slot: &Slot<'_>) {
         attempt => {
             let inner = slot.panel(buffer, title, Spans::new());
             let reference = marked.unwrap_or_else(|| StepRef::new("", ""));
-            slot.empty(buffer, inner, &about(slot, &reference, step, attempt));
+            slot.empty(buffer, inner, &about(slot, &reference, step, attempt, usize::from(inner.width)));
         }
     }
 }
@@ -81,16 +81,37 @@ fn row(slot: &Slot<'_>, check: &Check, running: bool, room: usize) -> Line<'stat
         (_, None, _) => None,
     };
     right.extend(said.map(|said| span(said, style)));
-    // While a step runs, since when it holds says whether it is settled.
-    if running && room >= 38 && check.verdict != Verdict::Pending {
-        let age = format::age_in_seconds(slot.state.since(check.at));
-        right.push(span(column_right(&age, 7), theme.faint()));
+    // While a step runs, since when it holds says whether it is settled. It goes before a word is cut.
+    let age = column_right(&format::age_in_seconds(slot.state.since(check.at)), 7);
+    if running && width(&left) + 1 + width(&right) + age.len() <= room {
+        right.push(span(if check.verdict == Verdict::Pending { String::new() } else { age }, theme.faint()));
     }
     spread(left, right, room)
 }
 
+/// What the operator can do with a step that is ready.
+fn invitation(slot: &Slot<'_>, step: &Step) -> String {
+    if step.kind == StepKind::GoAhead {
+        let state = slot.state;
+        let after = state.run.plan.partitions.get(state.partition + 1);
+        let then = after.map_or_else(String::new, |after| format!(", and {}'s first step unlocks", after.name));
+        return format!("Everything of {} is behind. g gives your word{then}.", state.looked_at().0.name);
+    }
+    if step.kind.changes_the_world() {
+        "Enter shows what would be sent, and what holds now.".to_owned()
+    } else {
+        "It only looks. Enter shows at what.".to_owned()
+    }
+}
+
 /// What there is to say of a step without checks.
-fn about(slot: &Slot<'_>, reference: &StepRef, step: &Step, attempt: Option<&Attempt>) -> Vec<(String, Style)> {
+fn about(
+    slot: &Slot<'_>,
+    reference: &StepRef,
+    step: &Step,
+    attempt: Option<&Attempt>,
+    room: usize,
+) -> Vec<(String, Style)> {
     let (state, theme) = (slot.state, slot.theme);
     let mut words = Vec::new();
     match state.run.state_of(reference) {
@@ -105,7 +126,7 @@ fn about(slot: &Slot<'_>, reference: &StepRef, step: &Step, attempt: Option<&Att
         other if other.is_running() => words.push(("looking …".to_owned(), theme.faint())),
         StepState::Ready => match commands::fire_disabled(state) {
             Some(reason) => words.push((reason, theme.plain())),
-            None => words.push(("Enter shows what would be sent, and what holds.".to_owned(), theme.plain())),
+            None => words.push((invitation(slot, step), theme.plain())),
         },
         _ => {}
     }
@@ -124,5 +145,47 @@ fn about(slot: &Slot<'_>, reference: &StepRef, step: &Step, attempt: Option<&Att
     }
     words.extend(step.impact.as_ref().map(|impact| (format!("users feel: {impact}"), theme.faint())));
     words.extend(step.way_back.as_ref().map(|back| (format!("way back: {back}"), theme.faint())));
+    if attempt.is_none() {
+        let planned = what_it_looks_at(&step.kind);
+        words.extend(planned.iter().map(|check| (fit(&format!("{} {check}", symbols::NOT_YET), room), theme.faint())));
+    }
     words
+}
+
+/// What a step will look at, as far as the plan says.
+fn what_it_looks_at(kind: &StepKind) -> Vec<String> {
+    match kind {
+        StepKind::Preflight(preflight) => preflight.checks.iter().map(prerequisite).collect(),
+        StepKind::VerifySql(verify) => {
+            let settings = verify.settings.iter().map(|setting| match &setting.expect {
+                Expectation::Is(value) => format!("{} is {value}", setting.name),
+                Expectation::Contains(value) => format!("{} holds {value}", setting.name),
+                Expectation::Formula(_) => format!("{} fits the class's memory", setting.name),
+                Expectation::Recorded => format!("{} is recorded", setting.name),
+            });
+            settings.chain(verify.statements.then(|| "pg_stat_statements answers".to_owned())).collect()
+        }
+        StepKind::Command(command) => {
+            let stacks = (!command.stacks.is_empty()).then(|| format!("{} stacks completed", command.stacks.len()));
+            let secret = command.secret.as_ref().map(|secret| format!("{} has its shape", secret.id));
+            let group = command.group_attached.then(|| "cluster is on its new parameter group".to_owned());
+            std::iter::once("exit 0".to_owned()).chain(stacks).chain(secret).chain(group).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn prerequisite(check: &Prerequisite) -> String {
+    match check {
+        Prerequisite::GitTree { branch, contains, .. } => format!("working tree on {branch}, has {contains}"),
+        Prerequisite::Image { reference } => {
+            format!("image {}", reference.rsplit('/').next().unwrap_or(reference))
+        }
+        Prerequisite::PullRequest { number, .. } => format!("PR #{number} open, green, approved"),
+        Prerequisite::OpSignedIn => "1Password is signed in".to_owned(),
+        Prerequisite::OpItem { reference, .. } => reference.clone(),
+        Prerequisite::AwsIdentity => "AWS answers with the right account".to_owned(),
+        Prerequisite::DerivedProfile { profile, .. } => format!("profile {profile}"),
+        Prerequisite::Program { name, .. } => format!("{name} is on PATH"),
+    }
 }

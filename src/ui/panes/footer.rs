@@ -32,7 +32,10 @@ fn keys(state: &State, theme: &Theme, room: usize) -> Spans {
     let total = |items: &[Item]| items.iter().map(|item| width(&item.spans) + 3).sum::<usize>().saturating_sub(3);
     // Where there is no room for all, keys that do nothing now go first, then the last ones; never help and leaving.
     while total(&items) > room {
-        let expendable = |item: &Item| !matches!(item.id, CommandId::Help | CommandId::Quit | CommandId::Fire);
+        let keeps = |item: &Item| {
+            matches!(item.id, CommandId::Help | CommandId::Quit) || item.id == CommandId::Fire && item.enabled
+        };
+        let expendable = |item: &Item| !keeps(item);
         let victim = items
             .iter()
             .rposition(|item| !item.enabled && expendable(item))

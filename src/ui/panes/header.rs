@@ -43,7 +43,7 @@ pub fn draw(buffer: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
     let middle_width = width(&middle) as u16;
     let centred = area.x + (area.width.saturating_sub(middle_width)) / 2;
     let least = area.x + 1 + width(&left) as u16 + gap as u16;
-    let most = right_x.saturating_sub(middle_width + 1);
+    let most = right_x.saturating_sub(middle_width + gap as u16);
     let middle_x = centred.clamp(least.min(most), most.max(least.min(most)));
     let left_room = usize::from(middle_x.saturating_sub(area.x + 2));
     set(buffer, area.x + 1, area, fit_spans(left, left_room));

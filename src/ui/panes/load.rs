@@ -12,7 +12,7 @@ use super::Slot;
 use super::timescale::{TimeScale, relative};
 use crate::app::live::{Freshness, LoadHistory, freshness};
 use crate::ui::adapt::Depth;
-use crate::ui::text::{Spans, column_right, span, width};
+use crate::ui::text::{Spans, column_right, span};
 use crate::ui::{format, symbols};
 use crate::watch::sample::{LoadPoint, Source};
 
@@ -145,32 +145,35 @@ impl<'a> Chart<'a> {
         (sessions / self.top * eighths).round().clamp(0.0, eighths) as usize
     }
 
+    /// The scale at the left: quarters of it where there is room, and the vCPUs at their height.
     fn figures(&self, buffer: &mut Buffer) {
         let theme = self.slot.theme;
         let height = self.height();
-        let vcpu_row = self.vcpu_row();
-        let step = if height >= 8 { height.div_ceil(4) } else { height.max(1) };
-        for row in 0..height {
-            let from_ground = height - 1 - row;
-            let y = self.plot.y + row as u16;
-            let words = if Some(row) == vcpu_row {
-                span(format!("{} vCPU", self.load.vcpus.unwrap_or_default()), theme.bright())
-            } else if row == 0 || (from_ground % step == 0 && from_ground > 0 && row >= 2) {
-                let value = self.top * (from_ground + 1) as f64 / height as f64;
-                span(if self.top >= 8.0 { format!("{value:.0}") } else { format!("{value:.1}") }, theme.faint())
-            } else if from_ground == 0 {
-                span("0", theme.faint())
-            } else {
-                continue;
-            };
-            let text = column_right(&words.content, usize::from(FIGURES) - 1);
-            buffer.set_string(self.plot.x - FIGURES, y, text, words.style);
+        let quarters: &[f64] = if height >= 8 { &[0.25, 0.5, 0.75, 1.0] } else { &[1.0] };
+        let mut set = |row: usize, words: String, style: Style| {
+            let text = column_right(&words, usize::from(FIGURES) - 1);
+            buffer.set_string(self.plot.x - FIGURES, self.plot.y + row as u16, text, style);
+        };
+        set(height.saturating_sub(1), "0".to_owned(), theme.faint());
+        for share in quarters {
+            let value = self.top * share;
+            let words = if value.fract() < 0.01 { format!("{value:.0}") } else { format!("{value:.1}") };
+            set(self.row_of(value), words, theme.faint());
+        }
+        if let Some(row) = self.vcpu_row() {
+            set(row, format!("{} vCPU", self.load.vcpus.unwrap_or_default()), theme.bright());
         }
     }
 
+    /// The row in which a bar of that height ends.
+    fn row_of(&self, sessions: f64) -> usize {
+        let level = self.level(sessions).max(1);
+        self.height().saturating_sub(level.div_ceil(8))
+    }
+
     fn vcpu_row(&self) -> Option<usize> {
-        let level = self.level(f64::from(self.load.vcpus.filter(|vcpus| *vcpus > 0)?));
-        Some((self.height() * 8).saturating_sub(level) / 8).filter(|row| *row < self.height())
+        let vcpus = self.load.vcpus.filter(|vcpus| *vcpus > 0)?;
+        Some(self.row_of(f64::from(vcpus)))
     }
 
     fn vcpu_line(&self, buffer: &mut Buffer) {
@@ -264,30 +267,35 @@ impl<'a> Chart<'a> {
         }
     }
 
-    /// Names and colours, with the share that each has in the last column that was told.
+    /// Names and colours; where there is no room for all, those with least load are left out.
     fn draw_legend(&self, buffer: &mut Buffer) {
         let theme = self.slot.theme;
         let room = usize::from(self.legend.width);
-        let last = self.columns.iter().rev().flatten().next();
-        let mut spans = Spans::new();
-        for (index, layer) in self.layers.iter().enumerate() {
-            let filling = if theme.depth == Depth::None { FILLINGS[index % FILLINGS.len()] } else { "■" };
-            let mut item = vec![
-                span(format!("{filling} "), Style::new().fg(theme.wait(layer))),
-                span(layer.clone(), theme.plain()),
-            ];
-            let sessions = last.and_then(|column| column.get(layer)).copied().unwrap_or(0.0);
-            if room > 90 && sessions >= 0.05 {
-                item.push(span(format!(" {sessions:.1}"), theme.faint()));
-            }
-            let more = format!("+{}", self.layers.len() - index);
-            let last_item = index + 1 == self.layers.len();
-            if width(&spans) + width(&item) + 2 + if last_item { 0 } else { more.len() } > room {
-                spans.push(span(more, theme.faint()));
+        let total = |layer: &String| self.columns.iter().flatten().filter_map(|column| column.get(layer)).sum::<f64>();
+        let mut by_load: Vec<(usize, f64)> = self.layers.iter().map(total).enumerate().collect();
+        by_load.sort_by(|a, b| b.1.total_cmp(&a.1));
+        let wide = |layer: usize| self.layers.get(layer).map_or(0, |name| name.chars().count() + 4);
+        let more = 4;
+        let mut used = 0;
+        let mut shown: Vec<usize> = Vec::new();
+        for (layer, _) in by_load {
+            let last = shown.len() + 1 == self.layers.len();
+            if used + wide(layer) + if last { 0 } else { more } > room + 2 {
                 break;
             }
-            spans.extend(item);
-            spans.push(span("  ", theme.plain()));
+            used += wide(layer);
+            shown.push(layer);
+        }
+        shown.sort_unstable();
+        let mut spans = Spans::new();
+        for layer in &shown {
+            let name = self.layers.get(*layer).cloned().unwrap_or_default();
+            let filling = if theme.depth == Depth::None { FILLINGS[layer % FILLINGS.len()] } else { "■" };
+            spans.push(span(format!("{filling} "), Style::new().fg(theme.wait(&name))));
+            spans.push(span(format!("{name}  "), theme.plain()));
+        }
+        if shown.len() < self.layers.len() {
+            spans.push(span(format!("+{}", self.layers.len() - shown.len()), theme.faint()));
         }
         buffer.set_line(self.legend.x, self.legend.y, &Line::from(spans), self.legend.width);
     }

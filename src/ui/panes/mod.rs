@@ -40,7 +40,7 @@ impl Slot<'_> {
     fn panel(&self, buffer: &mut Buffer, title: Spans, remark: Spans) -> Rect {
         let focused = self.state.focus == self.pane;
         let frame = if focused { self.theme.palette.frame.focus } else { self.theme.palette.frame.calm };
-        let remark = if self.alone && focused && !self.state.zoomed { self.other_panes(remark) } else { remark };
+        let remark = if self.alone && focused && !self.state.zoomed { self.other_panes() } else { remark };
         Panel::new(title, frame.ink()).remark(remark).draw(self.area, buffer)
     }
 
@@ -54,7 +54,7 @@ impl Slot<'_> {
     }
 
     /// On a small screen: what stands behind this pane.
-    fn other_panes(&self, mut remark: Spans) -> Spans {
+    fn other_panes(&self) -> Spans {
         let names = Pane::ALL.iter().filter(|pane| **pane != self.pane).map(|pane| match pane {
             Pane::Steps => "steps",
             Pane::Checks => "checks",
@@ -63,12 +63,7 @@ impl Slot<'_> {
             Pane::Queries => "queries",
             Pane::Log => "log",
         });
-        if !remark.is_empty() {
-            remark.push(span(" · ", self.theme.ghost()));
-        }
-        remark.push(span("⇥ ", self.theme.accent()));
-        remark.push(span(names.collect::<Vec<_>>().join(" "), self.theme.ghost()));
-        remark
+        vec![span("⇥ ", self.theme.accent()), span(names.collect::<Vec<_>>().join(" "), self.theme.faint())]
     }
 
     /// A few words in an empty pane.

@@ -36,6 +36,9 @@ pub fn draw(buffer: &mut Buffer, area: Rect, panels: bool, state: &State, theme:
     }
 }
 
+/// Columns of the writer in a partition's line.
+const WRITER: usize = 20;
+
 struct View<'a> {
     state: &'a State,
     theme: &'a Theme,
@@ -86,7 +89,7 @@ impl<'a> View<'a> {
         lines.extend(self.members(room));
         lines.truncate(3);
         lines.resize(3, Line::default());
-        lines.push(self.word(room));
+        lines.push(Line::from(self.words(room)));
         crate::ui::panel::lines(buffer, inner, lines);
     }
 
@@ -109,11 +112,14 @@ impl<'a> View<'a> {
             let (member, freshness) = (cluster.value.members.first()?, self.freshness(cluster));
             Some(self.member(member, freshness, true))
         });
+        let before = width(&left);
         left.extend(writer.unwrap_or_else(|| vec![span("no answer yet", theme.faint())]));
-        let used = width(&left) + 3;
-        let room = usize::from(row.width);
-        let word = fit_spans(self.words(), room.saturating_sub(used).max(18));
-        buffer.set_line(row.x, row.y, &spread(left, word, room.saturating_sub(1)), row.width);
+        // The words stand under each other, whatever is said before them.
+        let mut left = fit_spans(left, before + WRITER);
+        left.push(span(" ".repeat(before + WRITER + 2 - width(&left)), theme.plain()));
+        let room = usize::from(row.width).saturating_sub(width(&left) + 1);
+        left.extend(self.words(room));
+        buffer.set_line(row.x, row.y, &Line::from(left), row.width);
     }
 
     fn name(&self) -> ratatui::text::Span<'static> {
@@ -132,6 +138,8 @@ impl<'a> View<'a> {
             (symbols::RUNNING, theme.running())
         } else if self.states.iter().all(StepState::is_behind) {
             (symbols::OK, theme.ok())
+        } else if self.states.contains(&StepState::Confirming) {
+            (symbols::WAITS, theme.mind())
         } else if self.states.contains(&StepState::Ready) {
             (symbols::WAITS, theme.waiting())
         } else {
@@ -165,12 +173,19 @@ impl<'a> View<'a> {
         };
         let freshness = self.freshness(cluster);
         let age = cluster.age(self.state.now);
+        let theme = self.theme;
         let row = |member: &MemberView, more: usize| {
             let mut left = self.member(member, freshness, false);
+            // The status goes before the name and where the role moves.
+            let core = width(&self.member(member, freshness, true));
+            let odd = member.status != "available" && core + member.status.len() + 4 <= room;
             if more > 0 {
                 left.push(span(format!("  +{more} more"), self.theme.faint()));
             }
             let mut right = Spans::new();
+            if odd {
+                right.push(span(format!("{} ", member.status), theme.aged(theme.running(), freshness)));
+            }
             if freshness != Freshness::Live {
                 right.push(span(format!("{} ", format::age_in_seconds(age)), self.theme.age(freshness)));
             }
@@ -202,14 +217,14 @@ impl<'a> View<'a> {
         if let (Role::Writer, Some(to)) = (member.role, self.moving_to(member)) {
             spans.pop();
             spans.push(span(name.to_owned(), theme.aged(style, freshness)));
-            spans.push(span(format!(" → {to}"), theme.running()));
+            spans.push(span(format!(" → {to}"), theme.aged(theme.running(), freshness)));
+            if short {
+                return spans;
+            }
         }
         spans.push(span(format!("  {}", format::class(&member.class)), theme.aged(style, freshness)));
-        if let Some(pending) = &member.pending_class {
+        if let Some(pending) = member.pending_class.as_ref().filter(|_| !short) {
             spans.push(span(format!(" → {}", format::class(pending)), theme.aged(theme.mind(), freshness)));
-        }
-        if member.status != "available" && !short {
-            spans.push(span(format!("  {}", member.status), theme.aged(theme.running(), freshness)));
         }
         spans
     }
@@ -232,12 +247,12 @@ impl<'a> View<'a> {
         }
     }
 
-    fn word(&self, room: usize) -> Line<'static> {
-        Line::from(fit_spans(self.words(), room))
+    /// What matters of the partition besides its instances.
+    fn words(&self, room: usize) -> Spans {
+        fit_spans(self.all_words(room), room)
     }
 
-    /// What matters of the partition besides its instances.
-    fn words(&self) -> Spans {
+    fn all_words(&self, room: usize) -> Spans {
         let theme = self.theme;
         let plain = |text: String, style: Style| vec![span(text, style)];
         if let Some(word) = &self.run.rolled_back {
@@ -261,7 +276,10 @@ impl<'a> View<'a> {
             let at = format::minute(word.at, &self.state.zone);
             let mut spans = vec![span(symbols::OK, theme.ok()), span(format!(" go-ahead {at}"), theme.faint())];
             if let Some(disruption) = self.run.failovers.last().and_then(|failover| failover.disruption) {
-                spans.push(span(format!("  disruption {}", format::seconds(disruption.length)), theme.faint()));
+                let words = span(format!("  disruption {}", format::seconds(disruption.length)), theme.faint());
+                if width(&spans) + words.width() <= room {
+                    spans.push(words);
+                }
             }
             return spans;
         }
@@ -299,8 +317,7 @@ impl<'a> View<'a> {
         if let Some(after) = target.class_after.as_ref().filter(|after| target.class_before.as_ref() != Some(after)) {
             let swapped = members.iter().filter(|member| member.class == *after).count();
             let style = if swapped == members.len() { theme.ok() } else { theme.mind() };
-            spans.push(span("  class ", theme.faint()));
-            spans.push(span(format!("{swapped} of {} swapped", members.len()), theme.aged(style, freshness)));
+            spans.push(span(format!("  {swapped}/{} swapped", members.len()), theme.aged(style, freshness)));
         }
         spans
     }

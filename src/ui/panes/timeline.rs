@@ -25,7 +25,7 @@ const QUIET: SignedDuration = SignedDuration::from_mins(5);
 /// How long an unplanned failover is drawn on after it began.
 const UNPLANNED: SignedDuration = SignedDuration::from_mins(5);
 /// Spans that are drawn, in seconds: the drawing grows in steps, so that it does not creep.
-const SPANS: [i64; 12] = [35, 50, 75, 100, 150, 200, 300, 450, 600, 900, 1_800, 3_600];
+const SPANS: [i64; 15] = [30, 40, 50, 60, 75, 100, 120, 150, 200, 300, 450, 600, 900, 1_800, 3_600];
 
 /// Draws the timeline.
 pub fn draw(buffer: &mut Buffer, slot: &Slot<'_>) {
@@ -38,7 +38,7 @@ pub fn draw(buffer: &mut Buffer, slot: &Slot<'_>) {
         return;
     };
     let zero = live.timeline.zero.as_ref();
-    let title = if zero.is_some() { "failover timeline" } else { "witnesses · no failover yet" };
+    let title = if zero.is_some() { "failover timeline" } else { "witnesses" };
     let remark = zero.map_or_else(
         || slot.faint("last 5 min"),
         |zero| {
@@ -80,10 +80,11 @@ impl<'a> Drawing<'a> {
         // With little room the lanes that say most of the writer stay.
         let mut seen: Vec<&Witness> = lanes.keys().collect();
         seen.sort_by_key(|witness| rank(witness));
-        let has_bracket = self.zero().is_some();
-        let extra = height.saturating_sub(seen.len());
-        let (axis, bracket, earlier) = (extra >= 1, has_bracket && extra >= 2, extra >= 3);
-        seen.truncate(height.saturating_sub(usize::from(axis) + usize::from(bracket)));
+        // The measured disruption is worth more than the lanes that say least.
+        let bracket = self.zero().is_some() && height >= 5;
+        let extra = (height - usize::from(bracket)).saturating_sub(seen.len());
+        let (axis, earlier) = (extra >= 1, extra >= 2);
+        seen.truncate(height - usize::from(axis) - usize::from(bracket));
         seen.sort();
 
         let mut rows = self.inner.rows();
@@ -118,17 +119,29 @@ impl<'a> Drawing<'a> {
         let theme = self.slot.theme;
         let origin = self.zero().map_or(self.slot.state.now, |zero| zero.at);
         let mut free = 0;
-        for (cell, seconds) in self.scale.ticks(origin, 11) {
+        for (cell, seconds) in self.scale.ticks(origin, 9) {
             let words = match (self.zero(), seconds) {
                 (Some(_), 0) => "T=0".to_owned(),
                 (Some(_), seconds) => format!("T{seconds:+}"),
                 (None, seconds) => relative(seconds),
             };
-            if cell >= free && cell + words.len() <= self.scale.cells {
+            let crowded = self.zero().is_none() && cell + words.len() + 5 > self.scale.cells;
+            if cell >= free && cell + words.len() <= self.scale.cells && !crowded {
                 let style = if seconds == 0 && self.zero().is_some() { theme.strong() } else { theme.faint() };
                 buffer.set_string(bar.x + cell as u16, bar.y, &words, style);
                 free = cell + words.chars().count() + 2;
             }
+        }
+        if self.zero().is_none() {
+            buffer.set_string(bar.right().saturating_sub(3), bar.y, "now", theme.faint());
+        }
+    }
+
+    /// A thread through the bars at T=0, where no word stands.
+    fn zero_thread(&self, buffer: &mut Buffer, bar: Rect) {
+        let Some(cell) = self.zero().and_then(|zero| u16::try_from(self.scale.cell(zero.at)).ok()) else { return };
+        if let Some(cell) = buffer.cell_mut((bar.x + cell.min(bar.width), bar.y)).filter(|cell| cell.symbol() == " ") {
+            cell.set_symbol("┊").set_fg(self.slot.theme.palette.text.faint.0);
         }
     }
 
@@ -138,6 +151,7 @@ impl<'a> Drawing<'a> {
         buffer.set_string(row.x, row.y, name, theme.plain());
         let freshness = self.freshness(witness, lane);
         self.segments(buffer, self.bar(row), witness, lane, freshness);
+        self.zero_thread(buffer, self.bar(row));
         let right = self.right(row);
         buffer.set_line(right.x, right.y, &self.last_word(witness, lane, freshness), right.width);
     }
@@ -265,7 +279,7 @@ impl<'a> Drawing<'a> {
         }
         let right = self.right(row);
         let word = match recovered {
-            Some(at) => span(format!(" over since {}", format::second(at, &self.slot.state.zone)), theme.ok()),
+            Some(at) => span(format!(" back at {}", format::second(at, &self.slot.state.zone)), theme.plain()),
             None => span(" DOWN", theme.palette.state.danger.bold()),
         };
         buffer.set_line(right.x, right.y, &Line::from(fit_spans(vec![word], self.words)), right.width);
@@ -289,9 +303,13 @@ impl<'a> Drawing<'a> {
         if !figures.is_empty() {
             parts.push(format!("earlier: {}", figures.join(" · ")));
         }
-        parts.extend(step.and_then(|step| step.impact.clone()));
         if let Some(expected) = step.and_then(|step| step.expected) {
-            parts.push(format!("whole step ~{}", format::took(expected)));
+            parts.push(format!("a failover here usually takes {}", format::took(expected)));
+        }
+        parts.extend(step.and_then(|step| step.impact.clone()));
+        // A part that does not fit is left out whole.
+        while parts.len() > 1 && parts.join(" · ").chars().count() > usize::from(row.width) {
+            parts.pop();
         }
         let words = fit(&parts.join(" · "), usize::from(row.width));
         buffer.set_string(row.x, row.y, words, theme.faint());
@@ -319,10 +337,9 @@ impl<'a> Drawing<'a> {
 fn stretch(slot: &Slot<'_>, partition: &Partition, live: &Live) -> (Timestamp, Timestamp) {
     let now = slot.state.now;
     let Some(zero) = &live.timeline.zero else { return (now - QUIET, now) };
-    let expected = partition.steps.iter().find(|step| step.kind == StepKind::Failover).and_then(|step| step.expected);
     let end = end_of(slot, partition, zero).unwrap_or(zero.at + UNPLANNED).min(now);
     let elapsed = end.duration_since(zero.at).as_secs() * 23 / 20;
-    let least = elapsed.max(expected.map_or(35, |expected| expected.as_secs().min(60) as i64));
+    let least = elapsed.max(SPANS[0]);
     let span = SPANS.into_iter().find(|span| *span >= least).unwrap_or(least);
     // A little of what was before shows what changed.
     let lead = SignedDuration::from_millis(span * 1_000 / 16);

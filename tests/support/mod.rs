@@ -1,0 +1,4 @@
+//! What tests build on.
+
+pub mod night;
+pub mod site;
