@@ -34,7 +34,7 @@ pub fn tone(word: &Word, from: Option<&InstanceId>) -> Tone {
         Word::Reader => Tone::Neutral,
         Word::Status { healthy: true, .. } => Tone::Good,
         // A number is the application's, which is down when it is not well; a name is a state that passes.
-        Word::Status { text, .. } if text.starts_with(|first: char| first.is_ascii_digit()) => Tone::Down,
+        Word::Status { text, .. } if text.parse::<u16>().is_ok() => Tone::Down,
         Word::Status { .. } | Word::Happened { .. } => Tone::Moving,
     }
 }
@@ -147,4 +147,38 @@ fn silence(trouble: &Trouble) -> String {
         TroubleKind::Refused | TroubleKind::Malformed => "unclear answer",
     };
     words.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_has_the_colour_of_what_it_means_for_the_failover() {
+        let old = InstanceId::from("writer");
+        let writer = |name: &str, writes| Word::Writer { instance: name.into(), writes };
+        let status = |text: &str, healthy| Word::Status { text: text.to_owned(), healthy };
+        for (word, expected) in [
+            (writer("writer", None), Tone::Old),
+            (writer("reader1", Some(true)), Tone::New),
+            (writer("reader1", Some(false)), Tone::Down),
+            (Word::Reader, Tone::Neutral),
+            (status("200", true), Tone::Good),
+            (status("503", false), Tone::Down),
+            (status("1/2 ready", false), Tone::Moving),
+            (status("failing-over", false), Tone::Moving),
+            (Word::Silent { reason: "cut".to_owned() }, Tone::Down),
+        ] {
+            assert_eq!(tone(&word, Some(&old)), expected, "{word:?}");
+        }
+        assert_eq!(tone(&writer("writer", None), None), Tone::Good);
+    }
+
+    #[test]
+    fn a_silence_says_which_kind_it_is() {
+        let trouble = |kind, code: &str| Trouble::new("SQL", kind, "").with_code(code);
+        assert_eq!(silence(&trouble(TroubleKind::Unreachable, "57P03")), "restarting");
+        assert_eq!(silence(&trouble(TroubleKind::Unreachable, "08006")), "no connection");
+        assert_eq!(silence(&trouble(TroubleKind::NoAnswer, "")), "cut");
+    }
 }
