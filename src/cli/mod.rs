@@ -8,6 +8,7 @@ mod auto;
 mod check;
 mod exec;
 mod files;
+mod headless;
 mod inspect;
 mod monitor;
 mod place;
