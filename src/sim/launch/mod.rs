@@ -171,3 +171,6 @@ fn write_private(path: &Path, text: &str, program: bool) -> io::Result<()> {
     fs::write(path, text)?;
     fs::set_permissions(path, Permissions::from_mode(if program { 0o700 } else { 0o600 }))
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use axum::routing::post;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -82,6 +82,7 @@ fn main_router(site: &Arc<Site>, end: &Arc<Notify>) -> Router {
         Json(json!({ "ending": true }))
     };
     Router::new()
+        .route("/__sim/site", get(|| async { Json(json!({ "pid": std::process::id() })) }))
         .route("/__sim/end", post(ending))
         .merge(control::router(site.clone()))
         .merge(standin::router(site.clone()))

@@ -93,10 +93,12 @@ impl Started {
     pub async fn find(dir: &Path) -> Option<Self> {
         let Announcement { pid, address, env } = read(dir)?;
         let client = reqwest::Client::builder().timeout(Duration::from_secs(3)).build().ok()?;
-        // Another program may have got its port: only a site answers this.
-        let state: serde_json::Value =
-            client.get(format!("{address}/__sim/state")).send().await.ok()?.json().await.ok()?;
-        state.get("partitions")?;
+        // Another program, or another site, may have got its port since.
+        let site: serde_json::Value =
+            client.get(format!("{address}/__sim/site")).send().await.ok()?.json().await.ok()?;
+        if site["pid"] != pid {
+            return None;
+        }
         Some(Self { address, pid, env, child: None })
     }
 

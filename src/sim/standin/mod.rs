@@ -168,3 +168,6 @@ fn say_error(text: &str) {
         let _ = writeln!(std::io::stderr().lock(), "{text}");
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -188,3 +188,6 @@ fn to_sign_in(headers: &HeaderMap, next: &str) -> Response {
 fn unavailable(why: &str) -> Response {
     (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": "DOWN", "reason": why }))).into_response()
 }
+
+#[cfg(test)]
+mod tests;

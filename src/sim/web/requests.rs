@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn a_repeated_request_takes_its_own_time_each_time() {
         let profile = Profile::of("dev");
-        let mut next = || profile.next_duration("POST", "/api/auth/secret-hash").map(|taken| taken.as_millis());
+        let next = || profile.next_duration("POST", "/api/auth/secret-hash").map(|taken| taken.as_millis());
         assert_eq!([next(), next(), next()], [Some(3384), Some(3289), Some(3384)]);
         assert_eq!(profile.next_duration("GET", "/api/none"), None);
     }

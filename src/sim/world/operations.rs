@@ -387,3 +387,6 @@ fn deployment_of(partition: &Partition) -> String {
 fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)
 }
+
+#[cfg(test)]
+mod tests;
