@@ -20,7 +20,7 @@ pub fn run(site: &Arc<Site>, args: &[String]) -> Answer {
         return Answer::failed("docker: the simulated site knows `docker manifest inspect IMAGE`, nothing else\n");
     };
     site.ledger.count("docker", "manifest inspect", reference, false);
-    if !site.read(|world| images(world)).iter().any(|image| image == reference) {
+    if !site.read(images).iter().any(|image| image == reference) {
         return Answer::failed("manifest unknown\n");
     }
     let digest = |what: &str| {
