@@ -8,8 +8,8 @@ use tokio::sync::Mutex;
 
 use super::dns::Resolver;
 use super::postgres::{Connector, Session};
-use super::{Aws, Trouble, TroubleKind, onepassword};
-use crate::runbook::plan::{SecretSource, SqlTarget};
+use super::{Aws, Trouble, TroubleKind, password};
+use crate::runbook::plan::SqlTarget;
 
 /// How long a password that could not be read, or that was refused, is not asked for again: `op` may prompt a person each
 /// time, and a server may lock a role out.
@@ -86,7 +86,7 @@ impl Database {
             Password::Refused(at, trouble) if at.elapsed() < SULK => return Err(trouble.clone()),
             Password::Refused(..) | Password::Unread => {}
         }
-        match self.read().await {
+        match password::read(&self.target.password, &self.aws).await {
             Ok(secret) => {
                 *password = Password::Known(secret.clone());
                 Ok(secret)
@@ -95,18 +95,6 @@ impl Database {
                 *password = Password::Refused(Instant::now(), trouble.clone());
                 Err(trouble)
             }
-        }
-    }
-
-    async fn read(&self) -> Result<SecretString, Trouble> {
-        match &self.target.password {
-            SecretSource::Op(reference) => onepassword::read(reference).await,
-            SecretSource::SecretsManager { id, key: Some(key) } => self.aws.secrets.key(id, key).await,
-            SecretSource::SecretsManager { id, key: None } => self.aws.secrets.value(id).await,
-            SecretSource::Env(name) => std::env::var(name).map(SecretString::from).map_err(|_| {
-                let message = format!("the environment has no {name}; set it and start the cockpit again");
-                Trouble::new("SQL password", TroubleKind::NotFound, message)
-            }),
         }
     }
 }
