@@ -3,9 +3,12 @@
 
 mod support;
 
+use aurora_cockpit::app::dialog::{Button, Dialog};
 use aurora_cockpit::app::state::State;
 use aurora_cockpit::ui;
-use aurora_cockpit::ui::theme::Theme;
+use aurora_cockpit::ui::adapt::{Charset, Depth};
+use aurora_cockpit::ui::theme::{Theme, ThemeName};
+use aurora_cockpit::watch::Tone;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
@@ -18,6 +21,161 @@ fn drawn(state: &State, (width, height): (u16, u16), theme: &Theme) -> Buffer {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("a terminal in memory");
     terminal.draw(|frame| ui::draw(frame, state, theme)).expect("memory takes every drawing");
     terminal.backend().buffer().clone()
+}
+
+fn text(buffer: &Buffer) -> String {
+    let rows = (0..buffer.area.height).map(|y| {
+        let mut row = String::new();
+        let mut skip = 0;
+        for x in 0..buffer.area.width {
+            if skip == 0 {
+                let symbol = buffer[(x, y)].symbol();
+                skip = unicode_width::UnicodeWidthStr::width(symbol).max(1);
+                row.push_str(symbol);
+            }
+            skip -= 1;
+        }
+        row.trim_end().to_owned()
+    });
+    rows.collect::<Vec<_>>().join("\n")
+}
+
+/// Where some words begin on the screen.
+fn find(buffer: &Buffer, words: &str) -> (u16, u16) {
+    let at = text(buffer).lines().enumerate().find_map(|(y, row)| {
+        let before = row.find(words)?;
+        Some((row[..before].chars().count() as u16, y as u16))
+    });
+    at.unwrap_or_else(|| panic!("{words:?} is not on the screen:\n{}", text(buffer)))
+}
+
+#[test]
+fn the_screen_says_what_matters_at_every_size() {
+    let golden = [
+        "fresh-start",
+        "waiting-for-go-ahead",
+        "failover",
+        "network-lost",
+        "monitoring",
+        "amm-failed",
+        "confirming-in-production",
+    ];
+    for (name, state) in night::moments().into_iter().filter(|(name, _)| golden.contains(name)) {
+        for size in SIZES {
+            let buffer = drawn(&state, size, &Theme::default());
+            insta::assert_snapshot!(format!("{name}-{}x{}", size.0, size.1), text(&buffer));
+        }
+    }
+}
+
+#[test]
+fn no_size_is_too_odd_to_draw() {
+    let theme = Theme::default();
+    let moments = night::moments();
+    let widths = [1, 2, 20, 77, 78, 79, 80, 99, 100, 101, 119, 140, 159, 160, 161, 240];
+    let heights = [1, 2, 3, 21, 22, 23, 24, 31, 32, 37, 38, 50, 70];
+    for width in widths {
+        for height in heights {
+            for (_, state) in &moments {
+                drawn(state, (width, height), &theme);
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_runs_into_the_right_edge() {
+    for (name, state) in night::moments().into_iter().filter(|(_, state)| state.dialog.is_none()) {
+        for size in SIZES {
+            let buffer = drawn(&state, size, &Theme::default());
+            let edge = "│╮╯┃┓┛ ";
+            // Header, sentence and partitions' lines have no frame at their right.
+            let first = if size.1 == 24 { 7 } else { 3 };
+            for y in first..size.1 - 1 {
+                let symbol = buffer[(size.0 - 1, y)].symbol();
+                assert!(edge.contains(symbol), "{name} {size:?}, row {y}: {symbol:?}\n{}", text(&buffer));
+            }
+        }
+    }
+}
+
+#[test]
+fn production_has_its_own_colour_and_its_own_word() {
+    let theme = Theme::default();
+    let production = theme.palette.frame.production.0;
+    for size in SIZES {
+        let buffer = drawn(&night::confirming_in_production(), size, &theme);
+        let (x, y) = find(&buffer, " PROD ");
+        assert_eq!(buffer[(x + 1, y)].bg, production, "the badge at {size:?}");
+        assert_eq!(buffer[(x.saturating_sub(2), y)].fg, production, "the frame at {size:?}");
+    }
+    let buffer = drawn(&night::fresh_start(), (120, 40), &theme);
+    let (x, y) = find(&buffer, "prod Alpha001");
+    assert_eq!(buffer[(x, y)].fg, production);
+    assert_eq!(buffer[(x - 3, y)].fg, production);
+}
+
+#[test]
+fn cancel_is_focused_and_fire_is_shut_until_the_name_is_typed() {
+    let theme = Theme::default();
+    let selected = theme.palette.ground.selected.0;
+    let mut state = night::confirming_in_production();
+    for size in SIZES {
+        let buffer = drawn(&state, size, &theme);
+        let (x, y) = find(&buffer, " Cancel ");
+        assert_eq!(buffer[(x + 1, y)].bg, selected, "{size:?}");
+        let (x, y) = find(&buffer, " Fire ");
+        assert_ne!(buffer[(x + 1, y)].bg, selected);
+        assert_eq!(buffer[(x + 1, y)].fg, theme.palette.text.ghost.0);
+    }
+    let Some(Dialog::Confirm(confirm)) = &mut state.dialog else { panic!("a confirmation") };
+    confirm.typed = "Alpha001-prod-AuroraCluster".to_owned();
+    confirm.focus = Button::Fire;
+    let buffer = drawn(&state, (120, 40), &theme);
+    let (x, y) = find(&buffer, " Fire ");
+    assert_eq!(buffer[(x + 1, y)].bg, theme.palette.frame.production.0);
+}
+
+#[test]
+fn nothing_old_is_green() {
+    let theme = Theme::default();
+    let buffer = drawn(&night::network_lost(), (200, 50), &theme);
+    let green = [theme.palette.state.ok.0, theme.lane(Tone::New).ink.0];
+    // Members of every partition, and the witnesses' last words at the right edge of the timeline.
+    let members = (5..7).flat_map(|y| (0..200).map(move |x| (x, y)));
+    let witnesses = (11..20).flat_map(|y| (176..200).map(move |x| (x, y)));
+    for at in members.chain(witnesses) {
+        let cell = &buffer[at];
+        assert!(cell.symbol() == " " || !green.contains(&cell.fg), "{at:?} {:?}\n{}", cell.symbol(), text(&buffer));
+    }
+}
+
+#[test]
+fn a_screen_that_is_too_small_says_what_it_needs() {
+    let buffer = drawn(&night::failover(), (40, 10), &Theme::default());
+    assert!(text(&buffer).contains("needs 78x22"), "{}", text(&buffer));
+}
+
+#[test]
+fn poor_terminals_get_the_same_words() {
+    let ascii = Theme::new(ThemeName::Dark, Depth::Ansi, Charset::Ascii);
+    let plain = Theme::new(ThemeName::Monochrome, Depth::True, Charset::Unicode);
+    for (name, state) in night::moments() {
+        let buffer = drawn(&state, (120, 40), &ascii);
+        assert!(text(&buffer).is_ascii(), "{name}\n{}", text(&buffer));
+        let buffer = drawn(&state, (120, 40), &plain);
+        assert!(buffer.content.iter().all(|cell| cell.fg == Color::Reset && cell.bg == Color::Reset), "{name}");
+    }
+    let buffer = drawn(&night::failover(), (120, 40), &ascii);
+    insta::assert_snapshot!("failover-120x40-ascii", text(&buffer));
+}
+
+#[test]
+fn text_from_outside_cannot_move_the_cursor() {
+    let mut state = night::fresh_start();
+    state.notice = Some((state.now, "harmless\x1b[2J\x07\u{202e}".to_owned()));
+    let buffer = drawn(&state, (80, 24), &Theme::default());
+    assert!(buffer.content.iter().all(|cell| !cell.symbol().contains(char::is_control)));
 }
 
 /// Prints a moment with its colours, for looking at it: `LOOK=failover SIZE=200x50 cargo test --test screen look --
@@ -35,7 +193,14 @@ fn look() {
             if std::env::var("PLAIN").is_ok() {
                 state.dialog = None;
             }
-            let buffer = drawn(&state, size, &Theme::default());
+            let theme = match std::env::var("THEME").as_deref() {
+                Ok("ascii") => Theme::new(ThemeName::Dark, Depth::Ansi, Charset::Ascii),
+                Ok("256") => Theme::new(ThemeName::Dark, Depth::Indexed, Charset::Unicode),
+                Ok("mono") => Theme::new(ThemeName::Monochrome, Depth::None, Charset::Unicode),
+                Ok("contrast") => Theme::new(ThemeName::HighContrast, Depth::True, Charset::Unicode),
+                _ => Theme::default(),
+            };
+            let buffer = drawn(&state, size, &theme);
             std::fs::write(format!("{directory}/{name}-{}x{}.ansi", size.0, size.1), ansi(&buffer)).expect("a file");
         }
     }
@@ -45,7 +210,29 @@ fn ansi(buffer: &Buffer) -> String {
     let colour = |colour: Color, base: u8| match colour {
         Color::Rgb(r, g, b) => format!(";{base};2;{r};{g};{b}"),
         Color::Indexed(index) => format!(";{base};5;{index}"),
-        _ => String::new(),
+        Color::Reset => String::new(),
+        named => {
+            let names = [
+                Color::Black,
+                Color::Red,
+                Color::Green,
+                Color::Yellow,
+                Color::Blue,
+                Color::Magenta,
+                Color::Cyan,
+                Color::Gray,
+                Color::DarkGray,
+                Color::LightRed,
+                Color::LightGreen,
+                Color::LightYellow,
+                Color::LightBlue,
+                Color::LightMagenta,
+                Color::LightCyan,
+                Color::White,
+            ];
+            let index = names.iter().position(|known| *known == named).unwrap_or(7);
+            format!(";{base};5;{index}")
+        }
     };
     let mut text = String::new();
     for y in 0..buffer.area.height {
@@ -56,7 +243,9 @@ fn ansi(buffer: &Buffer) -> String {
                 continue;
             }
             let cell = &buffer[(x, y)];
-            let bold = if cell.modifier.contains(Modifier::BOLD) { ";1" } else { "" };
+            let modifiers = [(Modifier::BOLD, ";1"), (Modifier::DIM, ";2"), (Modifier::REVERSED, ";7")];
+            let bold: String =
+                modifiers.iter().filter(|(each, _)| cell.modifier.contains(*each)).map(|(_, code)| *code).collect();
             text.push_str(&format!("\x1b[0{bold}{}{}m{}", colour(cell.fg, 38), colour(cell.bg, 48), cell.symbol()));
             skip = unicode_width::UnicodeWidthStr::width(cell.symbol()).saturating_sub(1);
         }

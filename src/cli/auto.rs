@@ -11,7 +11,9 @@ use crate::runbook::state::StepState;
 
 pub(super) async fn auto(place: &Place, args: &AutoArgs) -> Result<u8, Failure> {
     if !place::is_simulated() {
-        return Err(Failure::refused("--auto takes the operator's place on a simulated site only; use `rehearse --auto`"));
+        return Err(Failure::refused(
+            "--auto takes the operator's place on a simulated site only; use `rehearse --auto`",
+        ));
     }
     let plan = place.plan(args.rollout.as_deref())?;
     let mut headless = Headless::open(place, plan, true, true).await?;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use aurora_cockpit::app::dialog::{Confirm, Dialog};
+use aurora_cockpit::app::dialog::{Ask, Confirm, Dialog, Purpose};
 use aurora_cockpit::app::log::{Level, LogLine, LogSource};
 use aurora_cockpit::app::state::{Mode, Pane, State};
 use aurora_cockpit::config;
@@ -11,10 +11,10 @@ use aurora_cockpit::runbook::check::{Check, Evidence, Holds, Precondition, Verdi
 use aurora_cockpit::runbook::event::{
     Action, ActionOutcome, Brief, Call, Disruption, Event, FailoverMeasure, Finding, Outcome, Record, Session,
 };
-use aurora_cockpit::runbook::names::{InstanceId, RunId, StepRef};
+use aurora_cockpit::runbook::names::{RunId, StepRef};
 use aurora_cockpit::runbook::state::Run;
 use aurora_cockpit::runbook::timeline::Zero;
-use aurora_cockpit::watch::Pace;
+use aurora_cockpit::watch::{Pace, Source};
 use jiff::{SignedDuration, Timestamp};
 
 use super::site::{self, Cluster};
@@ -487,26 +487,62 @@ pub fn confirming_in_production() -> State {
     state
 }
 
+/// A session without the controls looks at another partition than the one in hand, where sources are in trouble.
+pub fn monitoring() -> State {
+    let mut state = failover();
+    let holder = state.run.session.clone();
+    state.mode = Mode::Monitor(holder);
+    state.follows = false;
+    state.partition = 1;
+    state.step = 6;
+    state.focus = Pane::Steps;
+    let cluster = Cluster::of(&state.run.plan, "stage");
+    let now = state.now;
+    let live = state.live.get_mut("stage").expect("stage");
+    *live = Default::default();
+    for sample in site::quiet(&cluster, now, true) {
+        if !matches!(sample.source, Source::Load | Source::Statements) {
+            live.take(sample);
+        }
+    }
+    for sample in site::in_trouble(&cluster, now - SignedDuration::from_secs(40)) {
+        live.take(sample);
+    }
+    state
+}
+
+fn with_dialog(mut state: State, dialog: Dialog) -> State {
+    state.dialog = Some(dialog);
+    state
+}
+
 /// The moments by their names.
 pub fn moments() -> Vec<(&'static str, State)> {
-    let mut help = fresh_start();
-    help.dialog = Some(Dialog::Help { scroll: 0 });
-    let mut concerns = network_lost();
-    concerns.dialog = Some(Dialog::Concerns);
+    let snapshot = StepRef::new("dev", "prerequisites");
+    let skip = Dialog::Ask(Ask {
+        purpose: Purpose::Skip(StepRef::new("prod", "failover")),
+        text: "the maintenance window closes before it could end".to_owned(),
+        refused: None,
+    });
+    let mut zoomed = failover();
+    zoomed.zoomed = true;
+    let mut queries = failover();
+    queries.focus = Pane::Queries;
     vec![
         ("first-second", first_second()),
         ("fresh-start", fresh_start()),
         ("waiting-for-go-ahead", waiting_for_go_ahead()),
         ("failover", failover()),
+        ("failover-zoomed", zoomed),
+        ("failover-queries", queries),
         ("network-lost", network_lost()),
+        ("monitoring", monitoring()),
         ("amm-failed", amm_failed()),
         ("confirming-in-production", confirming_in_production()),
-        ("help", help),
-        ("concerns", concerns),
+        ("preparing", with_dialog(fresh_start(), Dialog::Preparing { step: snapshot, request: 1 })),
+        ("skipping", with_dialog(failover(), skip)),
+        ("help", with_dialog(fresh_start(), Dialog::Help { scroll: 0 })),
+        ("concerns", with_dialog(network_lost(), Dialog::Concerns)),
+        ("leaving", with_dialog(failover(), Dialog::Quit { leave: false })),
     ]
-}
-
-/// The identifier of an instance.
-pub fn instance(id: &str) -> InstanceId {
-    InstanceId::new(id)
 }

@@ -230,6 +230,15 @@ pub fn failover(cluster: &Cluster, zero: Timestamp, now: Timestamp) -> Vec<Sampl
     samples
 }
 
+/// Performance Insights and pg_stat_statements do not answer as they should.
+pub fn in_trouble(cluster: &Cluster, at: Timestamp) -> Vec<Sample> {
+    let denied = Trouble::new("pi:GetResourceMetrics", TroubleKind::Denied, "no identity-based policy allows it")
+        .with_code("NotAuthorizedException");
+    let missing = Trouble::new("SELECT … FROM pg_stat_statements", TroubleKind::Refused, "relation does not exist")
+        .with_code("42P01");
+    vec![cluster.sample(Source::Load, at, Err(denied)), cluster.sample(Source::Statements, at, Err(missing))]
+}
+
 /// Load in seconds, of an amount that changes over time, shared among wait events as a busy writer does.
 fn load_points(from: Timestamp, to: Timestamp, amount: impl Fn(f64) -> f64) -> Vec<LoadPoint> {
     let first = from.as_second();

@@ -149,7 +149,7 @@ fn buttons(scene: &Scene<'_>, confirm: &Confirm, production: bool) -> Line<'stat
     let can_fire = confirm.can_fire();
     let hint = match (&confirm.brief.type_name, can_fire) {
         (_, true) => "  ⇥ moves · Enter chooses · Esc cancels",
-        (Some(_), false) => "  Nothing can be sent before the name is complete and everything holds. Esc cancels",
+        (Some(_), false) => "  Fire needs the whole name, and all of it to hold. Esc cancels",
         (None, false) => "  Something above does not hold. Esc cancels",
     };
     let room = room(scene);

@@ -7,7 +7,10 @@ use super::Scene;
 use super::doc::Doc;
 use super::sheet::{Sheet, room};
 use crate::app::commands::{COMMANDS, Command, CommandId};
-use crate::ui::text::{column, span};
+use crate::ui::text::{column, span, wrap};
+
+/// Columns of a command's name.
+const NAME: usize = 18;
 
 /// Draws the keys.
 pub fn draw(buffer: &mut Buffer, scene: &Scene<'_>, scroll: u16) {
@@ -20,13 +23,8 @@ pub fn draw(buffer: &mut Buffer, scene: &Scene<'_>, scroll: u16) {
             describe(&mut doc, scene, command);
         }
         if *group == GROUPS[0].0 {
-            doc.labelled(
-                "0–9 p m",
-                vec![vec![
-                    span(column("step", 18), theme.bright()),
-                    span("Mark the step of that label; its key again opens its confirmation.", theme.faint()),
-                ]],
-            );
+            let help = "Mark the step of that label; Enter then opens its confirmation.";
+            row(&mut doc, scene, "0–9 p m", "step", help, None);
         }
     }
     let mut sheet = Sheet::new(scene, "keys");
@@ -70,21 +68,25 @@ static GROUPS: &[Group] = &[
 ];
 
 fn describe(doc: &mut Doc<'_>, scene: &Scene<'_>, command: &Command) {
-    let theme = scene.theme;
     let keys: Vec<String> = command.keys.iter().map(|key| key.name()).collect();
-    let reason = (command.disabled_reason)(scene.state);
+    row(doc, scene, &keys.join(" "), command.label, command.help, (command.disabled_reason)(scene.state));
+}
+
+/// Keys, name and help of a command, and why it does nothing now.
+fn row(doc: &mut Doc<'_>, scene: &Scene<'_>, keys: &str, label: &str, help: &str, reason: Option<String>) {
+    let theme = scene.theme;
     let style = if reason.is_none() { theme.bright() } else { theme.ghost() };
-    let beside = doc.beside().saturating_sub(18);
-    let mut lines = crate::ui::text::wrap(&[span(command.help, theme.faint())], beside);
+    let beside = doc.beside().saturating_sub(NAME);
+    let mut lines = wrap(&[span(help.to_owned(), theme.faint())], beside);
     if let Some(reason) = reason {
-        lines.extend(crate::ui::text::wrap(&[span(format!("now: {reason}"), theme.mind())], beside));
+        lines.extend(wrap(&[span(format!("now: {reason}"), theme.mind())], beside));
     }
     let lines = lines.into_iter().enumerate().map(|(index, line)| {
-        let label = if index == 0 { command.label } else { "" };
-        [vec![span(column(label, 18), style)], line].concat()
+        let label = if index == 0 { label } else { "" };
+        [vec![span(column(label, NAME), style)], line].concat()
     });
     let lines = lines.collect();
-    doc.labelled(&keys.join(" "), lines);
+    doc.labelled(keys, lines);
 }
 
 #[cfg(test)]

@@ -110,7 +110,11 @@ impl<'a> View<'a> {
         left.push(span(" ".repeat(steps.saturating_sub(self.states.len()) + 2), theme.plain()));
         let writer = self.live.and_then(|live| live.cluster.as_ref()).and_then(|cluster| {
             let (member, freshness) = (cluster.value.members.first()?, self.freshness(cluster));
-            Some(self.member(member, freshness, true))
+            let mut words = self.member(member, freshness);
+            if self.moving_to(member).is_none() {
+                words.extend(self.class(member, freshness));
+            }
+            Some(words)
         });
         let before = width(&left);
         left.extend(writer.unwrap_or_else(|| vec![span("no answer yet", theme.faint())]));
@@ -175,21 +179,28 @@ impl<'a> View<'a> {
         let age = cluster.age(self.state.now);
         let theme = self.theme;
         let row = |member: &MemberView, more: usize| {
-            let mut left = self.member(member, freshness, false);
-            // The status goes before the name and where the role moves.
-            let core = width(&self.member(member, freshness, true));
-            let odd = member.status != "available" && core + member.status.len() + 4 <= room;
-            if more > 0 {
-                left.push(span(format!("  +{more} more"), self.theme.faint()));
-            }
+            let core = self.member(member, freshness);
             let mut right = Spans::new();
-            if odd {
+            // The status goes before the name and where the role moves.
+            if member.status != "available" && width(&core) + member.status.len() + 4 <= room {
                 right.push(span(format!("{} ", member.status), theme.aged(theme.running(), freshness)));
             }
             if freshness != Freshness::Live {
-                right.push(span(format!("{} ", format::age_in_seconds(age)), self.theme.age(freshness)));
+                right.push(span(format!("{} ", format::age_in_seconds(age)), theme.age(freshness)));
             }
             right.push(self.health(member, freshness));
+            let mut rest = self.class(member, freshness);
+            if more > 0 {
+                rest.push(span(format!("  +{more} more"), theme.faint()));
+            }
+            // What does not fit whole is left out.
+            let mut left = core;
+            for piece in rest {
+                if width(&left) + piece.width() + 1 + width(&right) > room {
+                    break;
+                }
+                left.push(piece);
+            }
             spread(left, right, room)
         };
         let members = &cluster.value.members;
@@ -202,28 +213,26 @@ impl<'a> View<'a> {
         rows
     }
 
-    /// `W reader1  t3.medium → r7g.large  rebooting`
-    fn member(&self, member: &MemberView, freshness: Freshness, short: bool) -> Spans {
+    /// `W reader1`, or `W writer → reader1` while the role moves.
+    fn member(&self, member: &MemberView, freshness: Freshness) -> Spans {
         let theme = self.theme;
-        let (letter, style) = match member.role {
-            Role::Writer => ("W", theme.bright()),
-            Role::Reader => ("R", theme.faint()),
-        };
+        let (letter, style) = role(member, theme);
         let name = self.planned.cluster.short_name(&member.id);
-        let mut spans = vec![
-            span(format!("{letter} "), theme.aged(style, freshness)),
-            span(format!("{name:<7}"), theme.aged(style, freshness)),
-        ];
-        if let (Role::Writer, Some(to)) = (member.role, self.moving_to(member)) {
-            spans.pop();
-            spans.push(span(name.to_owned(), theme.aged(style, freshness)));
-            spans.push(span(format!(" → {to}"), theme.aged(theme.running(), freshness)));
-            if short {
-                return spans;
-            }
+        match self.moving_to(member).filter(|_| member.role == Role::Writer) {
+            Some(to) => vec![
+                span(format!("{letter} {name}"), theme.aged(style, freshness)),
+                span(format!(" → {to}"), theme.aged(theme.running(), freshness)),
+            ],
+            None => vec![span(format!("{letter} {name:<7}"), theme.aged(style, freshness))],
         }
-        spans.push(span(format!("  {}", format::class(&member.class)), theme.aged(style, freshness)));
-        if let Some(pending) = member.pending_class.as_ref().filter(|_| !short) {
+    }
+
+    /// `t3.medium`, and the class that is queued.
+    fn class(&self, member: &MemberView, freshness: Freshness) -> Spans {
+        let theme = self.theme;
+        let (_, style) = role(member, theme);
+        let mut spans = vec![span(format!("  {}", format::class(&member.class)), theme.aged(style, freshness))];
+        if let Some(pending) = &member.pending_class {
             spans.push(span(format!(" → {}", format::class(pending)), theme.aged(theme.mind(), freshness)));
         }
         spans
@@ -320,6 +329,13 @@ impl<'a> View<'a> {
             spans.push(span(format!("  {swapped}/{} swapped", members.len()), theme.aged(style, freshness)));
         }
         spans
+    }
+}
+
+fn role(member: &MemberView, theme: &Theme) -> (&'static str, Style) {
+    match member.role {
+        Role::Writer => ("W", theme.bright()),
+        Role::Reader => ("R", theme.faint()),
     }
 }
 

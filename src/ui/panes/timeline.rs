@@ -137,21 +137,12 @@ impl<'a> Drawing<'a> {
         }
     }
 
-    /// A thread through the bars at T=0, where no word stands.
-    fn zero_thread(&self, buffer: &mut Buffer, bar: Rect) {
-        let Some(cell) = self.zero().and_then(|zero| u16::try_from(self.scale.cell(zero.at)).ok()) else { return };
-        if let Some(cell) = buffer.cell_mut((bar.x + cell.min(bar.width), bar.y)).filter(|cell| cell.symbol() == " ") {
-            cell.set_symbol("┊").set_fg(self.slot.theme.palette.text.faint.0);
-        }
-    }
-
     fn lane(&self, buffer: &mut Buffer, row: Rect, witness: &Witness, lane: &Lane) {
         let theme = self.slot.theme;
         let name = column(&label(witness, self.partition), self.labels);
         buffer.set_string(row.x, row.y, name, theme.plain());
         let freshness = self.freshness(witness, lane);
         self.segments(buffer, self.bar(row), witness, lane, freshness);
-        self.zero_thread(buffer, self.bar(row));
         let right = self.right(row);
         buffer.set_line(right.x, right.y, &self.last_word(witness, lane, freshness), right.width);
     }
