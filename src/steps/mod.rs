@@ -4,6 +4,7 @@
 //! acts, and every changing call goes through [`context::Act::act`]: intent on disk, call, outcome on disk. A run is written
 //! so that it can be entered again: what its attempt has done already is looked up, not repeated.
 
+mod app_health;
 mod close;
 mod cluster;
 mod command;
@@ -79,7 +80,8 @@ pub async fn brief(look: &Look) -> Result<Brief, Trouble> {
         StepKind::VerifySql(spec) => Ok(verify_sql::brief(look, spec)),
         StepKind::Deploy(spec) => deploy::brief(look, spec).await,
         StepKind::Close(spec) => close::brief(look, spec).await,
-        _ => Ok(look.brief("later")),
+        StepKind::AppHealth(_) => app_health::brief(look).await,
+        StepKind::GoAhead => Ok(look.brief(format!("Say that {} is done", look.partition.name))),
     }
 }
 
@@ -94,7 +96,11 @@ pub async fn run(act: Act) -> Result<Outcome, Stop> {
 /// Boxed, because the compiler does not see through all arms at once that the future can be sent between threads.
 fn run_boxed(mut act: Act) -> BoxFuture<'static, Result<Outcome, Stop>> {
     match act.step.kind.clone() {
-        StepKind::Preflight(_) | StepKind::Drift | StepKind::VerifySql(_) => Box::pin(look_only(act.noting)),
+        StepKind::Preflight(_)
+        | StepKind::Drift
+        | StepKind::VerifySql(_)
+        | StepKind::AppHealth(_)
+        | StepKind::GoAhead => Box::pin(look_only(act.noting)),
         StepKind::Snapshot(spec) => Box::pin(async move { snapshot::run(&mut act, &spec).await }),
         StepKind::Command(spec) => Box::pin(async move { command::run(&mut act, &spec).await }),
         StepKind::RestartReader | StepKind::FlushDemoted => {
@@ -104,7 +110,6 @@ fn run_boxed(mut act: Act) -> BoxFuture<'static, Result<Outcome, Stop>> {
         StepKind::DeleteSnapshot(spec) => Box::pin(async move { snapshot::run_deletion(&mut act, &spec).await }),
         StepKind::Deploy(spec) => Box::pin(async move { deploy::run(&mut act, &spec).await }),
         StepKind::Close(spec) => Box::pin(async move { close::run(&mut act, &spec).await }),
-        _ => Box::pin(async move { Ok(Outcome::Passed) }),
     }
 }
 
@@ -117,9 +122,8 @@ pub async fn look_only(mut noting: Noting) -> Result<Outcome, Stop> {
         StepKind::Preflight(spec) => preflight::run(&mut noting, &spec).await,
         StepKind::Drift => drift::run(&mut noting).await,
         StepKind::VerifySql(spec) => verify_sql::run(&mut noting, &spec).await,
-        kind => {
-            let finding = Finding::unknown(format!("a {} step needs the controls", kind.name()));
-            Err(finding.into())
-        }
+        StepKind::AppHealth(spec) => app_health::run(&mut noting, &spec).await,
+        // A go-ahead is an event of the operator's, not an attempt; everything else changes something.
+        kind => Err(Finding::unknown(format!("a {} step is not a look", kind.name())).into()),
     }
 }
