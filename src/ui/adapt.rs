@@ -74,6 +74,10 @@ pub fn adapt(buffer: &mut Buffer, depth: Depth, charset: Charset) {
         return;
     }
     for cell in &mut buffer.content {
+        if depth == Depth::Ansi && !is_block(cell) && luminance(cell.fg) > luminance(cell.bg) {
+            // Sixteen colours hold no dark tints, and light text on the nearest that they have cannot be read.
+            cell.bg = Color::Black;
+        }
         cell.fg = depth.fit(cell.fg);
         cell.bg = depth.fit(cell.bg);
         if charset == Charset::Ascii {
@@ -94,6 +98,16 @@ pub fn recede(buffer: &mut Buffer, area: Rect, ground: Color) {
     }
 }
 
+/// Whether a cell is a piece of a chart, in which both colours say something.
+fn is_block(cell: &Cell) -> bool {
+    cell.symbol().starts_with(|c| ('▁'..='█').contains(&c))
+}
+
+fn luminance(colour: Color) -> u32 {
+    let Color::Rgb(r, g, b) = colour else { return 0 };
+    u32::from(r) * 2 + u32::from(g) * 3 + u32::from(b)
+}
+
 /// `share` of the first colour, the rest of the second.
 fn blend(colour: Color, ground: Color, share: f32) -> Color {
     let (Color::Rgb(r, g, b), Color::Rgb(gr, gg, gb)) = (colour, ground) else { return colour };
@@ -110,7 +124,10 @@ fn nearest_of_256(rgb: [u8; 3]) -> u8 {
     let mean = rgb.iter().map(|value| u16::from(*value)).sum::<u16>() / 3;
     let grey_index = (mean.saturating_sub(3) / 10).min(23) as u8;
     let grey = [8 + grey_index * 10; 3];
-    if distance(rgb, grey) < distance(rgb, cube) { 232 + grey_index } else { 16 + 36 * r + 6 * g + b }
+    let [least, most] = [rgb.iter().min(), rgb.iter().max()].map(|value| value.copied().unwrap_or_default());
+    // A tint stays a tint where the cube has one that is dark enough: what it says is in its hue.
+    let tinted = most - least >= 30 && most >= 64;
+    if !tinted && distance(rgb, grey) < distance(rgb, cube) { 232 + grey_index } else { 16 + 36 * r + 6 * g + b }
 }
 
 fn nearest_of_16(rgb: [u8; 3]) -> Color {
@@ -141,11 +158,11 @@ fn distance(a: [u8; 3], b: [u8; 3]) -> u32 {
 
 /// Every character that the panes draw, and the one that stands for it where there is only ASCII.
 const ASCII: &[(&str, char)] = &[
-    ("─━┄╌⎯", '-'),
-    ("│┃┊▏▎▍▌┆╎", '|'),
-    ("╭╮╰╯┏┓┗┛├┤┬┴┼┣┫╔╗╚╝┌┐└┘", '+'),
-    ("═", '='),
-    ("║", '|'),
+    ("─╌", '-'),
+    ("│┊▏▌", '|'),
+    ("╭╮╰╯├┤", '+'),
+    ("━", '='),
+    ("┃┏┓┗┛", '#'),
     ("█▇▆▅■▓", '#'),
     ("▒", '%'),
     ("░", ':'),
@@ -215,5 +232,9 @@ mod tests {
     fn a_colour_of_the_palette_is_its_own_nearest() {
         assert_eq!(nearest_of_256([255, 0, 0]), 196);
         assert_eq!(nearest_of_256([128, 128, 128]), 244);
+        // The tint of a lane that is down: dark red, not grey.
+        assert_eq!(nearest_of_256([0x5b, 0x2c, 0x27]), 52);
+        // The ground of the screen: next to black.
+        assert_eq!(nearest_of_256([0x0e, 0x12, 0x18]), 233);
     }
 }

@@ -130,6 +130,12 @@ fn about(
         },
         _ => {}
     }
+    if let Some((attempt, end)) = attempt.and_then(|attempt| Some((attempt, attempt.ended_at?))) {
+        let took = std::time::Duration::try_from(end.duration_since(attempt.started_at)).unwrap_or_default();
+        let line =
+            format!("ended {} after {}, by {}", format::second(end, &state.zone), format::took(took), attempt.by);
+        words.push((line, theme.plain()));
+    }
     if let Some(Some(outcome)) = attempt.map(|attempt| &attempt.outcome) {
         use crate::runbook::event::Outcome;
         match outcome {

@@ -204,9 +204,13 @@ impl<'a> Drawing<'a> {
         let inside = if inside == words || inside.chars().count() > 3 { inside } else { String::new() };
         let text = column(&format!("▏{inside}"), wide);
         buffer.set_string(bar.x + cells.start as u16, bar.y, text, style);
-        if theme.depth == Depth::None && matches!(mood, Tone::Down | Tone::Moving) {
-            // Without colours the ground itself has to show.
-            let fill = if mood == Tone::Down { "▒" } else { "░" };
+        if matches!(theme.depth, Depth::None | Depth::Ansi) {
+            // Without tints the ground itself has to show.
+            let fill = match mood {
+                Tone::Down => "▒",
+                Tone::Moving => "░",
+                Tone::Old | Tone::New | Tone::Good | Tone::Neutral => "─",
+            };
             let from = cells.start + 1 + inside.chars().count();
             for cell in from..cells.end {
                 buffer.set_string(bar.x + cell as u16, bar.y, fill, style);
@@ -306,6 +310,14 @@ impl<'a> Drawing<'a> {
         buffer.set_string(row.x, row.y, words, theme.faint());
     }
 
+    /// The text with every instance by its short name.
+    fn shorten(&self, text: &str) -> String {
+        self.live.timeline.lanes.keys().fold(text.to_owned(), |text, witness| match witness {
+            Witness::SqlInstance(id) => text.replace(id.as_str(), self.partition.cluster.short_name(id)),
+            _ => text,
+        })
+    }
+
     /// With room to spare: what was seen, in its order.
     fn milestones(&self, buffer: &mut Buffer, rows: &[Rect]) {
         let theme = self.slot.theme;
@@ -314,8 +326,8 @@ impl<'a> Drawing<'a> {
             let line = Line::from(fit_spans(
                 vec![
                     span(column_right(&format!("T+{:.3}", milestone.after.as_secs_f64()), 9), theme.faint()),
-                    span(format!("  {} ", column(&milestone.witness, 14)), theme.plain()),
-                    span(milestone.what, theme.bright()),
+                    span(format!("  {} ", column(&self.shorten(&milestone.witness), 14)), theme.plain()),
+                    span(self.shorten(&milestone.what), theme.bright()),
                 ],
                 usize::from(row.width),
             ));
