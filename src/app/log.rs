@@ -54,6 +54,21 @@ pub enum Level {
     Error,
 }
 
+/// How much a program's line matters, by the words that loggers everywhere put on it.
+pub fn level_of(text: &str) -> Level {
+    let has = |words: &[&str]| {
+        let mut tokens = text.split(|character: char| !character.is_alphanumeric());
+        tokens.any(|token| words.contains(&token))
+    };
+    if has(&["ERROR", "FATAL", "PANIC", "CRITICAL"]) {
+        Level::Error
+    } else if has(&["WARN", "WARNING"]) {
+        Level::Warning
+    } else {
+        Level::Info
+    }
+}
+
 /// A line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogLine {

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::commands::{self, CommandId};
 use super::dialog::{Ask, Button, Confirm, Dialog, Purpose};
-use super::log::{Level, LogLine, LogSource};
+use super::log::{self, Level, LogLine, LogSource};
 use super::state::{Mode, Pane, State};
 use crate::runbook::event::{Brief, Event, Outcome, Record};
 use crate::runbook::names::StepRef;
@@ -82,7 +82,7 @@ pub fn update(state: &mut State, message: Message, operator: &str) -> Vec<Effect
         }
         Message::Said(said) => {
             let source = if said.source == "cockpit" { LogSource::Cockpit } else { LogSource::Program };
-            let level = if said.text.contains("ERROR") { Level::Error } else { Level::Info };
+            let level = log::level_of(&said.text);
             state.log.push(LogLine { at: said.at, source, partition: Some(said.partition), level, text: said.text });
             Vec::new()
         }
@@ -121,6 +121,10 @@ fn notice(state: &mut State, text: String) {
 fn on_record(state: &mut State, record: Record) -> Vec<Effect> {
     super::narrate::narrate(state, &record);
     close_answered(state, &record.event);
+    if matches!(record.event, Event::AttemptStarted { .. }) {
+        // Whoever fires wants to see it: the screen follows what runs again.
+        state.follows = true;
+    }
     super::narrate::timeline(state, &record);
     if let Err(error) = state.run.apply(record) {
         notice(state, format!("the screen lost the run's thread: {error}; restart the cockpit, nothing is lost"));
@@ -167,13 +171,15 @@ fn close_answered(state: &mut State, event: &Event) {
 fn on_sample(state: &mut State, sample: Sample) {
     if let Ok(Reading::Lines(lines)) = &sample.said {
         let source = if sample.source == Source::Events { LogSource::Rds } else { LogSource::Pods };
-        for line in lines {
+        // What the application logs all day would drown the night's own lines; during its deployment it is the story.
+        let quiet = source == LogSource::Pods && !is_deploying(state);
+        for line in lines.iter().filter(|line| !quiet || log::level_of(&line.text) > Level::Info) {
             let code = line.code.as_deref().map(|code| format!("{} ", code.trim_start_matches("RDS-EVENT-")));
             state.log.push(LogLine {
                 at: line.at,
                 source,
                 partition: Some(sample.partition.clone()),
-                level: Level::Info,
+                level: log::level_of(&line.text),
                 text: format!("{}{} {}", code.unwrap_or_default(), line.subject, line.text),
             });
         }
@@ -184,6 +190,11 @@ fn on_sample(state: &mut State, sample: Sample) {
         }
         live.take(sample);
     }
+}
+
+fn is_deploying(state: &State) -> bool {
+    let running = state.run.running().and_then(|(step, _)| state.run.step(&step).map(|(_, planned, _)| &planned.kind));
+    matches!(running, Some(StepKind::Deploy(_)))
 }
 
 fn on_brief(state: &mut State, request: u64, brief: Result<Box<Brief>, String>) -> Vec<Effect> {

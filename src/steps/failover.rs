@@ -94,9 +94,10 @@ pub(super) async fn run(act: &mut Act) -> Result<Outcome, Stop> {
 
 async fn move_writer(act: &mut Act, mut samples: broadcast::Receiver<Sample>) -> Result<Outcome, Stop> {
     let (from, to) = direction(act).await?;
-    for (id, label) in required(act, &to) {
+    for (id, label) in required(act) {
         act.check(Check::new(id, label, "witnesses", Verdict::Pending)).await?;
     }
+    act.witness(DESCRIBE, format!("the writer moves from {from} to {to}")).await?;
     let mut timeline = Timeline::default();
     warm_up(act, &mut samples, &mut timeline).await;
     send(act, &from, &to).await?;
@@ -123,8 +124,8 @@ async fn direction(act: &Act) -> Result<(InstanceId, InstanceId), Stop> {
 }
 
 /// What must hold, in the order in which it usually comes about.
-fn required(act: &Look, to: &InstanceId) -> Vec<(&'static str, String)> {
-    let mut required = vec![("moved", format!("writer moved to {to}"))];
+fn required(act: &Look) -> Vec<(&'static str, String)> {
+    let mut required = vec![("moved", "writer moved".to_owned())];
     if act.partition.sql.is_some() {
         required.push(("writes", "new writer accepts writes".to_owned()));
     }
@@ -237,7 +238,9 @@ impl Watch {
             self.moved = true;
             let seen = format!("{witness}, {}", self.after(lane.last.at));
             act.check(
-                Check::new("moved", format!("writer moved to {}", self.to), "witnesses", Verdict::Passed).seeing(seen),
+                Check::new("moved", "writer moved", "witnesses", Verdict::Passed)
+                    .expecting(self.to.as_str())
+                    .seeing(seen),
             )
             .await?;
         }
