@@ -4,9 +4,9 @@ use jiff::Timestamp;
 
 use super::context::{Act, Look, Looked, Stop};
 use super::diagnosis;
+use crate::clients::Trouble;
 use crate::clients::rds::{ClusterView, EventSource, MemberView};
-use crate::clients::{Trouble, TroubleKind};
-use crate::runbook::check::{Check, Holds, Precondition, Verdict};
+use crate::runbook::check::{Check, Precondition, Verdict};
 use crate::runbook::event::Finding;
 use crate::runbook::names::InstanceId;
 
@@ -104,10 +104,10 @@ pub async fn settle_member(act: &mut Act, id: &InstanceId, class: Option<&str>) 
             if let Some(finding) = terminal(act, &cluster) {
                 return Err(finding.into());
             }
-            if let Some(member) = cluster.member(id).cloned() {
-                if member_checks(act, &member, class).await? {
-                    return Ok(());
-                }
+            if let Some(member) = cluster.member(id).cloned()
+                && member_checks(act, &member, class).await?
+            {
+                return Ok(());
             }
         }
         if patience.is_over() {
@@ -133,7 +133,7 @@ async fn member_checks(act: &mut Act, member: &MemberView, class: Option<&str>) 
     if let Some(class) = class {
         let seen = member.class().unwrap_or("unknown");
         rows.insert(0, ("class", format!("class {class}"), seen == class, seen.to_owned()));
-        let queued = pending.map_or_else(|| "nothing".to_owned(), |pending| list(pending));
+        let queued = pending.map_or_else(|| "nothing".to_owned(), list);
         rows.push(("queue", "nothing queued".to_owned(), pending.is_none(), queued));
     }
     let mut all = true;
@@ -176,13 +176,4 @@ pub fn no_sign(seen: impl Into<String>) -> Result<Looked, Trouble> {
 /// The effect of a call.
 pub fn done(seen: impl Into<String>) -> Result<Looked, Trouble> {
     Ok(Looked::Done(seen.into()))
-}
-
-/// A precondition about something that could not be looked at: it blocks, saying why.
-pub fn unseen(what: &str, trouble: &Trouble) -> Precondition {
-    let words = match trouble.kind {
-        TroubleKind::SignedOut => "signed out".to_owned(),
-        _ => trouble.to_string(),
-    };
-    Precondition::now(format!("{what}: {words}"), Holds::No)
 }

@@ -217,7 +217,7 @@ impl Watch {
                 },
                 _ = rounds.tick() => {
                     if self.round(act, &mut patience).await? {
-                        return Ok(self.passed(act).await?);
+                        return self.passed(act).await;
                     }
                     if patience.is_over() {
                         return Err(self.not_settled(act).into());

@@ -273,10 +273,7 @@ impl View<'_> {
             let at = format::second(note.at, &self.scene.state.zone);
             self.doc.field(
                 label,
-                vec![
-                    span(note.text.clone(), Style::from(theme.bright())),
-                    span(format!("  {at} by {}", note.by), theme.faint()),
-                ],
+                vec![span(note.text.clone(), theme.bright()), span(format!("  {at} by {}", note.by), theme.faint())],
             );
         }
     }
