@@ -1,7 +1,6 @@
 //! Everything known of a step. Of one in trouble, first the diagnosis: cause, what was seen, what it means, the way out.
 
 use ratatui::buffer::Buffer;
-use ratatui::style::Style;
 use ratatui::text::Line;
 
 use super::Scene;
