@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::live::{Freshness, Live, freshness};
 use super::state::State;
+use crate::clients::TroubleKind;
 use crate::runbook::check::Verdict;
 use crate::runbook::names::StepRef;
 use crate::runbook::plan::Partition;
@@ -139,6 +140,10 @@ fn of_witnesses(state: &State, partition: &Partition, live: &Live, concerns: &mu
 fn of_sources(state: &State, partition: &Partition, live: &Live, concerns: &mut Vec<Concern>) {
     let place = partition.name.to_string();
     for (source, (since, trouble)) in &live.troubles {
+        // Before its extension is created, that is as it should be.
+        if *source == Source::Statements && trouble.kind == TroubleKind::NotFound {
+            continue;
+        }
         let text = format!("{}: {trouble}", source_name(source));
         concerns.push(Concern { weight: Weight::Blind, place: place.clone(), text, since: Some(*since) });
     }

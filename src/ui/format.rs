@@ -11,7 +11,8 @@ pub fn age(duration: Duration) -> String {
         0..=9 if duration.as_millis() < 9_950 => format!("{:.1} s", duration.as_secs_f64()),
         seconds @ 0..=99 => format!("{seconds} s"),
         seconds @ 100..=5_999 => format!("{} min", (seconds + 30) / 60),
-        seconds => format!("{} h", seconds / 3_600),
+        seconds @ 6_000..=172_799 => format!("{} h", seconds / 3_600),
+        seconds => format!("{} d", seconds / 86_400),
     }
 }
 
@@ -35,6 +36,7 @@ pub fn roughly(duration: Duration) -> String {
     match (duration.as_secs(), minutes) {
         (seconds @ 0..=90, _) => format!("{seconds} s"),
         (_, minutes @ 0..=119) => format!("{minutes} min"),
+        (_, minutes @ 2_880..) => format!("{} days", minutes / 1_440),
         (_, minutes) if minutes % 60 == 0 => format!("{} h", minutes / 60),
         (_, minutes) => format!("{} h {} min", minutes / 60, minutes % 60),
     }

@@ -9,6 +9,7 @@ use super::doc::Doc;
 use super::sheet::{Sheet, button, room};
 use crate::app::dialog::{Button, Confirm};
 use crate::runbook::check::{Holds, Precondition};
+use crate::runbook::event::Call;
 use crate::runbook::gate::FRESH;
 use crate::ui::text::{Spans, fit_spans, span, width};
 use crate::ui::{format, symbols};
@@ -25,17 +26,7 @@ pub fn draw(buffer: &mut Buffer, scene: &Scene<'_>, confirm: &Confirm) -> Option
         doc.text(format!("{} {already}", symbols::MIND), theme.mind());
     }
     doc.blank();
-    for (index, call) in brief.calls.iter().enumerate() {
-        let label = if index == 0 { "calls" } else { "" };
-        doc.field(
-            label,
-            vec![
-                span(call.operation.clone(), theme.palette.state.accent.bold()),
-                span(format!("  {}", call.target), theme.faint()),
-            ],
-        );
-        doc.command_line("", &call.command_line, theme.faint());
-    }
+    calls(&mut doc, scene, &brief.calls);
     if brief.calls.is_empty() {
         doc.words("calls", "nothing that changes anything", theme.plain());
     }
@@ -90,6 +81,31 @@ pub fn draw(buffer: &mut Buffer, scene: &Scene<'_>, confirm: &Confirm) -> Option
     typing.map(|column| Position { x: foot.x + column.min(room.saturating_sub(1)) as u16, y: foot.y })
 }
 
+/// The calls, each with the command line that would do the same. Where they go is said once for all that go there.
+fn calls(doc: &mut Doc<'_>, scene: &Scene<'_>, calls: &[Call]) {
+    let theme = scene.theme;
+    let key = theme.palette.state.accent.bold();
+    let mut target = "";
+    for (index, call) in calls.iter().enumerate() {
+        let label = if index == 0 { "calls" } else { "" };
+        let mut head = Spans::new();
+        // A program is its own name; an operation of a service stands above its command line.
+        let program = call.command_line.split(' ').next() == Some(call.operation.as_str());
+        if !program {
+            head.push(span(format!("{}  ", call.operation), key));
+        }
+        if call.target != target {
+            head.push(span(call.target.clone(), theme.faint()));
+            target = &call.target;
+        }
+        let headed = !head.is_empty();
+        if headed {
+            doc.field(label, head);
+        }
+        doc.command_line(if headed { "" } else { label }, &call.command_line, theme.faint());
+    }
+}
+
 /// What holds, each with its age; in two columns where all of them are short.
 fn preconditions(scene: &Scene<'_>, preconditions: &[Precondition], room: usize) -> Vec<Spans> {
     let theme = scene.theme;
@@ -120,7 +136,7 @@ fn preconditions(scene: &Scene<'_>, preconditions: &[Precondition], room: usize)
         })
         .collect();
     if cells.is_empty() {
-        return vec![vec![span("nothing is asked of the site", theme.faint())]];
+        return vec![vec![span("nothing needs to hold before it", theme.faint())]];
     }
     // Two beside each other where both are short.
     let half = room / 2;

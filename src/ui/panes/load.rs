@@ -20,9 +20,11 @@ use crate::watch::sample::{LoadPoint, Source};
 const COLUMNS: [i64; 9] = [1, 2, 5, 10, 15, 30, 60, 120, 300];
 /// Stretch of time that is drawn where there is room for it.
 const STRETCH: i64 = 240;
+/// Share of the vCPUs below which the load is next to nothing.
+const NEXT_TO_NOTHING: f64 = 0.15;
 /// Upper ends of the scale.
-const TOPS: [f64; 18] =
-    [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 16.0, 20.0, 24.0, 32.0, 48.0, 64.0, 96.0, 128.0, 256.0];
+const TOPS: [f64; 20] =
+    [0.2, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 16.0, 20.0, 24.0, 32.0, 48.0, 64.0, 96.0, 128.0, 256.0];
 /// A cell filled from below, by eighths.
 const EIGHTHS: [&str; 9] = [" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
 /// Fillings that tell layers apart where there are no colours.
@@ -105,7 +107,9 @@ impl<'a> Chart<'a> {
         let columns = columns(load, &scale);
         let layers = layers(&columns);
         let peak = columns.iter().flatten().map(|column| column.values().sum::<f64>()).fold(0.0, f64::max);
-        let ceiling = peak.max(load.vcpus.map_or(0.0, f64::from) * 1.15);
+        // Where next to nothing runs, the drawing goes close; the vCPUs are then above it.
+        let vcpus = load.vcpus.map_or(0.0, f64::from) * 1.15;
+        let ceiling = if peak < vcpus * NEXT_TO_NOTHING { peak * 1.5 } else { peak.max(vcpus) };
         let top = TOPS.into_iter().find(|top| *top >= ceiling).unwrap_or(ceiling);
         Self { slot, load, plot, axis, legend, scale, columns, layers, top }
     }
@@ -157,7 +161,11 @@ impl<'a> Chart<'a> {
         set(height.saturating_sub(1), "0".to_owned(), theme.faint());
         for share in quarters {
             let value = self.top * share;
-            let words = if value.fract() < 0.01 { format!("{value:.0}") } else { format!("{value:.1}") };
+            let words = match value {
+                value if value.fract() < 0.001 => format!("{value:.0}"),
+                value if self.top < 1.0 => format!("{value:.2}"),
+                value => format!("{value:.1}"),
+            };
             set(self.row_of(value), words, theme.faint());
         }
         if let Some(row) = self.vcpu_row() {
@@ -173,11 +181,18 @@ impl<'a> Chart<'a> {
 
     fn vcpu_row(&self) -> Option<usize> {
         let vcpus = self.load.vcpus.filter(|vcpus| *vcpus > 0)?;
-        Some(self.row_of(f64::from(vcpus)))
+        (f64::from(vcpus) <= self.top).then(|| self.row_of(f64::from(vcpus)))
     }
 
     fn vcpu_line(&self, buffer: &mut Buffer) {
-        let Some(row) = self.vcpu_row() else { return };
+        let Some(row) = self.vcpu_row() else {
+            let vcpus = self.load.vcpus.filter(|vcpus| *vcpus > 0);
+            if let Some(words) = vcpus.map(|vcpus| format!("{vcpus} vCPU are far above ↑")) {
+                let x = self.plot.right().saturating_sub(words.chars().count() as u16);
+                buffer.set_string(x, self.plot.y, words, self.slot.theme.faint());
+            }
+            return;
+        };
         let y = self.plot.y + row as u16;
         buffer.set_string(self.plot.x, y, "╌".repeat(self.scale.cells), self.slot.theme.ghost());
     }

@@ -6,6 +6,7 @@ use ratatui::text::Line;
 
 use super::Slot;
 use crate::app::live::{Dated, Freshness};
+use crate::clients::TroubleKind;
 use crate::runbook::names::InstanceId;
 use crate::ui::text::{Spans, column_right, fit, span};
 use crate::ui::{format, symbols};
@@ -45,6 +46,11 @@ pub fn draw(buffer: &mut Buffer, slot: &Slot<'_>) {
     let rows = statements.filter(|statements| !statements.value.rows.is_empty());
     let (Some(statements), false) = (rows, trouble.is_some() && fresh == Freshness::Silent) else {
         let words = match (trouble, statements) {
+            // Before its extension is created, that is as it should be.
+            (Some((_, trouble)), _) if trouble.kind == TroubleKind::NotFound => vec![
+                ("pg_stat_statements is not there yet.".to_owned(), theme.plain()),
+                (trouble.message.clone(), theme.faint()),
+            ],
             (Some((since, trouble)), _) => vec![
                 (format!("{} pg_stat_statements cannot be read", symbols::MIND), theme.mind()),
                 (trouble.to_string(), theme.plain()),

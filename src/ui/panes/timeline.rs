@@ -20,8 +20,8 @@ use crate::ui::text::{Spans, column, column_right, fit, fit_spans, span, spread}
 use crate::ui::{format, symbols};
 use crate::watch::{Tone, tone};
 
-/// Stretch of time that is drawn while there is no failover.
-const QUIET: SignedDuration = SignedDuration::from_mins(5);
+/// Stretches of time that are drawn while there is no failover, in minutes: as much as was heard, up to the last.
+const QUIET: [i64; 4] = [1, 2, 3, 5];
 /// How long an unplanned failover is drawn on after it began.
 const UNPLANNED: SignedDuration = SignedDuration::from_mins(5);
 /// Spans that are drawn, in seconds: the drawing grows in steps, so that it does not creep.
@@ -40,7 +40,7 @@ pub fn draw(buffer: &mut Buffer, slot: &Slot<'_>) {
     let zero = live.timeline.zero.as_ref();
     let title = if zero.is_some() { "failover timeline" } else { "witnesses" };
     let remark = zero.map_or_else(
-        || slot.faint("last 5 min"),
+        || slot.faint(format!("last {} min", quiet(slot, live))),
         |zero| {
             let how = if zero.to.is_some() { "accepted" } else { "first noticed" };
             slot.faint(format!("T=0 {how} {}", format::millisecond(zero.at, &slot.state.zone)))
@@ -169,12 +169,14 @@ impl<'a> Drawing<'a> {
             let words = said(&segment.word, witness, self.partition);
             let mut cells = self.scale.cells_between(segment.since, end);
             if matches!(segment.word, Word::Happened { .. }) {
-                // An event is a moment; its mark is as long as its name.
+                // An event is a moment; its mark is as long as its name, or until the next one.
                 let begin = self.scale.cell(segment.since);
                 if !(0..self.scale.cells as i64).contains(&begin) {
                     continue;
                 }
-                cells = begin as usize..(begin as usize + words.chars().count() + 2).min(self.scale.cells);
+                let next = usize::try_from(self.scale.cell(end)).unwrap_or(0).max(begin as usize + 1);
+                let long = begin as usize + words.chars().count() + 2;
+                cells = begin as usize..long.min(next).min(self.scale.cells);
             }
             let mood = tone(&segment.word, from);
             if cells.is_empty() {
@@ -336,10 +338,17 @@ impl<'a> Drawing<'a> {
     }
 }
 
+/// How many minutes are drawn while there is no failover.
+fn quiet(slot: &Slot<'_>, live: &Live) -> i64 {
+    let firsts = live.timeline.lanes.values().filter_map(|lane| lane.segments.first());
+    let heard = firsts.map(|segment| slot.state.since(segment.since).as_secs()).max().unwrap_or(0);
+    QUIET.into_iter().find(|minutes| *minutes * 60 > heard as i64).unwrap_or(QUIET[QUIET.len() - 1])
+}
+
 /// From when to when is drawn.
 fn stretch(slot: &Slot<'_>, partition: &Partition, live: &Live) -> (Timestamp, Timestamp) {
     let now = slot.state.now;
-    let Some(zero) = &live.timeline.zero else { return (now - QUIET, now) };
+    let Some(zero) = &live.timeline.zero else { return (now - SignedDuration::from_mins(quiet(slot, live)), now) };
     let end = end_of(slot, partition, zero).unwrap_or(zero.at + UNPLANNED).min(now);
     let elapsed = end.duration_since(zero.at).as_secs() * 23 / 20;
     let least = elapsed.max(SPANS[0]);
