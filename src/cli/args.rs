@@ -202,6 +202,9 @@ pub struct ExecArgs {
     /// Answers where a name must be typed.
     #[arg(long, value_name = "NAME")]
     pub confirm: Option<String>,
+    /// Skip the step that is named, with this reason, instead of firing it.
+    #[arg(long, value_name = "REASON", requires = "step", conflicts_with_all = ["yes", "confirm", "choice"])]
+    pub skip: Option<String>,
     /// The way to do it, where there are several.
     #[arg(long, value_name = "WAY")]
     pub choice: Option<String>,

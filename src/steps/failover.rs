@@ -340,7 +340,7 @@ impl Watch {
         let api = self.cluster.as_ref();
         let api_moved = api.and_then(ClusterView::writer).is_some_and(|writer| writer.id == self.to);
         let mut finding = if !self.moved {
-            Finding::of("failover-noop", format!("the call was accepted, and {} is still the writer", self.from))
+            Finding::of("failover-noop", format!("NO-OP: the call was accepted, and {} is still the writer", self.from))
                 .meaning("no failover took place")
                 .way_out("try again; if it stays so, open a case with AWS support")
         } else if api_moved && api.is_some_and(|cluster| cluster.status == "available") {

@@ -10,8 +10,9 @@ use super::context::{Act, Acted, Look, Patience, Stop};
 use super::diagnosis;
 use crate::clients::Trouble;
 use crate::clients::rds::{Change, MemberView};
-use crate::runbook::check::{Check, Holds, Precondition, Verdict};
-use crate::runbook::event::{Brief, Outcome};
+use crate::runbook::check::{Check, Evidence, Holds, Precondition, Verdict};
+use crate::runbook::event::{Brief, Finding, Outcome};
+use crate::runbook::names::InstanceId;
 use crate::runbook::plan::StepKind;
 
 /// What is to be done with an instance.
@@ -162,7 +163,7 @@ async fn reboot(act: &mut Act, member: &MemberView) -> Result<Outcome, Stop> {
             break;
         }
         if patience.is_over() {
-            return Err(diagnosis::time_over(act, "a restart", patience.trouble.as_ref()).into());
+            return Err(not_restarted(act, &member.id, patience.trouble.as_ref()).await.into());
         }
         act.wait(act.pause).await?;
     }
@@ -170,12 +171,26 @@ async fn reboot(act: &mut Act, member: &MemberView) -> Result<Outcome, Stop> {
     Ok(Outcome::Passed)
 }
 
+/// An accepted reboot after which nothing was seen to happen.
+async fn not_restarted(act: &Act, id: &InstanceId, trouble: Option<&Trouble>) -> Finding {
+    let over = || diagnosis::time_over(act, "a restart", trouble);
+    let Ok(cluster) = act.cluster().await else { return over() };
+    // Where something does happen, or could not be looked at, it is not for us to say that nothing did.
+    let status = cluster.member(id).and_then(MemberView::status).unwrap_or("unknown");
+    if status != "available" || trouble.is_some() {
+        return over();
+    }
+    let finding =
+        Finding::of("restart-noop", format!("NO-OP: the reboot was accepted, and {id} was not seen to restart"))
+            .because(Evidence::now(DESCRIBE, format!("{id} was never seen rebooting, and is {status}")))
+            .because(Evidence::now("rds:DescribeEvents", "no restart is reported"))
+            .meaning("what waits for a restart still waits; the cluster serves as before")
+            .way_out("try again; or skip with your reason if a restart is proved otherwise");
+    diagnosis::with_guide(act, finding)
+}
+
 /// By what it is seen that an instance restarted after a moment: it is not available now, or RDS reports a restart.
-async fn restarted_since(
-    look: &Look,
-    id: &crate::runbook::names::InstanceId,
-    since: Timestamp,
-) -> Result<Option<String>, Trouble> {
+async fn restarted_since(look: &Look, id: &InstanceId, since: Timestamp) -> Result<Option<String>, Trouble> {
     let cluster = look.cluster().await?;
     let status = cluster.member(id).and_then(MemberView::status).unwrap_or("unknown").to_owned();
     if status == "rebooting" {
