@@ -15,6 +15,7 @@ pub mod adapt;
 mod dialogs;
 mod format;
 mod layout;
+mod names;
 mod panel;
 mod panes;
 mod symbols;

@@ -10,6 +10,7 @@ use crate::runbook::check::{Check, Verdict};
 use crate::runbook::names::StepRef;
 use crate::runbook::plan::{Expectation, Prerequisite, Step, StepKind};
 use crate::runbook::state::{Attempt, StepState};
+use crate::ui::names::shorten;
 use crate::ui::text::{Spans, column_right, fit, span, spread, width};
 use crate::ui::{format, symbols};
 
@@ -72,7 +73,8 @@ fn row(slot: &Slot<'_>, check: &Check, running: bool, room: usize) -> Line<'stat
     let theme = slot.theme;
     let (glyph, style) = symbols::verdict(check.verdict, theme);
     let label = if check.verdict == Verdict::Pending { theme.faint() } else { theme.plain() };
-    let left = vec![span(format!("{glyph} "), style), span(check.label.clone(), label)];
+    let cluster = &slot.state.looked_at().0.cluster;
+    let left = vec![span(format!("{glyph} "), style), span(shorten(&check.label, cluster), label)];
     let mut right = Spans::new();
     let said = match (check.verdict, &check.seen, &check.expected) {
         (Verdict::Pending, None, Some(expected)) => Some(expected.clone()),
@@ -80,7 +82,7 @@ fn row(slot: &Slot<'_>, check: &Check, running: bool, room: usize) -> Line<'stat
         (_, Some(seen), _) => Some(seen.clone()),
         (_, None, _) => None,
     };
-    right.extend(said.map(|said| span(said, style)));
+    right.extend(said.map(|said| span(shorten(&said, cluster), style)));
     // While a step runs, since when it holds says whether it is settled. It goes before a word is cut.
     let age = column_right(&format::age_in_seconds(slot.state.since(check.at)), 7);
     if running && width(&left) + 1 + width(&right) + age.len() <= room {

@@ -16,6 +16,7 @@ use crate::runbook::plan::{Partition, StepKind};
 use crate::runbook::timeline::{Lane, Zero};
 use crate::runbook::witness::{Witness, Word};
 use crate::ui::adapt::Depth;
+use crate::ui::names::shorten;
 use crate::ui::text::{Spans, column, column_right, fit, fit_spans, span, spread};
 use crate::ui::{format, symbols};
 use crate::watch::{Tone, tone};
@@ -25,7 +26,7 @@ const QUIET: [i64; 4] = [1, 2, 3, 5];
 /// How long an unplanned failover is drawn on after it began.
 const UNPLANNED: SignedDuration = SignedDuration::from_mins(5);
 /// Spans that are drawn, in seconds: the drawing grows in steps, so that it does not creep.
-const SPANS: [i64; 15] = [30, 40, 50, 60, 75, 100, 120, 150, 200, 300, 450, 600, 900, 1_800, 3_600];
+const SPANS: [i64; 16] = [20, 30, 40, 50, 60, 75, 100, 120, 150, 200, 300, 450, 600, 900, 1_800, 3_600];
 
 /// Draws the timeline.
 pub fn draw(buffer: &mut Buffer, slot: &Slot<'_>) {
@@ -312,14 +313,6 @@ impl<'a> Drawing<'a> {
         buffer.set_string(row.x, row.y, words, theme.faint());
     }
 
-    /// The text with every instance by its short name.
-    fn shorten(&self, text: &str) -> String {
-        self.live.timeline.lanes.keys().fold(text.to_owned(), |text, witness| match witness {
-            Witness::SqlInstance(id) => text.replace(id.as_str(), self.partition.cluster.short_name(id)),
-            _ => text,
-        })
-    }
-
     /// With room to spare: what was seen, in its order.
     fn milestones(&self, buffer: &mut Buffer, rows: &[Rect]) {
         let theme = self.slot.theme;
@@ -328,8 +321,11 @@ impl<'a> Drawing<'a> {
             let line = Line::from(fit_spans(
                 vec![
                     span(column_right(&format!("T+{:.3}", milestone.after.as_secs_f64()), 9), theme.faint()),
-                    span(format!("  {} ", column(&self.shorten(&milestone.witness), 14)), theme.plain()),
-                    span(self.shorten(&milestone.what), theme.bright()),
+                    span(
+                        format!("  {} ", column(&shorten(&milestone.witness, &self.partition.cluster), 14)),
+                        theme.plain(),
+                    ),
+                    span(shorten(&milestone.what, &self.partition.cluster), theme.bright()),
                 ],
                 usize::from(row.width),
             ));
