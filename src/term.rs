@@ -27,9 +27,7 @@ impl Screen {
     /// # Errors
     /// If there is none, or it cannot be switched to full-screen use.
     pub fn take() -> io::Result<Self> {
-        if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
-            return Err(io::Error::other("there is no terminal; use `exec`, `check` or `status`, which need none"));
-        }
+        is_there()?;
         give_back_on_panic();
         enable_raw_mode()?;
         TAKEN.store(true, Ordering::SeqCst);
@@ -59,6 +57,17 @@ impl Screen {
     pub fn clear(&mut self) -> io::Result<()> {
         self.terminal.clear()
     }
+}
+
+/// Whether there is a terminal to take.
+///
+/// # Errors
+/// If input or output is something else.
+pub fn is_there() -> io::Result<()> {
+    if io::stdout().is_terminal() && io::stdin().is_terminal() {
+        return Ok(());
+    }
+    Err(io::Error::other("there is no terminal; `exec`, `check`, `status` and `report` need none"))
 }
 
 impl Drop for Screen {

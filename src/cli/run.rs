@@ -16,13 +16,19 @@ use crate::session::{self, Opened, Session};
 
 pub(super) async fn run(place: &Place, args: &RunArgs) -> Result<u8, Failure> {
     let plan = place.plan(args.rollout.as_deref())?;
-    let opened = match place.open(plan, args.new).await {
-        // Somebody else has the controls: then this session looks on.
+    let done = match place.open(plan, args.new).await {
+        // Somebody else has the controls, and the site if it is simulated: then this session looks on.
         Err(failure) if failure.code == exit::REFUSED => {
             return super::monitor::monitor(place, &super::args::MonitorArgs::default()).await;
         }
-        opened => opened?,
+        Err(failure) => Err(failure),
+        Ok(opened) => operate(place, opened).await,
     };
+    site::end_if_ours().await;
+    done
+}
+
+async fn operate(place: &Place, opened: Opened) -> Result<u8, Failure> {
     let Opened { session, run, told, notices } = opened;
     let session = Arc::new(session);
     let state = State::new(run.clone(), Mode::Operator, jiff::Timestamp::now());
@@ -39,7 +45,6 @@ pub(super) async fn run(place: &Place, args: &RunArgs) -> Result<u8, Failure> {
     session.cancel.cancel();
     // Nothing hangs on this word: a session that could not say good-bye is found by its lock.
     let _ = session.record(Event::SessionClosed).await;
-    site::end_if_ours().await;
     let run_dir = session.run_dir().display().to_string();
     done?;
     super::print(&format!("the run is in {run_dir}\n`aurora-cockpit report` writes its execution log\n"))?;

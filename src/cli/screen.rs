@@ -45,7 +45,7 @@ pub(super) async fn show(
     carry_out: impl Fn(&Run, Effect),
 ) -> Result<(), Failure> {
     let theme = theme(place)?;
-    let mut screen = Screen::take().map_err(|error| Failure::usage(format!("the terminal: {error}")))?;
+    let mut screen = Screen::take().map_err(|error| Failure::usage(error))?;
     let mut keys = EventStream::new();
     let mut clock = interval(Duration::from_secs(1));
     clock.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -107,7 +107,7 @@ fn gone(error: &std::io::Error) -> Failure {
 
 /// The theme that was asked for, in the colours that the terminal has.
 fn theme(place: &Place) -> Result<Theme, Failure> {
-    let name = place.theme.as_deref().unwrap_or("dark");
+    let name = place.theme.as_deref().unwrap_or(place.settings.theme.name());
     let name = ThemeName::of(name).ok_or_else(|| {
         let known: Vec<&str> = ThemeName::ALL.iter().map(|(name, _)| *name).collect();
         Failure::usage(format!("there is no theme {name}; there are {}", known.join(", ")))

@@ -12,6 +12,7 @@ use crate::sim::launch::{StartOptions, Started, end_at};
 const OURS: &str = "AURORA_COCKPIT_SITE_IS_OURS";
 
 pub(super) async fn demo(common: &Common, args: &DemoArgs) -> Result<u8, Failure> {
+    crate::term::is_there().map_err(Failure::usage)?;
     let state_dir = state_dir(common, "demo")?;
     let (site, found) = site(&state_dir, None, args).await?;
     let mut command = cockpit(&site, &state_dir, common)?;
@@ -28,6 +29,9 @@ pub(super) async fn rehearse(common: &Common, args: &RehearseArgs) -> Result<u8,
     let rollout =
         args.rollout.canonicalize().map_err(|error| Failure::usage(format!("{}: {error}", args.rollout.display())))?;
     place::plan(Some(&rollout), None)?;
+    if !args.auto {
+        crate::term::is_there().map_err(Failure::usage)?;
+    }
     let state_dir = state_dir(common, "rehearse")?;
     let (site, found) = site(&state_dir, Some(rollout.clone()), &args.site).await?;
     let mut command = cockpit(&site, &state_dir, common)?;

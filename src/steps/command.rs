@@ -35,10 +35,12 @@ pub(super) async fn brief(look: &Look, spec: &CommandSpec) -> Result<Brief, Trou
 }
 
 pub(super) async fn run(act: &mut Act, spec: &CommandSpec) -> Result<Outcome, Stop> {
+    let command = spec_of(spec);
+    program::announce(act, &command).await?;
     for check in expected(spec) {
         act.check(check).await?;
     }
-    let ended = program::run(act, &spec_of(spec), spec.silence).await?;
+    let ended = program::run(act, &command, spec.silence).await?;
     act.verifying().await?;
     let in_place = artefacts(act, spec).await?;
     if ended.is_success() && in_place.iter().all(|held| *held) {

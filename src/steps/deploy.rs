@@ -67,10 +67,14 @@ fn helm(look: &Look, spec: &DeploySpec) -> Option<(Helm, Spec)> {
 }
 
 pub(super) async fn run(act: &mut Act, spec: &DeploySpec) -> Result<Outcome, Stop> {
+    let command = helm(act, spec).map(|(_, command)| command);
+    if let Some(command) = &command {
+        program::announce(act, command).await?;
+    }
     for check in required(act, spec) {
         act.check(check).await?;
     }
-    if let Some((_, command)) = helm(act, spec) {
+    if let Some(command) = command {
         let ended = program::run(act, &command, SILENCE).await?;
         if !ended.is_success() {
             let finding = Finding::unknown(format!("helm failed: {}", program::how(&ended)));

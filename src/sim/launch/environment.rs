@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use toml::Table;
 
@@ -13,6 +14,9 @@ use super::{Options, write_private};
 use crate::runbook::plan::{Partition, TlsMode};
 use crate::sim::standin;
 use crate::sim::world::Site;
+
+/// How long after the site's start a production window opens.
+const REHEARSED_WINDOW: SignedDuration = SignedDuration::from_mins(10);
 
 /// Variables with their values, in the order in which they are shown.
 pub type Variables = Vec<(String, String)>;
@@ -194,6 +198,15 @@ fn partition_overlay(partition: &Partition, servers: &Servers) -> Table {
             sql.insert("endpoint".into(), text(writer.to_string()));
         }
         table.insert("sql".into(), toml::Value::Table(sql));
+    }
+    if let Some(window) = &partition.window {
+        // A rehearsal takes place today: its window opens shortly and is as long as the agreed one.
+        let opens = Timestamp::now() + REHEARSED_WINDOW;
+        let minutes = window.to.duration_since(window.from).as_mins();
+        let mut shifted = Table::new();
+        shifted.insert("opens".into(), text(opens.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()));
+        shifted.insert("lasts".into(), text(format!("{minutes}m")));
+        table.insert("window".into(), toml::Value::Table(shifted));
     }
     table
 }
