@@ -44,7 +44,7 @@ fn words(event: &Event) -> Option<(Level, String)> {
             Verdict::Pending | Verdict::Settling | Verdict::Unreadable => return None,
         },
         Event::AttemptEnded { step, attempt, outcome } => {
-            (super::update::level(outcome), format!("{step}: attempt {attempt} {}", ended(outcome)))
+            (outcome_level(outcome), format!("{step}: attempt {attempt} {}", ended(outcome)))
         }
         Event::StepSkipped { step, reason, by } => (Level::Warning, format!("{step} skipped by {by}: {reason}")),
         Event::GoAhead { partition, by, .. } => (Level::Info, format!("{partition}: go-ahead by {by}")),
@@ -156,4 +156,13 @@ fn turn(live: &Live, sample: &Sample, testimony: &Testimony) -> Option<LogLine> 
     };
     let text = format!("{}: {what}", testimony.witness);
     Some(LogLine { at: testimony.at, source, partition: Some(sample.partition.clone()), level, text })
+}
+
+/// How much an outcome matters in the log.
+fn outcome_level(outcome: &Outcome) -> Level {
+    match outcome {
+        Outcome::Passed => Level::Info,
+        Outcome::PassedWithWarnings { .. } | Outcome::Deferred { .. } => Level::Warning,
+        Outcome::Failed { .. } | Outcome::Partial { .. } | Outcome::Unknown { .. } => Level::Error,
+    }
 }

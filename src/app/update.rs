@@ -7,7 +7,7 @@ use super::commands::{self, CommandId};
 use super::dialog::{Ask, Button, Confirm, Dialog, Purpose};
 use super::log::{self, Level, LogLine, LogSource};
 use super::state::{Mode, Pane, State};
-use crate::runbook::event::{Brief, Event, Outcome, Record};
+use crate::runbook::event::{Brief, Event, Record};
 use crate::runbook::names::StepRef;
 use crate::runbook::plan::StepKind;
 use crate::steps::Said;
@@ -484,14 +484,5 @@ fn said(purpose: &Purpose, words: &str, operator: &str) -> Event {
             Event::GoAhead { partition: partition.clone(), by, note: Some(text).filter(|text| !text.is_empty()) }
         }
         Purpose::Stop => Event::Stopped { by, reason: text },
-    }
-}
-
-/// The outcome's colour in the log.
-pub(super) fn level(outcome: &Outcome) -> Level {
-    match outcome {
-        Outcome::Passed => Level::Info,
-        Outcome::PassedWithWarnings { .. } | Outcome::Deferred { .. } => Level::Warning,
-        Outcome::Failed { .. } | Outcome::Partial { .. } | Outcome::Unknown { .. } => Level::Error,
     }
 }

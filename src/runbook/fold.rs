@@ -125,21 +125,8 @@ impl Run {
                 self.confirming.take_if(|confirming| confirming.request == request);
             }
             Event::AttemptStarted { step, attempt, by, preconditions, choice } => {
-                self.step_mut(&step)?.attempts.push(Attempt {
-                    number: attempt,
-                    by,
-                    started_at: at,
-                    ended_at: None,
-                    resumed_at: Vec::new(),
-                    preconditions,
-                    choice,
-                    verifying: false,
-                    actions: Vec::new(),
-                    checks: Vec::new(),
-                    evidence: Vec::new(),
-                    program: None,
-                    outcome: None,
-                });
+                let begun = Attempt::begun(attempt, by, at, preconditions, choice);
+                self.step_mut(&step)?.attempts.push(begun);
                 self.confirming = None;
             }
             Event::AttemptResumed { step, attempt } => self.attempt_mut(&step, attempt)?.resumed_at.push(at),

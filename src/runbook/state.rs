@@ -403,6 +403,31 @@ impl StepRun {
 }
 
 impl Attempt {
+    /// An attempt as it is when it is fired.
+    pub fn begun(
+        number: u32,
+        by: String,
+        at: Timestamp,
+        preconditions: Vec<Precondition>,
+        choice: Option<String>,
+    ) -> Self {
+        Self {
+            number,
+            by,
+            started_at: at,
+            ended_at: None,
+            resumed_at: Vec::new(),
+            preconditions,
+            choice,
+            verifying: false,
+            actions: Vec::new(),
+            checks: Vec::new(),
+            evidence: Vec::new(),
+            program: None,
+            outcome: None,
+        }
+    }
+
     /// The action of that key, if its intent was written.
     pub fn action(&self, key: &str) -> Option<&ActionRun> {
         self.actions.iter().find(|action| action.action.key == key)

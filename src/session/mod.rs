@@ -242,17 +242,18 @@ impl Session {
     /// Why it was not fired; nothing was sent.
     pub async fn fire(&self, run: &Run, step: &StepRef, choice: Option<String>) -> Result<JoinHandle<()>, FireError> {
         let look = self.look(run, step).ok_or_else(|| FireError::NotInPlan(step.clone()))?;
-        let brief = steps::brief(&look).await?;
+        let preconditions = steps::brief(&look).await?.preconditions;
         let number = run.step(step).map_or(1, |(_, _, run)| run.attempts.len() as u32 + 1);
         let event = Event::AttemptStarted {
             step: step.clone(),
             attempt: number,
             by: self.operator.clone(),
-            preconditions: brief.preconditions,
-            choice,
+            preconditions: preconditions.clone(),
+            choice: choice.clone(),
         };
         let record = self.recorder.record(event).await?;
-        Ok(self.spawn(look, started(record, number)))
+        let attempt = Attempt::begun(number, self.operator.clone(), record.at, preconditions, choice);
+        Ok(self.spawn(look, attempt))
     }
 
     /// Takes up an attempt again that a former session left running.
@@ -313,30 +314,6 @@ pub fn fold(path: &Path, entries: &[journal::Entry]) -> Result<Run, SessionError
     let records: Result<Vec<Record>, JournalError> =
         entries.iter().map(|entry| Ok(Record { seq: entry.seq(), at: entry.at(), event: entry.event()? })).collect();
     Run::from_records(records?).map_err(|source| SessionError::Fold { path: path.to_owned(), source })
-}
-
-fn started(record: Record, number: u32) -> Attempt {
-    let Record { at, event, .. } = record;
-    let (by, preconditions, choice) = match event {
-        Event::AttemptStarted { by, preconditions, choice, .. } => (by, preconditions, choice),
-        // The recorder gives back the event that it was given.
-        _ => (String::new(), Vec::new(), None),
-    };
-    Attempt {
-        number,
-        by,
-        started_at: at,
-        ended_at: None,
-        resumed_at: Vec::new(),
-        preconditions,
-        choice,
-        verifying: false,
-        actions: Vec::new(),
-        checks: Vec::new(),
-        evidence: Vec::new(),
-        program: None,
-        outcome: None,
-    }
 }
 
 async fn attempt_to_its_end(act: Act) {
