@@ -41,7 +41,9 @@ impl Headless {
         self.talk(&format!("{step}: {title}"));
         match self.session.fire(&self.run, step, choice).await {
             Ok(_) => {}
-            Err(error @ (FireError::Record(_) | FireError::NotInPlan(_))) => return Err(Failure::refused(error)),
+            Err(error @ (FireError::Record(_) | FireError::NotInPlan(_) | FireError::Changed { .. })) => {
+                return Err(Failure::refused(error));
+            }
             Err(error @ FireError::Unseen(_)) => return Err(Failure::failed(format!("{step}: {error}"))),
         }
         self.settle().await?;

@@ -136,8 +136,11 @@ impl Run {
                 actions.push(ActionRun { action, at, outcome: None, settled_at: None });
             }
             Event::ActionSettled { step, attempt, key, outcome } => {
-                let attempt = self.attempt_mut(&step, attempt)?;
-                let action = attempt.actions.iter_mut().find(|action| action.action.key == key);
+                // A former attempt's as well: a later one looked up what had become of it.
+                let attempts = &mut self.step_mut(&step)?.attempts;
+                let attempt = attempts.iter_mut().find(|each| each.number == attempt);
+                let actions = attempt.into_iter().flat_map(|attempt| &mut attempt.actions);
+                let action = actions.into_iter().find(|action| action.action.key == key);
                 let action = action.ok_or_else(|| format!("{step}: no intent {key}"))?;
                 action.outcome = Some(outcome);
                 action.settled_at = Some(at);

@@ -6,11 +6,11 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use thiserror::Error;
 
-use super::check::Holds;
-use super::event::{ActionOutcome, Event};
+use super::check::{Holds, Precondition};
+use super::event::Event;
 use super::names::{PartitionName, StepId, StepRef};
 use super::plan::StepKind;
-use super::state::{Run, StepState};
+use super::state::{ActionRun, Attempt, Run, StepRun};
 
 /// How old a precondition may be when a step is fired on it.
 pub const FRESH: Duration = Duration::from_secs(15);
@@ -89,7 +89,7 @@ pub enum Refusal {
         what: String,
     },
     /// The same call was sent before and may have been carried out.
-    #[error("{key} was sent before in this attempt and is not sent again")]
+    #[error("\"{key}\" was sent before and may have been carried out; it is not sent again before that is known")]
     SentBefore {
         /// The action's key.
         key: String,
@@ -125,7 +125,7 @@ impl Run {
         }
         for need in &planned.needs {
             let needed = StepRef { partition: reference.partition.clone(), step: need.clone() };
-            if !self.state_of_need(&needed).is_behind() {
+            if !self.is_behind(&needed) {
                 let title = self
                     .step(&needed)
                     .map_or_else(|| need.to_string(), |(_, step, _)| format!("{} {}", step.label, step.title));
@@ -135,16 +135,7 @@ impl Run {
         if locks.is_empty() { Ok(()) } else { Err(locks) }
     }
 
-    /// A needed step's state, without asking its gate: a plan whose needs run in a circle must not hang the cockpit.
-    fn state_of_need(&self, needed: &StepRef) -> StepState {
-        let Some((_, planned, run)) = self.step(needed) else {
-            return StepState::WillNotRun { because: "it is not in the plan".to_owned() };
-        };
-        let untouched = run.attempts.is_empty() && run.skipped.is_none() && planned.kind != StepKind::GoAhead;
-        if untouched { StepState::Locked(Vec::new()) } else { self.state_of(needed) }
-    }
-
-    fn done_lock(&self, reference: &StepRef, kind: &StepKind, run: &super::state::StepRun) -> Option<Lock> {
+    fn done_lock(&self, reference: &StepRef, kind: &StepKind, run: &StepRun) -> Option<Lock> {
         use super::event::Outcome;
         let gone_ahead = self.partition(&reference.partition).is_some_and(|partition| partition.go_ahead.is_some());
         if run.skipped.is_some() || (*kind == StepKind::GoAhead && gone_ahead) {
@@ -154,7 +145,7 @@ impl Run {
             Outcome::Passed | Outcome::PassedWithWarnings { .. } => Some(Lock::Done),
             Outcome::Deferred { until, .. } => {
                 let due = StepRef { partition: reference.partition.clone(), step: until.clone() };
-                (due == *reference || !self.state_of_need(&due).is_behind()).then(|| Lock::Deferred(until.clone()))
+                (due == *reference || !self.is_behind(&due)).then(|| Lock::Deferred(until.clone()))
             }
             Outcome::Failed { .. } | Outcome::Partial { .. } | Outcome::Unknown { .. } => None,
         }
@@ -186,8 +177,10 @@ impl Run {
             Event::AttemptStarted { step, attempt, preconditions, .. } => {
                 self.open(step)?;
                 self.fits_next_attempt(step, *attempt)?;
+                self.is_fireable(step, preconditions)?;
                 for precondition in preconditions {
-                    let age = now.duration_since(precondition.at);
+                    // Something seen in the future was seen by a clock that was set back since: its age is not known.
+                    let age = now.duration_since(precondition.at).abs();
                     if precondition.holds == Holds::No {
                         return Err(Refusal::Precondition { step: step.clone(), text: precondition.text.clone() });
                     }
@@ -201,19 +194,8 @@ impl Run {
                 }
                 Ok(())
             }
-            Event::Intent { step, attempt, action } => {
-                let running = self.is_running(step, *attempt)?;
-                match running.action(&action.key).map(|before| &before.outcome) {
-                    // Only a call that was refused, or found not to have been carried out, may be sent again.
-                    None | Some(Some(ActionOutcome::Refused { .. } | ActionOutcome::FoundUndone { .. })) => Ok(()),
-                    Some(_) => Err(Refusal::SentBefore { key: action.key.clone() }),
-                }
-            }
-            Event::ActionSettled { step, attempt, key, .. } => self
-                .is_running(step, *attempt)?
-                .action(key)
-                .map(|_| ())
-                .ok_or_else(|| Refusal::OutOfPlace(format!("{step}: there is no intent {key} to settle"))),
+            Event::Intent { step, attempt, action } => self.may_send(step, *attempt, &action.key),
+            Event::ActionSettled { step, attempt, key, .. } => self.may_settle(step, *attempt, key),
             Event::AttemptResumed { step, attempt }
             | Event::ProgramStarted { step, attempt, .. }
             | Event::Verifying { step, attempt }
@@ -247,9 +229,7 @@ impl Run {
                 self.open(&StepRef { partition: partition.clone(), step: step.id.clone() })
             }
             Event::RolledBack { partition, reason, .. } => {
-                if self.partition(partition).is_none() {
-                    return Err(Refusal::OutOfPlace(format!("{partition} is not in the plan")));
-                }
+                self.holds(partition)?;
                 if reason.trim().is_empty() {
                     return Err(Refusal::NoReason { what: format!("rolling back {partition}") });
                 }
@@ -259,19 +239,67 @@ impl Run {
                 if reason.trim().is_empty() {
                     return Err(Refusal::NoReason { what: "stopping the rollout".to_owned() });
                 }
+                if let Some(stopped) = &self.stopped {
+                    return Err(Refusal::OutOfPlace(format!("the rollout was stopped by {} before", stopped.by)));
+                }
                 self.nothing_running()
             }
-            Event::Noted { text, .. } => {
+            Event::Noted { partition, step, text, .. } => {
                 if text.trim().is_empty() {
                     return Err(Refusal::NoReason { what: "a note needs words; it".to_owned() });
                 }
-                Ok(())
+                partition.as_ref().map_or(Ok(()), |partition| self.holds(partition))?;
+                match step {
+                    Some(step) if self.step(step).is_none() => {
+                        Err(Refusal::OutOfPlace(format!("{step} is not in the plan")))
+                    }
+                    _ => Ok(()),
+                }
             }
-            Event::SessionOpened { .. }
-            | Event::SessionClosed
-            | Event::ConfirmationClosed { .. }
-            | Event::FailoverMeasured { .. }
-            | Event::AppMeasured { .. } => Ok(()),
+            Event::FailoverMeasured { partition, .. } | Event::AppMeasured { partition, .. } => self.holds(partition),
+            Event::SessionOpened { .. } | Event::SessionClosed | Event::ConfirmationClosed { .. } => Ok(()),
+        }
+    }
+
+    fn holds(&self, partition: &PartitionName) -> Result<(), Refusal> {
+        match self.partition(partition) {
+            Some(_) => Ok(()),
+            None => Err(Refusal::OutOfPlace(format!("{partition} is not in the plan"))),
+        }
+    }
+
+    /// A go-ahead is given and not fired, and nothing that changes something is fired on nothing.
+    fn is_fireable(&self, step: &StepRef, preconditions: &[Precondition]) -> Result<(), Refusal> {
+        let Some((_, planned, _)) = self.step(step) else { return Ok(()) };
+        if planned.kind == StepKind::GoAhead {
+            return Err(Refusal::OutOfPlace(format!("{step} is given, not fired")));
+        }
+        if planned.kind.changes_the_world() && preconditions.is_empty() {
+            return Err(Refusal::OutOfPlace(format!("{step} changes something, and nothing was looked at before it")));
+        }
+        Ok(())
+    }
+
+    /// Within its attempt a call is sent again only where it was refused or found not to have been carried out. A new
+    /// attempt may send it again, but not while it is unknown what became of it in a former one.
+    fn may_send(&self, step: &StepRef, attempt: u32, key: &str) -> Result<(), Refusal> {
+        let sent = self.is_running(step, attempt)?.action(key).is_some_and(ActionRun::may_have_acted);
+        let attempts = self.step(step).map(|(_, _, run)| run.attempts.as_slice()).unwrap_or_default();
+        let open = attempts.iter().filter_map(|each| each.action(key)).any(ActionRun::is_open);
+        if sent || open { Err(Refusal::SentBefore { key: key.to_owned() }) } else { Ok(()) }
+    }
+
+    /// What became of a call is said once, unless it was unknown; also of a former attempt's, which a later one looked up.
+    fn may_settle(&self, step: &StepRef, attempt: u32, key: &str) -> Result<(), Refusal> {
+        let attempts = self.step(step).map(|(_, _, run)| run.attempts.as_slice()).unwrap_or_default();
+        if attempts.last().is_none_or(|last| last.outcome.is_some()) {
+            return Err(Refusal::OutOfPlace(format!("no attempt of {step} is running")));
+        }
+        let action = attempts.iter().find(|each| each.number == attempt).and_then(|each| each.action(key));
+        match action {
+            None => Err(Refusal::OutOfPlace(format!("{step}: there is no intent {key} to settle"))),
+            Some(action) if action.is_open() => Ok(()),
+            Some(_) => Err(Refusal::OutOfPlace(format!("{step}: it is known already what became of {key}"))),
         }
     }
 
@@ -294,7 +322,7 @@ impl Run {
         Err(Refusal::OutOfPlace(format!("{step}: the next attempt is {next}, not {attempt}")))
     }
 
-    fn is_running(&self, step: &StepRef, attempt: u32) -> Result<&super::state::Attempt, Refusal> {
+    fn is_running(&self, step: &StepRef, attempt: u32) -> Result<&Attempt, Refusal> {
         self.step(step)
             .and_then(|(_, _, run)| run.attempts.last())
             .filter(|last| last.number == attempt && last.outcome.is_none())

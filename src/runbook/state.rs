@@ -310,12 +310,26 @@ impl Run {
             Some(Outcome::Unknown { .. }) => StepState::Unknown,
             Some(Outcome::Deferred { until, .. }) => {
                 let due = StepRef { partition: reference.partition.clone(), step: until.clone() };
-                if due != *reference && self.state_of(&due).is_behind() {
+                if due != *reference && self.is_behind(&due) {
                     return None;
                 }
                 StepState::Deferred { until: until.clone() }
             }
         })
+    }
+
+    /// Whether what needs this step may go on. As [`StepState::is_behind`] of its state, but asked of no other step: a
+    /// journal in which two steps were deferred until each other must not hang the cockpit.
+    pub fn is_behind(&self, reference: &StepRef) -> bool {
+        let Some((_, planned, run)) = self.step(reference) else { return false };
+        if run.skipped.is_some() {
+            return true;
+        }
+        if planned.kind == StepKind::GoAhead {
+            return self.partition(&reference.partition).is_some_and(|partition| partition.go_ahead.is_some());
+        }
+        let last = run.attempts.last().and_then(|attempt| attempt.outcome.as_ref());
+        matches!(last, Some(Outcome::Passed | Outcome::PassedWithWarnings { .. }))
     }
 
     /// Why nothing more will run in a partition, if so.
@@ -399,6 +413,18 @@ impl StepRun {
             .iter()
             .map(|attempt| attempt.ended_at.unwrap_or(now).duration_since(attempt.started_at))
             .fold(jiff::SignedDuration::ZERO, |sum, each| sum + each)
+    }
+}
+
+impl ActionRun {
+    /// Whether it is not known what became of it, so that it must be looked up before anything like it is sent.
+    pub fn is_open(&self) -> bool {
+        matches!(self.outcome, None | Some(ActionOutcome::Unknown { .. }))
+    }
+
+    /// Whether the call may have been carried out: all but those that were refused or found not to have been.
+    pub fn may_have_acted(&self) -> bool {
+        !matches!(self.outcome, Some(ActionOutcome::Refused { .. } | ActionOutcome::FoundUndone { .. }))
     }
 }
 

@@ -242,7 +242,13 @@ impl Session {
     /// Why it was not fired; nothing was sent.
     pub async fn fire(&self, run: &Run, step: &StepRef, choice: Option<String>) -> Result<JoinHandle<()>, FireError> {
         let look = self.look(run, step).ok_or_else(|| FireError::NotInPlan(step.clone()))?;
-        let preconditions = steps::brief(&look).await?.preconditions;
+        let brief = steps::brief(&look).await?;
+        // What the operator read and confirmed is what is sent, or nothing is: since then the writer may have moved.
+        let confirmed = run.confirming.as_ref().filter(|confirming| confirming.step == *step);
+        if confirmed.is_some_and(|confirmed| confirmed.brief.calls != brief.calls) {
+            return Err(FireError::Changed { step: step.clone(), now: brief.what });
+        }
+        let preconditions = brief.preconditions;
         let number = run.step(step).map_or(1, |(_, _, run)| run.attempts.len() as u32 + 1);
         let event = Event::AttemptStarted {
             step: step.clone(),
@@ -293,6 +299,14 @@ pub enum FireError {
     /// What must hold could not be looked at.
     #[error("what must hold could not be looked at: {0}")]
     Unseen(#[from] Trouble),
+    /// It would no longer be what the operator confirmed.
+    #[error("{step} was confirmed for something else; it would now be: {now}. Cancel, and open it again")]
+    Changed {
+        /// The step.
+        step: StepRef,
+        /// What it would be now.
+        now: String,
+    },
     /// The gate refused, or the event could not be written.
     #[error(transparent)]
     Record(#[from] RecordError),

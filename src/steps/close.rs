@@ -1,6 +1,6 @@
 //! The rollout's last act: the pull request is merged once every partition runs it.
 
-use super::context::{Act, Acted, Look, Looked, Stop};
+use super::context::{Act, Acted, Look, Looked, Patience, Stop};
 use super::diagnosis;
 use crate::clients::{Trouble, forge};
 use crate::runbook::check::{Check, Precondition, Verdict};
@@ -44,14 +44,21 @@ pub(super) async fn run(act: &mut Act, spec: &CloseSpec) -> Result<Outcome, Stop
         return Err(diagnosis::of_trouble(act, &trouble).into());
     }
     act.verifying().await?;
-    match look().await.map_err(|trouble| diagnosis::of_trouble(act, &trouble))? {
-        Looked::Done(seen) => {
-            act.check(merged(Verdict::Passed).seeing(seen)).await?;
-            Ok(Outcome::Passed)
+    // A merge may be queued behind others.
+    let mut patience = Patience::new(act.step.limit);
+    loop {
+        let seen = patience.bear(look().await).map_err(|trouble| diagnosis::of_trouble(act, &trouble))?;
+        match seen {
+            Some(Looked::Done(seen)) => {
+                act.check(merged(Verdict::Passed).seeing(seen)).await?;
+                return Ok(Outcome::Passed);
+            }
+            Some(Looked::NoSign(seen)) => act.check(merged(Verdict::Settling).seeing(seen)).await?,
+            None => {}
         }
-        Looked::NoSign(seen) => {
-            act.check(merged(Verdict::Failed).seeing(&seen)).await?;
-            Err(diagnosis::time_over(act, "the merge", None).into())
+        if patience.is_over() {
+            return Err(diagnosis::time_over(act, "the merge", patience.trouble.as_ref()).into());
         }
+        act.wait(act.pause).await?;
     }
 }

@@ -92,11 +92,20 @@ pub fn refused(look: &Look, situation: &str, trouble: &Trouble, cluster: Option<
     diagnosis::with_guide(look, finding.because(evidence).meaning("nothing changed; the writer goes on serving"))
 }
 
-/// Waits until an instance is available, has nothing queued, and is in step with its parameter group.
+/// What is waited for on an instance, besides that it is available and in step with its parameter group.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Awaited<'a> {
+    /// It has this class.
+    pub class: Option<&'a str>,
+    /// Nothing is queued on it any more.
+    pub flushed: bool,
+}
+
+/// Waits until an instance is available and in step with its parameter group, and as awaited.
 ///
 /// # Errors
 /// If it does not come about, cannot be looked at, or the session ends.
-pub async fn settle_member(act: &mut Act, id: &InstanceId, class: Option<&str>) -> Result<(), Stop> {
+pub async fn settle_member(act: &mut Act, id: &InstanceId, awaited: Awaited<'_>) -> Result<(), Stop> {
     let mut patience = super::context::Patience::new(act.look.step.limit);
     loop {
         let seen = patience.bear(act.cluster().await).map_err(|trouble| diagnosis::of_trouble(act, &trouble))?;
@@ -105,7 +114,7 @@ pub async fn settle_member(act: &mut Act, id: &InstanceId, class: Option<&str>) 
                 return Err(finding.into());
             }
             if let Some(member) = cluster.member(id).cloned()
-                && member_checks(act, &member, class).await?
+                && member_checks(act, &member, awaited).await?
             {
                 return Ok(());
             }
@@ -118,7 +127,7 @@ pub async fn settle_member(act: &mut Act, id: &InstanceId, class: Option<&str>) 
 }
 
 /// Writes down how a member stands; whether all of it is as it should be.
-async fn member_checks(act: &mut Act, member: &MemberView, class: Option<&str>) -> Result<bool, Stop> {
+async fn member_checks(act: &mut Act, member: &MemberView, awaited: Awaited<'_>) -> Result<bool, Stop> {
     let status = member.status().unwrap_or("unknown");
     let pending = member.instance.as_ref().map(|instance| &instance.pending).filter(|pending| !pending.is_empty());
     let mut rows = vec![
@@ -130,9 +139,11 @@ async fn member_checks(act: &mut Act, member: &MemberView, class: Option<&str>) 
             member.group_status.clone(),
         ),
     ];
-    if let Some(class) = class {
+    if let Some(class) = awaited.class {
         let seen = member.class().unwrap_or("unknown");
         rows.insert(0, ("class", format!("class {class}"), seen == class, seen.to_owned()));
+    }
+    if awaited.flushed {
         let queued = pending.map_or_else(|| "nothing".to_owned(), list);
         rows.push(("queue", "nothing queued".to_owned(), pending.is_none(), queued));
     }

@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use super::cluster::DESCRIBE;
 use super::context::{Act, Look, Patience, Stop};
 use super::{diagnosis, program};
-use crate::clients::Trouble;
 use crate::clients::program::{Ended, Program, Spec};
+use crate::clients::{Trouble, TroubleKind};
 use crate::runbook::check::{Check, Evidence, Holds, Precondition, Verdict};
 use crate::runbook::event::{Brief, Call, Finding, Outcome};
 use crate::runbook::plan::{CommandSpec, SecretShape, ValueShape};
@@ -29,9 +29,18 @@ pub(super) async fn brief(look: &Look, spec: &CommandSpec) -> Result<Brief, Trou
     brief.preconditions = vec![
         Precondition::require(directory.is_dir(), format!("directory {}", spec.directory)),
         super::cluster::available(&cluster),
-        Precondition::now(format!("parameter group {}", cluster.parameter_group), Holds::Yes),
+        untouched(look, &cluster.parameter_group),
     ];
     Ok(brief)
+}
+
+/// The group before the script; another one says that it ran before, which it may.
+fn untouched(look: &Look, group: &str) -> Precondition {
+    let expected = look.partition.cluster.group_before.as_deref().unwrap_or(group);
+    if group == expected {
+        return Precondition::now(format!("parameter group {group}"), Holds::Yes);
+    }
+    Precondition::now(format!("parameter group {group}, not {expected}: the script ran before"), Holds::Mind)
 }
 
 pub(super) async fn run(act: &mut Act, spec: &CommandSpec) -> Result<Outcome, Stop> {
@@ -43,11 +52,12 @@ pub(super) async fn run(act: &mut Act, spec: &CommandSpec) -> Result<Outcome, St
     let ended = program::run(act, &command, spec.silence).await?;
     act.verifying().await?;
     let in_place = artefacts(act, spec).await?;
-    if ended.is_success() && in_place.iter().all(|held| *held) {
+    if ended.is_success() && in_place.iter().all(|artefact| artefact.holds) {
         return Ok(Outcome::Passed);
     }
     let finding = diagnose(act, spec, &ended);
-    if ended.is_success() || !in_place.iter().any(|held| *held) {
+    // What was there before the script, such as a stack that completed last month, is no part of its work.
+    if ended.is_success() || !in_place.iter().any(|artefact| artefact.is_its_work) {
         return Ok(Outcome::Failed { finding });
     }
     Ok(Outcome::Partial { finding })
@@ -79,31 +89,40 @@ fn group_check(verdict: Verdict) -> Check {
     Check::new("group", "new parameter group attached", DESCRIBE, verdict)
 }
 
+/// Something that the script should have left behind.
+struct Artefact {
+    holds: bool,
+    /// Whether it came to be since the step was first fired.
+    is_its_work: bool,
+}
+
 /// Looks at everything that the script should have left behind. It is looked at after a failure as well: what is in place
 /// is listed, not assumed.
-async fn artefacts(act: &mut Act, spec: &CommandSpec) -> Result<Vec<bool>, Stop> {
+async fn artefacts(act: &mut Act, spec: &CommandSpec) -> Result<Vec<Artefact>, Stop> {
+    let fired = act.attempts().first().map_or(act.attempt.started_at, |first| first.started_at);
     let mut held = Vec::new();
     for stack in &spec.stacks {
         let seen = settled(act, || act.tools.aws.cloudformation.stack(stack)).await?;
         let complete = seen.as_ref().is_some_and(|stack| stack.is_complete());
+        let is_new = seen.as_ref().and_then(|stack| stack.last_touched()).is_some_and(|touched| touched >= fired);
         let words = match seen {
             Some(stack) => format!("{}{}", stack.status, touched(act, stack.last_touched())),
             None => "does not exist".to_owned(),
         };
         act.check(stack_check(stack, verdict(complete)).seeing(words)).await?;
-        held.push(complete);
+        held.push(Artefact { holds: complete, is_its_work: complete && is_new });
     }
     if let Some(secret) = &spec.secret {
         let (good, words) = shape_of(act, secret).await?;
         act.check(secret_check(secret, verdict(good)).seeing(words)).await?;
-        held.push(good);
+        held.push(Artefact { holds: good, is_its_work: false });
     }
     if spec.group_attached {
         let cluster = settled(act, || act.cluster()).await?;
         let before = act.partition.cluster.group_before.as_deref().unwrap_or("default.");
         let attached = !cluster.parameter_group.starts_with("default.") && cluster.parameter_group != before;
         act.check(group_check(verdict(attached)).seeing(&cluster.parameter_group)).await?;
-        held.push(attached);
+        held.push(Artefact { holds: attached, is_its_work: attached });
         for member in &cluster.members {
             let queued = member.instance.as_ref().map(|each| super::cluster::list(&each.pending)).unwrap_or_default();
             let queued = if queued.is_empty() { "nothing queued".to_owned() } else { format!("queued: {queued}") };
@@ -139,13 +158,14 @@ async fn settled<T, F: Future<Output = Result<T, Trouble>>>(act: &Act, look: imp
 /// Whether the secret's value has its shape. The value itself goes nowhere.
 async fn shape_of(act: &Act, secret: &SecretShape) -> Result<(bool, String), Stop> {
     use secrecy::ExposeSecret as _;
-    match act.tools.aws.secrets.value(&secret.id).await {
-        Ok(value) => Ok(shape::judge(secret.shape, value.expose_secret())),
-        Err(trouble) if trouble.kind == crate::clients::TroubleKind::NotFound => {
-            Ok((false, "does not exist".to_owned()))
+    settled(act, || async {
+        match act.tools.aws.secrets.value(&secret.id).await {
+            Ok(value) => Ok(shape::judge(secret.shape, value.expose_secret())),
+            Err(trouble) if trouble.kind == TroubleKind::NotFound => Ok((false, "does not exist".to_owned())),
+            Err(trouble) => Err(trouble),
         }
-        Err(trouble) => Err(diagnosis::of_trouble(act, &trouble).into()),
-    }
+    })
+    .await
 }
 
 /// What went wrong, by the script's own last words and by what is in place.

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -21,8 +21,13 @@ use crate::runbook::state::{ActionRun, Attempt, PartitionRun};
 use crate::runbook::text;
 use crate::watch::{Cadence, Pace, Sample};
 
-/// How long the other side is given to show the effect of a call whose answer was lost, before it counts as not done.
-const AFTERMATH: Duration = Duration::from_secs(15);
+/// How many looks the other side is given, from the intent on, to show the effect of a call whose answer was lost, before
+/// it counts as not done. At one look a second this is more than twice the 13 s for which RDS still answered `available`
+/// after an accepted failover in the execution log.
+const AFTERMATH: u32 = 30;
+
+/// How long a confirmation counts: an attempt that is taken up later than this sends nothing any more.
+const CONFIRMED: SignedDuration = SignedDuration::from_mins(5);
 
 /// What a step needs to look: everything but the controls.
 #[derive(Debug, Clone)]
@@ -55,6 +60,18 @@ impl Look {
     /// As the call.
     pub async fn cluster(&self) -> Result<ClusterView, Trouble> {
         self.tools.aws.rds.cluster(&self.partition.cluster.id).await
+    }
+
+    /// The attempts of this step when it was fired or taken up.
+    pub fn attempts(&self) -> &[Attempt] {
+        let step = self.so_far.steps.iter().find(|step| step.id == self.step.id);
+        step.map(|step| step.attempts.as_slice()).unwrap_or_default()
+    }
+
+    /// The last call of that key that an attempt of this step sent and that may have been carried out.
+    pub fn sent_before(&self, key: &str) -> Option<&ActionRun> {
+        let actions = self.attempts().iter().rev().filter_map(|attempt| attempt.action(key));
+        actions.into_iter().find(|action| action.may_have_acted())
     }
 }
 
@@ -135,7 +152,10 @@ pub enum Looked {
 #[derive(Debug)]
 pub enum Acted {
     /// It was carried out: just now, or before this session.
-    Done,
+    Done {
+        /// When it was accepted; where its answer was lost, when it was sent.
+        at: Timestamp,
+    },
     /// It was refused, and nothing changed.
     Refused(Trouble),
 }
@@ -278,7 +298,21 @@ impl Noting {
     }
 }
 
+/// A call of which it is not known what became of it.
+struct Open {
+    attempt: u32,
+    key: String,
+    sent: Timestamp,
+}
+
 impl Act {
+    /// The call that this attempt goes on with: its own first one, or one of a former attempt's of which it is not known
+    /// what became of it.
+    pub fn intended(&self) -> Option<&ActionRun> {
+        let former = || self.look.attempts().iter().flat_map(|attempt| &attempt.actions).rfind(|each| each.is_open());
+        self.attempt.actions.first().or_else(former)
+    }
+
     /// Carries out a change of RDS once; see [`Act::act`].
     ///
     /// # Errors
@@ -304,11 +338,12 @@ impl Act {
 
     /// Carries out a changing call once: intent on disk, call, outcome on disk.
     ///
-    /// Where the intent is on disk already and its outcome is not known (a session died between the two, or an answer was
-    /// lost), `look` decides whether it was carried out, and it is never sent again on a guess.
+    /// Where an intent is on disk already and its outcome is not known (a session died between the two, an answer was lost,
+    /// or a former attempt could not find out), `look` decides whether it was carried out, and it is never sent again on a
+    /// guess. Nothing is sent on a confirmation that is no longer fresh.
     ///
     /// # Errors
-    /// If something cannot be written, the session ends, or the outcome stays unknown.
+    /// If something cannot be written, the session ends, the confirmation is too old, or the outcome stays unknown.
     pub async fn act<F, L>(
         &mut self,
         action: Action,
@@ -320,82 +355,121 @@ impl Act {
         L: Future<Output = Result<Looked, Trouble>>,
     {
         let key = action.key.clone();
-        let before = self.attempt.action(&key).map(|run| run.outcome.clone());
-        match before {
-            Some(Some(ActionOutcome::Accepted { .. } | ActionOutcome::FoundDone { .. })) => return Ok(Acted::Done),
-            Some(None | Some(ActionOutcome::Unknown { .. })) => {
-                if self.look_up(&key, &look, "the session that sent it ended before its answer").await? {
-                    return Ok(Acted::Done);
-                }
-            }
-            Some(Some(ActionOutcome::Refused { .. } | ActionOutcome::FoundUndone { .. })) | None => {}
+        if let Some(open) = self.open_call(&key)
+            && self.look_up(&open, &look, "the session that sent it ended before its answer").await?
+        {
+            return Ok(Acted::Done { at: open.sent });
         }
+        if let Some(known) = self.attempt.action(&key) {
+            match &known.outcome {
+                Some(ActionOutcome::Accepted { .. }) => {
+                    return Ok(Acted::Done { at: known.settled_at.unwrap_or(known.at) });
+                }
+                Some(ActionOutcome::FoundDone { .. }) => return Ok(Acted::Done { at: known.at }),
+                // It was answered; the session ended before it could draw the conclusion.
+                Some(ActionOutcome::Refused { code, message }) => {
+                    let trouble = Trouble::new(&known.action.call.operation, TroubleKind::Refused, message);
+                    return Ok(Acted::Refused(if code.is_empty() { trouble } else { trouble.with_code(code) }));
+                }
+                Some(ActionOutcome::FoundUndone { .. } | ActionOutcome::Unknown { .. }) | None => {}
+            }
+        }
+        self.still_confirmed(&key)?;
         let (step, attempt) = self.here();
         let record = self.recorder.record(Event::Intent { step, attempt, action: action.clone() }).await?;
         self.attempt.actions.retain(|earlier| earlier.action.key != key);
         self.attempt.actions.push(ActionRun { action, at: record.at, outcome: None, settled_at: None });
+        let open = Open { attempt, key, sent: record.at };
         match fire(self.controls.clone()).await {
             Ok(mark) => {
-                self.settle(&key, ActionOutcome::Accepted { mark }).await?;
-                Ok(Acted::Done)
+                let at = self.settle(&open, ActionOutcome::Accepted { mark }).await?;
+                Ok(Acted::Done { at })
             }
             Err(trouble) if trouble.may_have_acted() => {
-                if self.look_up(&key, &look, &trouble.to_string()).await? {
-                    return Ok(Acted::Done);
+                if self.look_up(&open, &look, &trouble.to_string()).await? {
+                    return Ok(Acted::Done { at: open.sent });
                 }
                 Ok(Acted::Refused(trouble))
             }
             Err(trouble) => {
                 let code = trouble.code.clone().unwrap_or_default();
-                self.settle(&key, ActionOutcome::Refused { code, message: trouble.message.clone() }).await?;
+                self.settle(&open, ActionOutcome::Refused { code, message: trouble.message.clone() }).await?;
                 Ok(Acted::Refused(trouble))
             }
         }
     }
 
+    /// The call of that key of which it is not known what became of it: this attempt's, or a former one's.
+    fn open_call(&self, key: &str) -> Option<Open> {
+        let own = self.attempt.action(key).map(|action| (self.attempt.number, action));
+        let former = self.look.attempts().iter().filter(|each| each.number != self.attempt.number);
+        let mut calls = own.into_iter().chain(former.filter_map(|each| Some((each.number, each.action(key)?))));
+        let (attempt, action) = calls.find(|(_, action)| action.is_open())?;
+        Some(Open { attempt, key: key.to_owned(), sent: action.at })
+    }
+
+    /// What held when the operator confirmed may not hold any more in an attempt that is taken up hours later.
+    fn still_confirmed(&self, key: &str) -> Result<(), Stop> {
+        let since = self.attempt.started_at;
+        if Timestamp::now().duration_since(since) <= CONFIRMED {
+            return Ok(());
+        }
+        let finding = Finding::unknown(format!("\"{key}\" was not sent: its confirmation is too old"))
+            .because(Evidence::now("cockpit", format!("confirmed at {since}, taken up later")))
+            .meaning("nothing was done by it; what held then may not hold now")
+            .way_out("fire the step again: everything is looked at anew");
+        Err(finding.into())
+    }
+
     /// Looks whether a call whose answer is missing was carried out.
-    async fn look_up<L>(&mut self, key: &str, look: impl Fn() -> L, why: &str) -> Result<bool, Stop>
+    async fn look_up<L>(&mut self, open: &Open, look: impl Fn() -> L, why: &str) -> Result<bool, Stop>
     where
         L: Future<Output = Result<Looked, Trouble>>,
     {
-        self.say(format!("{key}: {why}; looking whether it was carried out"));
-        let deadline = Instant::now() + AFTERMATH;
-        let last = loop {
+        self.say(format!("{}: {why}; looking whether it was carried out", open.key));
+        let aftermath = self.look.pause * AFTERMATH;
+        let deadline = Instant::now() + aftermath;
+        let shown_by = open.sent + SignedDuration::try_from(aftermath).unwrap_or(SignedDuration::ZERO);
+        loop {
+            // A look that began too early proves nothing, however long its answer took.
+            let late_enough = Timestamp::now() >= shown_by;
             match look().await {
                 Ok(Looked::Done(evidence)) => {
-                    self.settle(key, ActionOutcome::FoundDone { evidence }).await?;
+                    self.settle(open, ActionOutcome::FoundDone { evidence }).await?;
                     return Ok(true);
                 }
-                other if Instant::now() >= deadline => break other,
-                _ => self.wait(self.look.pause).await?,
-            }
-        };
-        match last {
-            Ok(Looked::NoSign(evidence) | Looked::Done(evidence)) => {
-                self.settle(key, ActionOutcome::FoundUndone { evidence }).await?;
-                Ok(false)
-            }
-            Err(trouble) => {
-                let reason = format!("{why}; looking it up: {trouble}");
-                self.settle(key, ActionOutcome::Unknown { reason: reason.clone() }).await?;
-                let finding = Finding::unknown(format!("it is not known whether \"{key}\" was carried out"))
-                    .because(Evidence::now("cockpit", reason))
-                    .meaning("nothing is sent again before it is known")
-                    .way_out("look at the site, then fire the step again: it looks before it sends");
-                Err(Stop::Outcome(Box::new(Outcome::Unknown { finding })))
+                Ok(Looked::NoSign(evidence)) if late_enough => {
+                    self.settle(open, ActionOutcome::FoundUndone { evidence }).await?;
+                    return Ok(false);
+                }
+                Err(trouble) if Instant::now() >= deadline => return Err(self.unknown(open, why, &trouble).await?),
+                Ok(Looked::NoSign(_)) | Err(_) => self.wait(self.look.pause).await?,
             }
         }
     }
 
-    async fn settle(&mut self, key: &str, outcome: ActionOutcome) -> Result<(), Stop> {
-        let (step, attempt) = self.here();
-        let event = Event::ActionSettled { step, attempt, key: key.to_owned(), outcome: outcome.clone() };
-        let record = self.recorder.record(event).await?;
-        if let Some(action) = self.attempt.actions.iter_mut().find(|action| action.action.key == key) {
+    async fn unknown(&mut self, open: &Open, why: &str, trouble: &Trouble) -> Result<Stop, Stop> {
+        let reason = format!("{why}; looking it up: {trouble}");
+        self.settle(open, ActionOutcome::Unknown { reason: reason.clone() }).await?;
+        let finding = Finding::unknown(format!("it is not known whether \"{}\" was carried out", open.key))
+            .because(Evidence::now("cockpit", reason))
+            .meaning("nothing is sent again before it is known")
+            .way_out("look at the site, then fire the step again: it looks before it sends");
+        Ok(Stop::Outcome(Box::new(Outcome::Unknown { finding })))
+    }
+
+    async fn settle(&mut self, open: &Open, outcome: ActionOutcome) -> Result<Timestamp, Stop> {
+        let step = self.look.reference();
+        let (attempt, key) = (open.attempt, open.key.clone());
+        let record =
+            self.recorder.record(Event::ActionSettled { step, attempt, key, outcome: outcome.clone() }).await?;
+        if attempt == self.attempt.number
+            && let Some(action) = self.attempt.actions.iter_mut().find(|action| action.action.key == open.key)
+        {
             action.outcome = Some(outcome);
             action.settled_at = Some(record.at);
         }
-        Ok(())
+        Ok(record.at)
     }
 
     /// Has the watchers look at this partition more or less often.

@@ -33,7 +33,7 @@ pub(super) async fn brief(look: &Look, spec: &DeploySpec) -> Result<Brief, Troub
     brief.preconditions = vec![match &deployment {
         Some(deployment) => Precondition::now(
             format!("{} has {}/{} ready", deployment.name, deployment.ready, deployment.wanted),
-            Holds::Yes,
+            if deployment.ready >= deployment.wanted { Holds::Yes } else { Holds::Mind },
         ),
         None => Precondition::now(format!("there is no deployment {} yet", spec.deployment), Holds::Mind),
     }];
@@ -309,16 +309,20 @@ fn external(name: &str, seen: &Seen) -> Check {
 /// What waiting does not mend.
 fn hopeless(act: &Act, spec: &DeploySpec, seen: &Seen) -> Option<Finding> {
     let rolled_out = seen.deployment.as_ref().is_some_and(DeploymentView::is_rolled_out);
-    let environment = act.attempt.checks.iter().find(|check| check.id == "environment")?;
-    let stale = environment.seen.as_deref() == Some("the pods started before the secret existed");
-    if rolled_out && stale {
+    let environment = act.attempt.checks.iter().find(|check| check.id == "environment");
+    let older = "the pods started before the secret existed";
+    let stale = environment.filter(|environment| environment.seen.as_deref() == Some(older));
+    if let Some(environment) = stale.filter(|_| rolled_out) {
         let finding = Finding::of("pods-before-secret", "the pods are older than their secret")
             .because(Evidence::now("kubernetes", format!("{}: in the spec, not in the process", environment.label)))
             .meaning("the application runs without Sentry")
             .way_out(format!("kubectl rollout restart deployment/{}", spec.deployment));
         return Some(diagnosis::with_guide(act, finding));
     }
-    let crashed = seen.pods.iter().find(|pod| pod.status() == "CrashLoopBackOff" || pod.restarts() > 2)?;
+    // The former chart's pods may have restarted long ago; they say nothing of this one.
+    let is_new = |pod: &&PodView| pod.init.iter().any(|container| container.image.ends_with(&spec.init_image));
+    let crashes = |pod: &&PodView| pod.status() == "CrashLoopBackOff" || pod.restarts() > 2;
+    let crashed = seen.pods.iter().filter(is_new).find(crashes)?;
     let finding = Finding::of("pod-crash", format!("{} does not stay up", crashed.name))
         .because(Evidence::now("kubernetes", format!("{}, {} restarts", crashed.status(), crashed.restarts())))
         .way_out("helm rollback to the revision before; the old init container does not touch pg_stat_statements");

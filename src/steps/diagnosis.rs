@@ -10,9 +10,19 @@ pub fn of_trouble(look: &Look, trouble: &Trouble) -> Finding {
     let evidence = Evidence::now(&trouble.call, trouble.to_string());
     let profile = look.partition.aws.profile.as_deref().unwrap_or("the default profile");
     let finding = match trouble.kind {
+        TroubleKind::SignedOut if trouble.call.starts_with("op ") => {
+            Finding::of("op-signed-out", "1Password is not signed in").way_out("op signin, then try again")
+        }
+        TroubleKind::SignedOut if trouble.call.starts_with("gh ") => {
+            Finding::unknown("gh is not signed in to GitHub").way_out("gh auth login, then try again")
+        }
         TroubleKind::SignedOut => Finding::of("sso-expired", format!("the AWS session of {profile} has ended"))
             .meaning("nothing was sent; what was fired before goes on")
             .way_out(format!("aws sso login --profile {profile}, then try again")),
+        TroubleKind::Denied if !is_aws(&trouble.call) => {
+            Finding::of("access-denied", format!("{} is not permitted: {}", trouble.call, trouble.message))
+                .way_out("have the permission added, or check that the role or context is the right one")
+        }
         TroubleKind::Denied => Finding::of("access-denied", format!("{profile} may not call {}", trouble.call))
             .meaning("the session is alive, the permission is missing")
             .way_out("have the permission added, or check that the profile is the right one"),
@@ -31,10 +41,17 @@ pub fn of_trouble(look: &Look, trouble: &Trouble) -> Finding {
     with_guide(look, finding.because(evidence))
 }
 
-/// A finding that names no way out gets the runbook's own text for the step.
+/// Whether a call went to AWS, and so in the name of the partition's profile.
+fn is_aws(call: &str) -> bool {
+    let services = ["rds", "cloudformation", "secretsmanager", "sts", "pi", "cloudwatch"];
+    call.split_once(':').is_some_and(|(service, _)| services.contains(&service))
+}
+
+/// A finding that names no way out gets the runbook's own text for the step, or at least the next thing to do.
 pub fn with_guide(look: &Look, mut finding: Finding) -> Finding {
     if finding.remedy.is_none() {
-        finding.remedy = look.step.guide.clone();
+        let plainly = || "look at the evidence and at the site; fire the step again once its cause is gone".to_owned();
+        finding.remedy = Some(look.step.guide.clone().unwrap_or_else(plainly));
     }
     finding
 }

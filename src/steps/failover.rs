@@ -54,6 +54,7 @@ pub(super) async fn brief(look: &Look) -> Result<Brief, Trouble> {
     brief.feels = look.step.impact.clone().or(brief.feels);
     brief.back = look.step.way_back.clone().or_else(|| Some(format!("fail back to {}", writer.id)));
     brief.already_done = promoted_before(look, writer);
+    brief.preconditions.extend(brief.already_done.clone().map(|already| Precondition::now(already, Holds::Mind)));
     Ok(brief)
 }
 
@@ -79,7 +80,9 @@ fn window(look: &Look) -> Option<Precondition> {
 fn promoted_before(look: &Look, writer: &MemberView) -> Option<String> {
     let steps = look.so_far.steps.iter().filter(|step| step.id == look.step.id);
     let mut actions = steps.flat_map(|step| &step.attempts).flat_map(|attempt| &attempt.actions);
-    let action = actions.find(|each| each.action.before.get("to").is_some_and(|to| *to == writer.id.as_str()))?;
+    let action = actions.find(|each| {
+        each.may_have_acted() && each.action.before.get("to").is_some_and(|to| *to == writer.id.as_str())
+    })?;
     let at = action.at.to_zoned(look.zone()).strftime("%H:%M:%S");
     Some(format!("{} was promoted by the attempt of {at}; another failover moves the writer back", writer.id))
 }
@@ -100,8 +103,7 @@ async fn move_writer(act: &mut Act, mut samples: broadcast::Receiver<Sample>) ->
     act.witness(DESCRIBE, format!("the writer moves from {from} to {to}")).await?;
     let mut timeline = Timeline::default();
     warm_up(act, &mut samples, &mut timeline).await;
-    send(act, &from, &to).await?;
-    let accepted = act.attempt.actions.first().and_then(|action| action.settled_at).unwrap_or_else(Timestamp::now);
+    let accepted = send(act, &from, &to).await?;
     timeline.start(Zero { at: accepted, from: from.clone(), to: Some(to.clone()) });
     act.verifying().await?;
     let mut watch = Watch { from, to: to.clone(), timeline, rounds: 0, moved: false, cluster: None };
@@ -115,7 +117,7 @@ async fn move_writer(act: &mut Act, mut samples: broadcast::Receiver<Sample>) ->
 
 /// From whom to whom: as the intent says, if there is one; else as the cluster is now.
 async fn direction(act: &Act) -> Result<(InstanceId, InstanceId), Stop> {
-    let intended = act.attempt.actions.first().map(|action| &action.action.before);
+    let intended = act.intended().map(|intended| &intended.action.before);
     if let Some((from, to)) = intended.and_then(|before| Some((before.get("from")?, before.get("to")?))) {
         return Ok((InstanceId::new(from.clone()), InstanceId::new(to.clone())));
     }
@@ -158,7 +160,8 @@ fn observe(timeline: &mut Timeline, sample: &Sample) {
     }
 }
 
-async fn send(act: &mut Act, from: &InstanceId, to: &InstanceId) -> Result<(), Stop> {
+/// Sends the call, unless it was sent before; when it was accepted.
+async fn send(act: &mut Act, from: &InstanceId, to: &InstanceId) -> Result<Timestamp, Stop> {
     let change = Change::Failover { cluster: act.partition.cluster.id.clone(), target: to.clone() };
     let before = [("from", from.to_string()), ("to", to.to_string())];
     let (look, target) = (act.look.clone(), to.clone());
@@ -174,7 +177,7 @@ async fn send(act: &mut Act, from: &InstanceId, to: &InstanceId) -> Result<(), S
         no_sign(format!("the cluster is {} and {target} is not the writer", cluster.status))
     };
     match act.change(format!("fail over to {to}"), change, before, seen).await? {
-        Acted::Done => Ok(()),
+        Acted::Done { at } => Ok(at),
         Acted::Refused(trouble) => {
             let cluster = act.cluster().await.ok();
             let finding = cluster::refused(act, "failover-refused", &trouble, cluster.as_ref());
@@ -200,27 +203,28 @@ impl Watch {
         samples: &mut broadcast::Receiver<Sample>,
     ) -> Result<Outcome, Stop> {
         let mut patience = Patience::new(act.step.limit);
+        let mut watched = true;
         let mut rounds = interval(act.pause);
         rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let cancel = act.cancel.clone();
         loop {
             tokio::select! {
                 () = cancel.cancelled() => return Err(Stop::Session),
-                sample = samples.recv() => match sample {
+                sample = samples.recv(), if watched => match sample {
                     Ok(sample) if sample.partition == act.partition.name => {
                         observe(&mut self.timeline, &sample);
                         self.told(act).await?;
                     }
                     Ok(_) | Err(RecvError::Lagged(_)) => {}
                     // Without watchers the API alone is asked.
-                    Err(RecvError::Closed) => { rounds.tick().await; }
+                    Err(RecvError::Closed) => watched = false,
                 },
                 _ = rounds.tick() => {
                     if self.round(act, &mut patience).await? {
                         return self.passed(act).await;
                     }
                     if patience.is_over() {
-                        return Err(self.not_settled(act).into());
+                        return Err(self.not_settled(act, patience.trouble.as_ref()));
                     }
                 }
             }
@@ -245,12 +249,12 @@ impl Watch {
             .await?;
         }
         let writes = self.timeline.lanes.get(&Witness::SqlEndpoint).filter(|lane| {
-            matches!(&lane.last.word, Word::Writer { instance, writes } if *instance == self.to && *writes != Some(false))
+            matches!(&lane.last.word, Word::Writer { instance, writes: Some(true) } if *instance == self.to)
+                && since.is_some_and(|since| lane.last.at >= since)
         });
         if let Some(lane) = writes {
             let seen = self.after(lane.last.at);
-            let known = act.attempt.checks.iter().any(|check| check.id == "writes" && check.verdict == Verdict::Passed);
-            if !known {
+            if !self.writes(act) {
                 let check = Check::new(
                     "writes",
                     "new writer accepts writes",
@@ -286,7 +290,13 @@ impl Watch {
         let agreed = self.agreement(act).await?;
         let settled = statuses(act, &cluster).await?;
         self.cluster = Some(cluster);
-        Ok(self.moved && agreed && settled)
+        Ok(self.moved && self.writes(act) && agreed && settled)
+    }
+
+    /// Whether a write went through to the new writer, where SQL is spoken at all.
+    fn writes(&self, act: &Act) -> bool {
+        let passed = |check: &Check| check.id == "writes" && check.verdict == Verdict::Passed;
+        act.partition.sql.is_none() || act.attempt.checks.iter().any(passed)
     }
 
     async fn agreement(&mut self, act: &mut Act) -> Result<bool, Stop> {
@@ -326,32 +336,43 @@ impl Watch {
     }
 
     /// Which of the known ends a failover has come to that did not end well.
-    fn not_settled(&self, act: &Act) -> Finding {
-        let evidence: Vec<Evidence> = self
-            .timeline
-            .lanes
-            .iter()
-            .map(|(witness, lane)| Evidence {
-                source: witness.to_string(),
-                text: word(&lane.last.word),
-                at: lane.last.at,
-            })
-            .collect();
-        let api = self.cluster.as_ref();
-        let api_moved = api.and_then(ClusterView::writer).is_some_and(|writer| writer.id == self.to);
-        let mut finding = if !self.moved {
+    fn not_settled(&self, act: &Act, trouble: Option<&Trouble>) -> Stop {
+        let evidence = self.timeline.lanes.iter().map(|(witness, lane)| Evidence {
+            source: witness.to_string(),
+            text: word(&lane.last.word),
+            at: lane.last.at,
+        });
+        // What was seen before the trouble is old: by now the writer may have moved.
+        let api = self.cluster.as_ref().filter(|_| trouble.is_none());
+        let writer = api.and_then(ClusterView::writer).map(|writer| &writer.id);
+        let available = api.is_some_and(|cluster| cluster.status == "available");
+        let mut finding = if !self.moved && available && writer == Some(&self.from) {
             Finding::of("failover-noop", format!("NO-OP: the call was accepted, and {} is still the writer", self.from))
                 .meaning("no failover took place")
                 .way_out("try again; if it stays so, open a case with AWS support")
-        } else if api_moved && api.is_some_and(|cluster| cluster.status == "available") {
-            Finding::of("endpoint-stuck", format!("RDS says {}, the writer endpoint does not lead there", self.to))
-                .meaning("the application may be without a writer")
-                .way_out(format!("fail back to {} while this is looked into", self.from))
+        } else if self.moved && available && writer == Some(&self.to) {
+            self.does_not_lead_there(act)
         } else {
-            diagnosis::time_over(act, "the end of the failover", None)
+            diagnosis::time_over(act, "the end of the failover", trouble)
         };
         finding.evidence.extend(evidence);
-        finding
+        if api.is_some() {
+            return finding.into();
+        }
+        let finding = finding.meaning("it is not known who the writer is now");
+        Stop::Outcome(Box::new(Outcome::Unknown { finding }))
+    }
+
+    /// RDS is content, and somebody is not.
+    fn does_not_lead_there(&self, act: &Act) -> Finding {
+        let last = self.timeline.lanes.get(&Witness::SqlEndpoint).map(|lane| &lane.last.word);
+        let arrived = matches!(last, Some(Word::Writer { instance, .. }) if *instance == self.to);
+        if act.partition.sql.is_none() || (arrived && self.writes(act)) {
+            return diagnosis::time_over(act, "agreement of all witnesses", None);
+        }
+        Finding::of("endpoint-stuck", format!("RDS says {}, the writer endpoint does not lead there", self.to))
+            .meaning("the application may be without a writer")
+            .way_out(format!("fail back to {} while this is looked into", self.from))
     }
 }
 

@@ -5,11 +5,11 @@
 
 use jiff::Timestamp;
 
-use super::cluster::{self, DESCRIBE, done, no_sign};
+use super::cluster::{self, Awaited, DESCRIBE, done, no_sign};
 use super::context::{Act, Acted, Look, Patience, Stop};
 use super::diagnosis;
-use crate::clients::Trouble;
-use crate::clients::rds::{Change, MemberView};
+use crate::clients::rds::{Change, ClusterView, MemberView};
+use crate::clients::{Trouble, TroubleKind};
 use crate::runbook::check::{Check, Evidence, Holds, Precondition, Verdict};
 use crate::runbook::event::{Brief, Finding, Outcome};
 use crate::runbook::names::InstanceId;
@@ -25,9 +25,11 @@ enum Need {
 }
 
 impl Need {
-    fn of(member: &MemberView) -> Self {
-        let queued = member.instance.as_ref().is_some_and(|instance| !instance.pending.is_empty());
-        if queued { Self::Flush(member.pending_class().map(str::to_owned)) } else { Self::Reboot }
+    /// By what is queued; none where RDS does not describe the instance, so that nobody knows.
+    fn of(member: &MemberView) -> Option<Self> {
+        let instance = member.instance.as_ref()?;
+        let flush = || Self::Flush(member.pending_class().map(str::to_owned));
+        Some(if instance.pending.is_empty() { Self::Reboot } else { flush() })
     }
 
     fn change(&self, member: &MemberView) -> Change {
@@ -40,15 +42,16 @@ impl Need {
 
 pub(super) async fn brief(look: &Look) -> Result<Brief, Trouble> {
     let cluster = look.cluster().await?;
-    let reader = match cluster::reader(look, &cluster) {
-        Ok(reader) => reader,
-        Err(finding) => {
-            let mut brief = look.brief("Restart the reader");
-            brief.preconditions = vec![Precondition::now(finding.cause, Holds::No)];
-            return Ok(brief);
-        }
+    let blocked = |why: String| {
+        let mut brief = look.brief("Restart the reader");
+        brief.preconditions = vec![Precondition::now(why, Holds::No)];
+        brief
     };
-    let need = Need::of(reader);
+    let reader = match member_in_question(look, &cluster) {
+        Ok(reader) => reader,
+        Err(finding) => return Ok(blocked(finding.cause)),
+    };
+    let Some(need) = Need::of(reader) else { return Ok(blocked(undescribed(&reader.id))) };
     let what = match &need {
         Need::Flush(Some(class)) => format!("Apply what is queued on {}: class {class}", reader.id),
         Need::Flush(None) => format!("Apply what is queued on {}", reader.id),
@@ -58,11 +61,35 @@ pub(super) async fn brief(look: &Look) -> Result<Brief, Trouble> {
     brief.calls.push(need.change(reader).call(&look.tools.aws.target));
     brief.preconditions = vec![cluster::available(&cluster), cluster::member_available(reader)];
     let group = format!("{} parameter group {}", reader.id, reader.group_status);
-    brief.preconditions.push(Precondition::now(group, Holds::Yes));
+    // Both are usual before a restart; anything else is still on its way.
+    let usual = matches!(reader.group_status.as_str(), "pending-reboot" | "in-sync");
+    brief.preconditions.push(Precondition::now(group, if usual { Holds::Yes } else { Holds::Mind }));
     if need == Need::Reboot {
         brief.already_done = already_done(look, reader).await;
     }
     Ok(brief)
+}
+
+/// The reader; after a failover, the writer that was demoted by it.
+fn member_in_question<'a>(look: &Look, cluster: &'a ClusterView) -> Result<&'a MemberView, Finding> {
+    if look.step.kind != StepKind::FlushDemoted {
+        return cluster::reader(look, cluster);
+    }
+    let actions = look.so_far.steps.iter().flat_map(|step| &step.attempts).flat_map(|attempt| &attempt.actions);
+    let moved = actions.filter(|each| each.may_have_acted() && each.action.before.contains_key("to"));
+    let demoted = moved.max_by_key(|each| each.at).and_then(|each| each.action.before.get("from"));
+    match demoted.and_then(|id| cluster.member(&id.as_str().into())) {
+        Some(member) if member.is_writer => {
+            let finding = Finding::unknown(format!("{} was to be demoted and is the writer", member.id));
+            Err(diagnosis::with_guide(look, finding.meaning("flushing it would restart the writer")))
+        }
+        Some(member) => Ok(member),
+        None => cluster::reader(look, cluster),
+    }
+}
+
+fn undescribed(id: &InstanceId) -> String {
+    format!("RDS does not describe {id}: it is not known what is queued on it")
 }
 
 /// Whether it is done already: the deploy restarts the instances by itself where it applies changes at once, and a writer
@@ -83,22 +110,25 @@ async fn already_done(look: &Look, reader: &MemberView) -> Option<String> {
 
 pub(super) async fn run(act: &mut Act) -> Result<Outcome, Stop> {
     let cluster = act.cluster().await.map_err(|trouble| diagnosis::of_trouble(act, &trouble))?;
-    // A resumed attempt goes on with the instance of its intent: by now the roles may have changed hands.
-    let intended = act.attempt.actions.first().and_then(|action| action.action.before.get("instance").cloned());
-    let member = match intended.as_deref().and_then(|id| cluster.member(&id.into())) {
+    // An attempt that is taken up goes on with the instance of its intent: by now the roles may have changed hands.
+    let before = act.intended().map(|intended| intended.action.before.clone());
+    let intended = before.as_ref().and_then(|before| before.get("instance"));
+    let member = match intended.and_then(|id| cluster.member(&id.as_str().into())) {
         Some(member) => member.clone(),
-        None => cluster::reader(act, &cluster)?.clone(),
+        None => member_in_question(act, &cluster)?.clone(),
     };
-    let need = match act.attempt.actions.first() {
-        Some(first) => match first.action.before.get("flushes") {
+    let need = match &before {
+        Some(before) => match before.get("flushes") {
             Some(class) => Need::Flush(Some(class.clone()).filter(|class| !class.is_empty())),
             None => Need::Reboot,
         },
-        None => Need::of(&member),
+        None => {
+            Need::of(&member).ok_or_else(|| diagnosis::with_guide(act, Finding::unknown(undescribed(&member.id))))?
+        }
     };
     if act.step.kind == StepKind::FlushDemoted && need == Need::Reboot {
-        act.check(Check::new("queue", "nothing queued", DESCRIBE, Verdict::Passed).seeing("nothing")).await?;
-        cluster::settle_member(act, &member.id, act.partition.cluster.class_after.clone().as_deref()).await?;
+        let class = act.partition.cluster.class_after.clone();
+        cluster::settle_member(act, &member.id, Awaited { class: class.as_deref(), flushed: true }).await?;
         return Ok(Outcome::Passed);
     }
     match need {
@@ -119,20 +149,22 @@ async fn flush(act: &mut Act, member: &MemberView, class: Option<String>) -> Res
     let id = member.id.clone();
     let seen = || async {
         let cluster = look.cluster().await?;
-        let member = cluster.member(&id);
-        let queued = member.and_then(|member| member.instance.as_ref()).is_some_and(|each| !each.pending.is_empty());
-        let status = member.and_then(MemberView::status).unwrap_or("unknown");
-        if !queued || status != "available" {
-            return done(format!("{id} is {status}, {}", if queued { "still queued" } else { "nothing queued" }));
+        let Some(instance) = cluster.member(&id).and_then(|member| member.instance.as_ref()) else {
+            return Err(Trouble::new("rds:DescribeDBInstances", TroubleKind::Unreachable, undescribed(&id)));
+        };
+        let status = &instance.status;
+        match (instance.pending.is_empty(), status.as_str()) {
+            (true, _) => done(format!("{id} is {status}, nothing queued")),
+            (false, "available") => no_sign(format!("{id} is {status} and its changes are still queued")),
+            (false, _) => done(format!("{id} is {status}, still queued")),
         }
-        no_sign(format!("{id} is {status} and its changes are still queued"))
     };
     let change = Change::ApplyPending { instance: member.id.clone() };
     if let Acted::Refused(trouble) = act.change(format!("flush {}", member.id), change, before, seen).await? {
         return Err(cluster::refused(act, "cluster-busy", &trouble, act.cluster().await.ok().as_ref()).into());
     }
     act.verifying().await?;
-    cluster::settle_member(act, &member.id, class.as_deref()).await?;
+    cluster::settle_member(act, &member.id, Awaited { class: class.as_deref(), flushed: true }).await?;
     Ok(Outcome::Passed)
 }
 
@@ -140,7 +172,7 @@ async fn reboot(act: &mut Act, member: &MemberView) -> Result<Outcome, Stop> {
     let restarted =
         |verdict| Check::new("restarted", format!("{} restarted", member.id), "rds:DescribeEvents", verdict);
     act.check(restarted(Verdict::Pending)).await?;
-    let asked = act.attempt.actions.first().map_or_else(Timestamp::now, |first| first.at);
+    let asked = act.intended().map_or_else(Timestamp::now, |intended| intended.at);
     let look = act.look.clone();
     let id = member.id.clone();
     let seen = || async {
@@ -167,7 +199,7 @@ async fn reboot(act: &mut Act, member: &MemberView) -> Result<Outcome, Stop> {
         }
         act.wait(act.pause).await?;
     }
-    cluster::settle_member(act, &member.id, None).await?;
+    cluster::settle_member(act, &member.id, Awaited::default()).await?;
     Ok(Outcome::Passed)
 }
 

@@ -1,7 +1,7 @@
 //! Step 1, the snapshot, and step 7, its deletion.
 
 use super::cluster::{self, done, no_sign};
-use super::context::{Act, Acted, Look, Patience, Stop};
+use super::context::{Act, Acted, Look, Looked, Patience, Stop};
 use super::diagnosis;
 use crate::clients::Trouble;
 use crate::clients::rds::{Change, SnapshotView};
@@ -21,14 +21,44 @@ fn deletion(spec: &SnapshotSpec) -> Change {
 
 pub(super) async fn brief(look: &Look, spec: &SnapshotSpec) -> Result<Brief, Trouble> {
     let (cluster, existing) = tokio::try_join!(look.cluster(), look.tools.aws.rds.snapshot(&spec.id))?;
-    let free = existing.as_ref().map_or_else(
-        || Precondition::require(true, format!("no snapshot {} yet", spec.id)),
-        |old| Precondition::require(false, format!("snapshot {} exists already ({})", old.id, old.status)),
-    );
+    let ours = look.sent_before(&creation_key(spec)).is_some();
+    let free = match &existing {
+        None => Precondition::require(true, format!("no snapshot {} yet", spec.id)),
+        Some(own) if ours && is_on_its_way(own) => {
+            Precondition::require(true, format!("snapshot {} is {}, by a former attempt", own.id, own.status))
+        }
+        Some(old) => Precondition::require(false, format!("snapshot {} exists already ({})", old.id, old.status)),
+    };
     let mut brief = look.brief(format!("Take snapshot {} of {}", spec.id, look.partition.cluster.id));
     brief.calls.push(creation(look, spec).call(&look.tools.aws.target));
     brief.preconditions = vec![cluster::available(&cluster), free];
+    brief.already_done = existing
+        .filter(|own| ours && is_on_its_way(own))
+        .map(|own| format!("a former attempt asked for {}; it is awaited and not asked for again", own.id));
     Ok(brief)
+}
+
+fn creation_key(spec: &SnapshotSpec) -> String {
+    format!("create snapshot {}", spec.id)
+}
+
+fn deletion_key(spec: &SnapshotSpec) -> String {
+    format!("delete snapshot {}", spec.id)
+}
+
+fn is_on_its_way(snapshot: &SnapshotView) -> bool {
+    matches!(snapshot.status.as_str(), "creating" | "available")
+}
+
+/// Whether a call that a former attempt sent shows its effect, though that attempt did not live to see it: it is not
+/// sent again then.
+async fn shows_already<L>(act: &Act, key: &str, look: impl Fn() -> L) -> bool
+where
+    L: Future<Output = Result<Looked, Trouble>>,
+{
+    // A call of unknown outcome is not meant: that one is looked up and settled before anything is sent.
+    let sent = act.sent_before(key).is_some_and(|sent| !sent.is_open());
+    sent && matches!(look().await, Ok(Looked::Done(_)))
 }
 
 pub(super) async fn run(act: &mut Act, spec: &SnapshotSpec) -> Result<Outcome, Stop> {
@@ -40,8 +70,10 @@ pub(super) async fn run(act: &mut Act, spec: &SnapshotSpec) -> Result<Outcome, S
             None => no_sign(format!("there is no snapshot {id}")),
         }
     };
-    let key = format!("create snapshot {}", spec.id);
-    if let Acted::Refused(trouble) = act.change(key, creation(act, spec), [], look).await? {
+    let key = creation_key(spec);
+    if !shows_already(act, &key, look).await
+        && let Acted::Refused(trouble) = act.change(key, creation(act, spec), [], look).await?
+    {
         return Err(refused(act, spec, &trouble).await.into());
     }
     act.verifying().await?;
@@ -101,18 +133,20 @@ async fn refused(look: &Look, spec: &SnapshotSpec, trouble: &Trouble) -> Finding
 
 pub(super) async fn brief_deletion(look: &Look, spec: &SnapshotSpec) -> Result<Brief, Trouble> {
     let existing = look.tools.aws.rds.snapshot(&spec.id).await?;
-    let there = existing.as_ref().map_or_else(
-        || Precondition::require(false, format!("there is no snapshot {}", spec.id)),
-        |snapshot| {
-            Precondition::require(
-                snapshot.status == "available",
-                format!("snapshot {} {}", snapshot.id, snapshot.status),
-            )
-        },
-    );
+    let ours = look.sent_before(&deletion_key(spec)).is_some();
+    let going = existing.as_ref().is_none_or(|snapshot| snapshot.status == "deleting");
+    let there = match &existing {
+        None => Precondition::require(ours, format!("there is no snapshot {}", spec.id)),
+        Some(snapshot) => Precondition::require(
+            snapshot.status == "available" || (ours && going),
+            format!("snapshot {} {}", snapshot.id, snapshot.status),
+        ),
+    };
     let mut brief = look.brief(format!("Delete snapshot {}", spec.id));
     brief.calls.push(deletion(spec).call(&look.tools.aws.target));
     brief.preconditions = vec![there];
+    brief.already_done =
+        (ours && going).then(|| format!("a former attempt deleted {}; that is not asked for again", spec.id));
     Ok(brief)
 }
 
@@ -127,8 +161,9 @@ pub(super) async fn run_deletion(act: &mut Act, spec: &SnapshotSpec) -> Result<O
             Some(snapshot) => no_sign(format!("snapshot {id} is {}", snapshot.status)),
         }
     };
-    if let Acted::Refused(trouble) =
-        act.change(format!("delete snapshot {}", spec.id), deletion(spec), [], look).await?
+    let key = deletion_key(spec);
+    if !shows_already(act, &key, look).await
+        && let Acted::Refused(trouble) = act.change(key, deletion(spec), [], look).await?
     {
         return Err(refused_deletion(act, spec, &trouble).into());
     }

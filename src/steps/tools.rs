@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use tokio::sync::OnceCell;
 
+use crate::clients::database::Database;
 use crate::clients::dns::Resolver;
 use crate::clients::kubernetes::Kubernetes;
-use crate::clients::postgres::{Connector, Session};
-use crate::clients::{Accounts, Aws, Trouble, TroubleKind, password};
+use crate::clients::postgres::Session;
+use crate::clients::{Accounts, Aws, Trouble, TroubleKind};
 use crate::runbook::plan::{KubernetesTarget, Partition, SqlTarget};
 
 /// The clients of one partition, made at first use and kept.
@@ -17,6 +18,7 @@ pub struct Tools {
     pub aws: Arc<Aws>,
     cluster: String,
     sql: Option<SqlTarget>,
+    database: OnceCell<Database>,
     kubernetes_target: Option<KubernetesTarget>,
     kubernetes: OnceCell<Kubernetes>,
 }
@@ -28,6 +30,7 @@ impl Tools {
             aws: accounts.open(&partition.aws).await,
             cluster: partition.cluster.id.clone(),
             sql: partition.sql.clone(),
+            database: OnceCell::new(),
             kubernetes_target: partition.kubernetes.clone(),
             kubernetes: OnceCell::new(),
         })
@@ -49,22 +52,24 @@ impl Tools {
     /// # Errors
     /// If the partition has no SQL, or no session can be had.
     pub async fn sql(&self) -> Result<Session, Trouble> {
+        let database = self.database().await?;
+        let (host, port) = match database.endpoint()? {
+            Some(endpoint) => endpoint,
+            None => self.writer_endpoint().await?,
+        };
+        database.connect(&host, port).await
+    }
+
+    /// Kept, so that the password is read once and not at every look.
+    async fn database(&self) -> Result<&Database, Trouble> {
         let target = self.sql.as_ref().ok_or_else(|| {
             Trouble::new("sql", TroubleKind::NotFound, "the rollout file says nothing of SQL for this partition")
         })?;
-        let (host, port) = self.writer_endpoint(target).await?;
-        let secret = password::read(&target.password, &self.aws).await?;
-        let connector = Connector::new(Resolver::from_environment()?, target)?;
-        connector.connect(&host, port, &secret).await
+        let open = || async { Database::new(Resolver::from_environment()?, target, self.aws.clone()) };
+        self.database.get_or_try_init(open).await
     }
 
-    async fn writer_endpoint(&self, target: &SqlTarget) -> Result<(String, u16), Trouble> {
-        if let Some((host, port)) = target.endpoint.as_deref().and_then(|endpoint| endpoint.rsplit_once(':')) {
-            let port = port.parse().map_err(|_| {
-                Trouble::new("sql", TroubleKind::Malformed, format!("{host}:{port} is no host and port"))
-            })?;
-            return Ok((host.to_owned(), port));
-        }
+    async fn writer_endpoint(&self) -> Result<(String, u16), Trouble> {
         let cluster = self.aws.rds.topology(&self.cluster).await?;
         let endpoint = cluster.endpoint.ok_or_else(|| {
             Trouble::new("rds:DescribeDBClusters", TroubleKind::NotFound, format!("{} has no endpoint", self.cluster))

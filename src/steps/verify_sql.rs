@@ -99,13 +99,22 @@ struct Seen {
 
 async fn look(act: &Noting, spec: &VerifySql) -> Result<Seen, Trouble> {
     let (session, group) = tokio::try_join!(act.tools.sql(), Group::read(act))?;
+    let who = session.who_am_i().await?;
+    if !who.is_writer {
+        // After a failover the endpoint's name leads to the old writer for a while: its values are not the writer's.
+        let reader = who.instance.as_deref().unwrap_or("an instance");
+        return Err(Trouble::new(
+            SQL,
+            TroubleKind::Unreachable,
+            format!("the writer endpoint leads to {reader}, a reader"),
+        ));
+    }
     let mut values = Vec::new();
     for setting in &spec.settings {
         values.push(show(&session, &setting.name).await?);
     }
     let statements = if spec.statements { Some(session.statements_probe().await?) } else { None };
-    let instance = session.who_am_i().await?.instance;
-    Ok(Seen { group, values, statements, instance })
+    Ok(Seen { group, values, statements, instance: who.instance })
 }
 
 /// A setting's value; that the role may not read it is an answer, not trouble.
