@@ -99,6 +99,16 @@ impl CloudFormation {
         }
     }
 
+    /// Every stack of the account and region, in as few calls as its pages need.
+    pub async fn stacks(&self) -> Result<Vec<StackView>, Trouble> {
+        let mut pages = self.reading.describe_stacks().into_paginator().items().send();
+        let mut stacks = Vec::new();
+        while let Some(stack) = pages.next().await {
+            stacks.push(view_stack(stack.map_err(|error| trouble(STACKS, error))?));
+        }
+        Ok(stacks)
+    }
+
     /// The events of a stack since then, oldest first.
     pub async fn events(&self, stack: &str, since: Timestamp) -> Result<Vec<StackEventView>, Trouble> {
         let mut events = Vec::new();

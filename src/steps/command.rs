@@ -1,6 +1,7 @@
 //! Step 2: the deploying script, and what must be there after it.
 
 use jiff::Timestamp;
+use tokio::time::{MissedTickBehavior, interval};
 
 use super::cluster::DESCRIBE;
 use super::context::{Act, Look, Patience, Stop};
@@ -49,7 +50,9 @@ pub(super) async fn run(act: &mut Act, spec: &CommandSpec) -> Result<Outcome, St
     for check in expected(spec) {
         act.check(check).await?;
     }
-    let ended = program::run(act, &command, spec.silence).await?;
+    let program = program::begin(act, &command).await?;
+    follow(act, spec, &program).await?;
+    let ended = program::end(act, &command, &program).await?;
     act.verifying().await?;
     let in_place = artefacts(act, spec).await?;
     if ended.is_success() && in_place.iter().all(|artefact| artefact.holds) {
@@ -61,6 +64,38 @@ pub(super) async fn run(act: &mut Act, spec: &CommandSpec) -> Result<Outcome, St
         return Ok(Outcome::Failed { finding });
     }
     Ok(Outcome::Partial { finding })
+}
+
+/// Follows the script to its end, and shows meanwhile how far its stacks are.
+async fn follow(act: &mut Act, spec: &CommandSpec, program: &Program) -> Result<(), Stop> {
+    let noting = act.noting.clone();
+    let mut followed = std::pin::pin!(program::follow(&noting, program, &spec.program, spec.silence));
+    let mut looks = interval(act.pause * 5);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            ended = &mut followed => return ended,
+            _ = looks.tick() => progress(act, spec).await?,
+        }
+    }
+}
+
+/// How far the stacks are, by one call for all of them. Trouble is passed over: the verdict comes after the script's end.
+async fn progress(act: &mut Act, spec: &CommandSpec) -> Result<(), Stop> {
+    let Ok(stacks) = act.tools.aws.cloudformation.stacks().await else { return Ok(()) };
+    let began = act.attempt.started_at;
+    for name in &spec.stacks {
+        let Some(stack) = stacks.iter().find(|stack| stack.name == *name) else { continue };
+        let fresh = stack.last_touched().is_some_and(|at| at >= began);
+        let verdict = match () {
+            () if stack.is_in_progress() => Verdict::Settling,
+            () if fresh && stack.is_complete() => Verdict::Passed,
+            // As it was before: nothing is known of this attempt yet.
+            () => continue,
+        };
+        act.check(stack_check(name, verdict).seeing(&stack.status)).await?;
+    }
+    Ok(())
 }
 
 fn expected(spec: &CommandSpec) -> Vec<Check> {

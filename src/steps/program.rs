@@ -7,7 +7,7 @@ use futures::StreamExt as _;
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep_until};
 
-use super::context::{Act, Acted, Looked, Said, Stop};
+use super::context::{Act, Acted, Looked, Noting, Said, Stop};
 use super::diagnosis;
 use crate::clients::program::{Ended, Program, Spec, State};
 use crate::runbook::check::{Check, Evidence, Verdict};
@@ -19,10 +19,26 @@ use crate::runbook::text;
 /// # Errors
 /// If it cannot be started, its end was not written down, or the session ends; the program goes on then.
 pub(super) async fn run(act: &mut Act, spec: &Spec, silence: Duration) -> Result<Ended, Stop> {
+    let program = begin(act, spec).await?;
+    follow(act, &program, &spec.program, silence).await?;
+    end(act, spec, &program).await
+}
+
+/// Starts the program of this attempt, or finds it where a former session started it.
+///
+/// # Errors
+/// If it cannot be started.
+pub(super) async fn begin(act: &mut Act, spec: &Spec) -> Result<Program, Stop> {
     let directory = directory(act);
     announce(act, spec).await?;
-    let program = started(act, spec, directory).await?;
-    follow(act, &program, &spec.program, silence).await?;
+    started(act, spec, directory).await
+}
+
+/// Writes down how the program ended.
+///
+/// # Errors
+/// If that is not known.
+pub(super) async fn end(act: &mut Act, spec: &Spec, program: &Program) -> Result<Ended, Stop> {
     match program.state() {
         State::Exited(ended) => {
             let verdict = if ended.is_success() { Verdict::Passed } else { Verdict::Failed };
@@ -102,7 +118,10 @@ async fn started(act: &mut Act, spec: &Spec, directory: PathBuf) -> Result<Progr
 }
 
 /// Shows the program's lines as they come. Silence is pointed out: a prompt may be waiting in it.
-async fn follow(act: &mut Act, program: &Program, name: &str, silence: Duration) -> Result<(), Stop> {
+///
+/// # Errors
+/// If the session ends; the program goes on then.
+pub(super) async fn follow(act: &Noting, program: &Program, name: &str, silence: Duration) -> Result<(), Stop> {
     let name = name.rsplit('/').next().unwrap_or(name).to_owned();
     let mut output = Box::pin(program.follow(0));
     let mut rest = Vec::new();
@@ -133,7 +152,7 @@ async fn follow(act: &mut Act, program: &Program, name: &str, silence: Duration)
     Ok(())
 }
 
-fn tell(act: &Act, name: &str, bytes: &[u8]) {
+fn tell(act: &Noting, name: &str, bytes: &[u8]) {
     for line in text::terminal_lines(&String::from_utf8_lossy(bytes)) {
         let partition = act.partition.name.clone();
         let said = Said { partition, source: name.to_owned(), text: line, at: Timestamp::now() };
