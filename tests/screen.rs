@@ -5,10 +5,12 @@ mod support;
 
 use aurora_cockpit::app::dialog::{Button, Dialog};
 use aurora_cockpit::app::state::State;
+use aurora_cockpit::app::update::{Effect, Message, update};
 use aurora_cockpit::ui;
 use aurora_cockpit::ui::adapt::{Charset, Depth};
 use aurora_cockpit::ui::theme::{Theme, ThemeName};
 use aurora_cockpit::watch::Tone;
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
@@ -90,7 +92,7 @@ fn nothing_runs_into_the_right_edge() {
             let buffer = drawn(&state, size, &Theme::default());
             let edge = "│╮╯┃┓┛ ";
             // Header, sentence and partitions' lines have no frame at their right.
-            let first = if size.1 == 24 { 7 } else { 3 };
+            let first = if size.1 == 24 || state.zoomed { 7 } else { 3 };
             for y in first..size.1 - 1 {
                 let symbol = buffer[(size.0 - 1, y)].symbol();
                 assert!(edge.contains(symbol), "{name} {size:?}, row {y}: {symbol:?}\n{}", text(&buffer));
@@ -134,6 +136,36 @@ fn cancel_is_focused_and_fire_is_shut_until_the_name_is_typed() {
     let buffer = drawn(&state, (120, 40), &theme);
     let (x, y) = find(&buffer, " Fire ");
     assert_eq!(buffer[(x + 1, y)].bg, theme.palette.frame.production.0);
+}
+
+fn press(state: &mut State, key: KeyCode) -> Vec<Effect> {
+    update(state, Message::Drawn, night::OPERATOR);
+    update(state, Message::Key(KeyEvent::new(key, KeyModifiers::NONE)), night::OPERATOR)
+}
+
+#[test]
+fn a_diagnosis_is_left_by_the_ways_that_its_foot_names() {
+    let mut state = night::amm_failed();
+    press(&mut state, KeyCode::Char('s'));
+    assert!(matches!(state.dialog, Some(Dialog::Ask(_))), "{:?}", state.dialog);
+    let mut state = night::amm_failed();
+    let effects = press(&mut state, KeyCode::Enter);
+    assert!(matches!(state.dialog, Some(Dialog::Preparing { .. })), "{:?}", state.dialog);
+    assert_eq!(effects.len(), 1, "the facts for its confirmation are asked for");
+}
+
+#[test]
+fn all_of_a_confirmation_can_be_read_on_a_low_terminal() {
+    let mut state = night::confirming_in_production();
+    let Some(Dialog::Confirm(confirm)) = &mut state.dialog else { panic!("a confirmation") };
+    confirm.brief.calls = vec![confirm.brief.calls[0].clone(); 4];
+    let before = text(&drawn(&state, (80, 24), &Theme::default()));
+    assert!(!before.contains("way back") && before.contains("Cancel"), "{before}");
+    for _ in 0..4 {
+        press(&mut state, KeyCode::PageDown);
+    }
+    let after = text(&drawn(&state, (80, 24), &Theme::default()));
+    assert!(after.contains("way back") && after.contains("Cancel"), "{after}");
 }
 
 #[test]

@@ -357,6 +357,15 @@ fn scroll(state: &mut State, lines: isize) {
 
 fn in_dialog(state: &mut State, key: KeyEvent, operator: &str) -> Vec<Effect> {
     let Some(mut dialog) = state.dialog.take() else { return Vec::new() };
+    if let Dialog::Details { step, .. } = &dialog
+        && state.run.state_of(step).is_trouble()
+        && state.marked_step().as_ref() == Some(step)
+        && matches!(key.code, KeyCode::Enter | KeyCode::Char('s' | 'n'))
+    {
+        // A diagnosis is left by its way out: the key does what it does on the screen behind it.
+        close(state);
+        return on_key(state, key, operator);
+    }
     let (stays, effects) = match &mut dialog {
         Dialog::Preparing { .. } => (key.code != KeyCode::Esc, Vec::new()),
         Dialog::Confirm(confirm) => {
@@ -424,6 +433,8 @@ fn in_confirm(confirm: &mut Confirm, key: KeyEvent) -> (bool, Vec<Effect>) {
             let all = confirm.brief.choices.len();
             confirm.choice = (confirm.choice + all - 1) % all;
         }
+        KeyCode::PageDown | KeyCode::Down => confirm.scroll = confirm.scroll.saturating_add(5),
+        KeyCode::PageUp | KeyCode::Up => confirm.scroll = confirm.scroll.saturating_sub(5),
         KeyCode::Enter if confirm.focus == Button::Cancel => return (false, vec![cancelled]),
         KeyCode::Enter if confirm.can_fire() => {
             confirm.firing = true;

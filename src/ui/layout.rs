@@ -50,12 +50,9 @@ pub fn places(area: Rect, state: &State) -> Option<Places> {
         _ => Size::Small,
     };
     let count = state.run.plan.partitions.len() as u16;
-    let panels = size != Size::Small && area.width >= PANEL * count;
-    let partitions_height = match (state.zoomed, panels) {
-        (true, _) => 0,
-        (false, true) => PANEL_HEIGHT,
-        (false, false) => count.min(area.height / 4),
-    };
+    // A zoomed pane leaves the partitions a line each: they are never out of sight.
+    let panels = size != Size::Small && area.width >= PANEL * count && !state.zoomed;
+    let partitions_height = if panels { PANEL_HEIGHT } else { count.min(area.height / 4) };
     let [header, banner, partitions, body, footer] = Layout::vertical([
         Constraint::Length(1),
         Constraint::Length(2),

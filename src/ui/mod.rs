@@ -46,9 +46,7 @@ pub fn draw(frame: &mut Frame<'_>, state: &State, theme: &Theme) {
 fn draw_panes(buffer: &mut Buffer, places: &Places, state: &State, theme: &Theme) {
     panes::header::draw(buffer, places.header, state, theme);
     panes::banner::draw(buffer, places.banner, state, theme);
-    if places.partitions.height > 0 {
-        panes::partitions::draw(buffer, places.partitions, places.panels, state, theme);
-    }
+    panes::partitions::draw(buffer, places.partitions, places.panels, state, theme);
     for (pane, area) in &places.panes {
         let slot = panes::Slot { area: *area, pane: *pane, alone: places.panes.len() <= 2, state, theme };
         match pane {

@@ -23,7 +23,7 @@ pub fn draw(buffer: &mut Buffer, scene: &Scene<'_>, scroll: u16) {
             describe(&mut doc, scene, command);
         }
         if *group == GROUPS[0].0 {
-            let help = "Mark the step of that label; Enter then opens its confirmation.";
+            let help = "Mark the step of that label and open its confirmation.";
             row(&mut doc, scene, "0–9 p m", "step", help, None);
         }
     }
