@@ -80,6 +80,8 @@ pub enum Command {
     Status(RunChoice),
     /// The execution log of a run.
     Report(ReportArgs),
+    /// A run on the same screens, read-only, at any speed.
+    Replay(ReplayArgs),
     /// Whether a run's journal is whole and every event was admitted by its gates.
     Verify(RunChoice),
     /// Writes a first rollout file to copy from.
@@ -224,6 +226,16 @@ pub struct RunChoice {
     /// How the result is printed.
     #[arg(long, value_name = "FORM", default_value = "text")]
     pub output: Form,
+}
+
+/// Options of `replay`.
+#[derive(Debug, Clone, Args)]
+pub struct ReplayArgs {
+    /// The run [default: the latest].
+    pub run: Option<String>,
+    /// How much faster than it was; pauses of people are cut short.
+    #[arg(long, value_name = "N", default_value_t = 10.0)]
+    pub speed: f64,
 }
 
 /// Options of `report`.

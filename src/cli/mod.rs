@@ -12,6 +12,7 @@ mod headless;
 mod inspect;
 mod monitor;
 mod place;
+mod replay;
 mod run;
 mod screen;
 mod site;
@@ -113,6 +114,7 @@ async fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Exec(args) => exec::exec(&Place::of(&cli.common)?, &args).await,
         Command::Status(args) => inspect::status(&Place::of(&cli.common)?, &args),
         Command::Report(args) => inspect::report(&Place::of(&cli.common)?, &args),
+        Command::Replay(args) => replay::replay(&Place::of(&cli.common)?, &args).await,
         Command::Verify(args) => inspect::verify(&Place::of(&cli.common)?, &args),
         Command::Init { file } => files::init(&file),
         Command::Config(command) => files::config(&cli.common, &command),
