@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::args::MonitorArgs;
 use super::place::{self, Place};
-use super::screen::{self, Sources};
+use super::screen::{self, Clock, Sources};
 use super::{Failure, exit};
 use crate::app::state::{Mode, State};
 use crate::app::update::Message;
@@ -45,7 +45,7 @@ pub(super) async fn monitor(place: &Place, args: &MonitorArgs) -> Result<u8, Fai
     let accounts = Accounts::default();
     let watchers = crate::watch::start(&run.plan, &accounts, out, pace, cancel.clone()).await;
     let state = State::new(run, mode, Timestamp::now());
-    let sources = Sources { messages: inbox, records, said: None, samples };
+    let sources = Sources { messages: inbox, records, said: None, samples, clock: Clock::Wall };
     let done = screen::show(state, place, sources, |_, _| {}).await;
     cancel.cancel();
     drop(watchers);

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use super::args::ReplayArgs;
 use super::place::Place;
-use super::screen::{self, Sources};
+use super::screen::{self, Clock, Sources};
 use super::{Failure, exit};
 use crate::app::state::{Mode, State};
 use crate::app::update::Message;
@@ -37,8 +37,8 @@ pub(super) async fn replay(place: &Place, args: &ReplayArgs) -> Result<u8, Failu
     let (sender, to_screen) = mpsc::unbounded_channel();
     tokio::spawn(play(records.collect(), began, args.speed, sender, messages));
     let (_nobody, samples) = mpsc::channel(1);
-    let state = State::new(run, Mode::Monitor(None), Timestamp::now());
-    let sources = Sources { messages: inbox, records: to_screen, said: None, samples };
+    let state = State::new(run, Mode::Monitor(None), began);
+    let sources = Sources { messages: inbox, records: to_screen, said: None, samples, clock: Clock::Events };
     screen::show(state, place, sources, |_, _| {}).await.map(|()| exit::DONE)
 }
 

@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 
 use super::args::RunArgs;
 use super::place::Place;
-use super::screen::{self, Sources};
+use super::screen::{self, Clock, Sources};
 use super::{Failure, exit, site};
 use crate::app::state::{Mode, State};
 use crate::app::update::{Effect, Message};
@@ -40,7 +40,8 @@ async fn operate(place: &Place, opened: Opened) -> Result<u8, Failure> {
     session.take_up(&run).await.map_err(Failure::failed)?;
     let samples = session.watch().await;
     let executor = Executor { session: session.clone(), messages: messages.clone() };
-    let sources = Sources { messages: inbox, records: told.records, said: Some(told.said), samples };
+    let sources =
+        Sources { messages: inbox, records: told.records, said: Some(told.said), samples, clock: Clock::Wall };
     let done = screen::show(state, place, sources, |run, effect| executor.carry_out(run, effect)).await;
     session.cancel.cancel();
     // Nothing hangs on this word: a session that could not say good-bye is found by its lock.

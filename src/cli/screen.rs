@@ -35,6 +35,17 @@ pub(super) struct Sources {
     pub said: Option<mpsc::UnboundedReceiver<Said>>,
     /// What the watchers see.
     pub samples: mpsc::Receiver<Sample>,
+    /// Which clock the screen shows.
+    pub clock: Clock,
+}
+
+/// Which clock the screen shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Clock {
+    /// The wall's.
+    Wall,
+    /// The time of the last event: a run of the past is seen as of then.
+    Events,
 }
 
 /// Shows the state and takes keys until the operator leaves.
@@ -76,11 +87,16 @@ pub(super) async fn show(
                 Some(Err(error)) => return Err(gone(&error)),
                 None => return Ok(()),
             },
-            Some(record) = sources.records.recv() => Message::Record(record),
+            Some(record) = sources.records.recv() => {
+                if sources.clock == Clock::Events {
+                    update(&mut state, Message::Tick(record.at), &place.operator);
+                }
+                Message::Record(record)
+            }
             Some(message) = sources.messages.recv() => message,
             Some(said) = next_said(&mut sources.said) => Message::Said(said),
             Some(sample) = sources.samples.recv() => Message::Sample(Box::new(sample)),
-            _ = clock.tick() => Message::Tick(Timestamp::now()),
+            _ = clock.tick(), if sources.clock == Clock::Wall => Message::Tick(Timestamp::now()),
             _ = end.recv() => return Ok(()),
             _ = hang_up.recv() => return Ok(()),
         };
