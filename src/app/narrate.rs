@@ -21,32 +21,30 @@ pub(super) fn narrate(state: &mut State, record: &Record) {
 }
 
 fn words(event: &Event) -> Option<(Level, String)> {
+    // The partition has a column of its own.
+    let name = event.step().map_or("", |step| step.step.as_str());
     let (level, text) = match event {
         Event::RunStarted { run, plan, .. } => (Level::Info, format!("run {run}: {}", plan.title)),
         Event::SessionOpened { session } => {
             (Level::Info, format!("{} on {} holds the controls", session.operator, session.host))
         }
-        Event::AttemptStarted { step, attempt, by, .. } => {
-            (Level::Info, format!("{step} fired by {by}, attempt {attempt}"))
+        Event::AttemptStarted { attempt, by, .. } => (Level::Info, format!("{name} fired by {by}, attempt {attempt}")),
+        Event::AttemptResumed { attempt, .. } => {
+            (Level::Warning, format!("{name}: attempt {attempt} is taken up again"))
         }
-        Event::AttemptResumed { step, attempt } => {
-            (Level::Warning, format!("{step}: attempt {attempt} is taken up again"))
-        }
-        Event::Intent { step, action, .. } => {
-            (Level::Info, format!("{step}: {} · {}", action.call.operation, action.key))
-        }
-        Event::ActionSettled { step, key, outcome, .. } => settled(step, key, outcome),
-        Event::ProgramStarted { step, command_line, .. } => (Level::Info, format!("{step}: {command_line}")),
-        Event::CheckSettled { check, step, .. } => match check.verdict {
-            Verdict::Passed => (Level::Info, format!("{step}: ✓ {}{}", check.label, seen(check.seen.as_deref()))),
-            Verdict::Failed => (Level::Error, format!("{step}: ✗ {}{}", check.label, seen(check.seen.as_deref()))),
-            Verdict::Warning => (Level::Warning, format!("{step}: ! {}{}", check.label, seen(check.seen.as_deref()))),
+        Event::Intent { action, .. } => (Level::Info, format!("{name}: {} · {}", action.call.operation, action.key)),
+        Event::ActionSettled { key, outcome, .. } => settled(name, key, outcome),
+        Event::ProgramStarted { command_line, .. } => (Level::Info, format!("{name}: {command_line}")),
+        Event::CheckSettled { check, .. } => match check.verdict {
+            Verdict::Passed => (Level::Info, format!("{name}: ✓ {}{}", check.label, seen(check.seen.as_deref()))),
+            Verdict::Failed => (Level::Error, format!("{name}: ✗ {}{}", check.label, seen(check.seen.as_deref()))),
+            Verdict::Warning => (Level::Warning, format!("{name}: ! {}{}", check.label, seen(check.seen.as_deref()))),
             Verdict::Pending | Verdict::Settling | Verdict::Unreadable => return None,
         },
-        Event::AttemptEnded { step, attempt, outcome } => {
-            (outcome_level(outcome), format!("{step}: attempt {attempt} {}", ended(outcome)))
+        Event::AttemptEnded { attempt, outcome, .. } => {
+            (outcome_level(outcome), format!("{name}: attempt {attempt} {}", ended(outcome)))
         }
-        Event::StepSkipped { step, reason, by } => (Level::Warning, format!("{step} skipped by {by}: {reason}")),
+        Event::StepSkipped { reason, by, .. } => (Level::Warning, format!("{name} skipped by {by}: {reason}")),
         Event::GoAhead { partition, by, .. } => (Level::Info, format!("{partition}: go-ahead by {by}")),
         Event::Noted { text, by, .. } => (Level::Info, format!("note by {by}: {text}")),
         Event::RolledBack { partition, by, reason } => {
@@ -68,18 +66,18 @@ fn seen(seen: Option<&str>) -> String {
     seen.map_or_else(String::new, |seen| format!(" · {seen}"))
 }
 
-fn settled(step: &crate::runbook::names::StepRef, key: &str, outcome: &ActionOutcome) -> (Level, String) {
+fn settled(name: &str, key: &str, outcome: &ActionOutcome) -> (Level, String) {
     match outcome {
         ActionOutcome::Accepted { mark } => {
             let mark = mark.as_ref().map_or_else(String::new, |mark| format!(" · request {mark}"));
-            (Level::Info, format!("{step}: {key} accepted{mark}"))
+            (Level::Info, format!("{name}: {key} accepted{mark}"))
         }
-        ActionOutcome::Refused { code, message } => (Level::Error, format!("{step}: {key} refused: {code} {message}")),
-        ActionOutcome::FoundDone { evidence } => (Level::Warning, format!("{step}: {key} was carried out: {evidence}")),
+        ActionOutcome::Refused { code, message } => (Level::Error, format!("{name}: {key} refused: {code} {message}")),
+        ActionOutcome::FoundDone { evidence } => (Level::Warning, format!("{name}: {key} was carried out: {evidence}")),
         ActionOutcome::FoundUndone { evidence } => {
-            (Level::Warning, format!("{step}: {key} was not carried out: {evidence}"))
+            (Level::Warning, format!("{name}: {key} was not carried out: {evidence}"))
         }
-        ActionOutcome::Unknown { reason } => (Level::Error, format!("{step}: {key}: outcome unknown: {reason}")),
+        ActionOutcome::Unknown { reason } => (Level::Error, format!("{name}: {key}: outcome unknown: {reason}")),
     }
 }
 

@@ -100,6 +100,9 @@ fn complain(failure: &Failure) -> u8 {
 
 async fn dispatch(cli: Cli) -> Result<u8, Failure> {
     let command = cli.command.unwrap_or(Command::Run(cli.run));
+    if matches!(command, Command::Run(_) | Command::Monitor(_) | Command::Check(_) | Command::Exec(_)) {
+        site::enter(&cli.common).await?;
+    }
     match command {
         Command::Run(args) if args.read_only => {
             monitor::monitor(&Place::of(&cli.common)?, &MonitorArgs { run: None, rollout: args.rollout }).await

@@ -33,7 +33,7 @@ pub(super) async fn monitor(place: &Place, args: &MonitorArgs) -> Result<u8, Fai
                 let _ = messages.send(Message::Notice(notice));
             }
             let follow = Follow::new(entry.journal(), run.seq);
-            tokio::spawn(follow_run(follow, to_screen, messages));
+            tokio::spawn(follow_run(follow, to_screen, messages.clone()));
             let holder = run.session.clone();
             (run, Mode::Monitor(holder))
         }
@@ -43,7 +43,14 @@ pub(super) async fn monitor(place: &Place, args: &MonitorArgs) -> Result<u8, Fai
     // Held to the end: a monitor looks at its own quiet pace.
     let (_cadence, pace) = watch::channel(Cadence::default());
     let accounts = Accounts::default();
-    let watchers = crate::watch::start(&run.plan, &accounts, out, pace, cancel.clone()).await;
+    let watchers = if run.simulated == place::is_simulated() {
+        Some(crate::watch::start(&run.plan, &accounts, out, pace, cancel.clone()).await)
+    } else {
+        // The names of a rehearsal may exist in real accounts: they are not asked.
+        let gone = "this run was rehearsed and its simulated site is gone: only its journal is shown".to_owned();
+        let _ = messages.send(Message::Notice(gone));
+        None
+    };
     let state = State::new(run, mode, Timestamp::now());
     let sources = Sources { messages: inbox, records, said: None, samples, clock: Clock::Wall };
     let done = screen::show(state, place, sources, |_, _| {}).await;

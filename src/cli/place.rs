@@ -89,13 +89,14 @@ impl Place {
         Ok((run, contents.notice))
     }
 
-    /// The unfinished run of that rollout, if there is one.
+    /// The unfinished run of that rollout, if there is one. A rehearsed run is never taken up against a real site, nor a real
+    /// one against a simulated site.
     pub fn unfinished(&self, rollout: &str) -> Option<RunEntry> {
         let runs = journal::runs(&self.state_dir).ok()?;
         runs.into_iter().find(|entry| {
             self.read_run(entry).is_ok_and(|(run, _)| {
                 let through = run.plan.partitions.iter().all(|partition| run.is_through(&partition.name));
-                run.plan.id == rollout && run.stopped.is_none() && !through
+                run.plan.id == rollout && run.simulated == is_simulated() && run.stopped.is_none() && !through
             })
         })
     }

@@ -47,6 +47,19 @@ pub(super) async fn rehearse(common: &Common, args: &RehearseArgs) -> Result<u8,
     Err(become_it(command))
 }
 
+/// A state directory in which a simulated site lives belongs to it: whoever works there works on that site, never on the
+/// user's own accounts. Comes back where there is none, or where this process is on it already.
+pub(super) async fn enter(common: &Common) -> Result<(), Failure> {
+    if place::is_simulated() {
+        return Ok(());
+    }
+    let state_dir = place::state_dir(common, &place::settings(common)?)?;
+    let Some(site) = Started::find(&state_dir.join("site")).await else { return Ok(()) };
+    let mut command = site.command(std::env::current_exe().map_err(Failure::failed)?);
+    command.args(std::env::args_os().skip(1));
+    Err(become_it(command))
+}
+
 /// The living site of the state directory, or a new one; whether it was found.
 async fn site(
     state_dir: &std::path::Path,
