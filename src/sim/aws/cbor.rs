@@ -7,7 +7,7 @@ use minicbor::{Decoder, Encoder};
 use serde_json::{Map, Value};
 
 /// Members that are moments; CBOR tags them, where JSON has bare numbers.
-const MOMENTS: [&str; 3] = ["AlignedStartTime", "AlignedEndTime", "Timestamp"];
+const MOMENTS: [&str; 4] = ["AlignedStartTime", "AlignedEndTime", "Timestamp", "Timestamps"];
 
 /// Depth beyond which an input makes no sense.
 const DEEPEST: usize = 32;
@@ -87,13 +87,20 @@ fn put(to: &mut Encoder<Vec<u8>>, value: &Value) -> Result<(), EncodeError<std::
             to.map(members.len() as u64)?;
             members.iter().try_for_each(|(name, member)| {
                 to.str(name)?;
-                if MOMENTS.contains(&name.as_str()) {
-                    to.tag(IanaTag::Timestamp)?;
-                }
-                put(to, member)
+                if MOMENTS.contains(&name.as_str()) { put_moment(to, member) } else { put(to, member) }
             })
         }
     }
+}
+
+/// Writes a moment, or a list of them.
+fn put_moment(to: &mut Encoder<Vec<u8>>, value: &Value) -> Result<(), EncodeError<std::convert::Infallible>> {
+    if let Value::Array(moments) = value {
+        to.array(moments.len() as u64)?;
+        return moments.iter().try_for_each(|moment| put_moment(to, moment));
+    }
+    to.tag(IanaTag::Timestamp)?;
+    put(to, value)
 }
 
 #[cfg(test)]

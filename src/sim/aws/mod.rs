@@ -1,11 +1,15 @@
-//! The AWS endpoint: Query/XML for RDS, CloudFormation and STS, JSON 1.1 or
-//! CBOR for Secrets Manager and Performance Insights.
+//! The AWS endpoint: Query/XML for RDS, CloudFormation and STS; JSON 1.1 or CBOR for Secrets Manager, Performance Insights,
+//! CloudWatch and CloudWatch Logs.
 //!
-//! Which service is meant and whose call it is stand in the signature's credential scope, as with the real endpoints; the
-//! signature itself is not checked, since keys of a rehearsal are no secrets.
+//! Which service is meant and whose call it is stand in the signature's credential scope, as with the real endpoints.
 
 mod cbor;
 mod cloudformation;
+mod credentials;
+mod log_lines;
+mod logs;
+mod metrics;
+mod monitoring;
 mod params;
 mod pi;
 mod pi_load;
@@ -19,6 +23,10 @@ mod secrets;
 mod sts;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_malformed;
+#[cfg(test)]
+mod tests_monitoring;
 mod xml;
 
 use std::sync::Arc;
@@ -26,11 +34,12 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 
-use super::world::Site;
 use super::world::refusal::Refusal;
+use super::world::{Site, now};
+use credentials::NotSigned;
 use params::Params;
 use rpc::Wire;
 use xml::Xml;
@@ -38,13 +47,6 @@ use xml::Xml;
 /// Answers every AWS call on any path.
 pub fn router(site: Arc<Site>) -> Router {
     Router::new().fallback(answer).with_state(site)
-}
-
-/// Who calls, as the credential scope says.
-#[derive(Debug, Clone)]
-struct Scope {
-    access_key: String,
-    service: String,
 }
 
 /// The account in which a call acts.
@@ -63,6 +65,8 @@ type Answer = Option<Result<Xml, Refusal>>;
 struct QueryService {
     name: &'static str,
     namespace: &'static str,
+    /// The only version of its interface.
+    version: &'static str,
     /// Whether an action can change something.
     changes: fn(&str) -> bool,
     /// What an action is about, for the ledger.
@@ -73,6 +77,7 @@ struct QueryService {
 const RDS: QueryService = QueryService {
     name: "rds",
     namespace: "http://rds.amazonaws.com/doc/2014-10-31/",
+    version: "2014-10-31",
     changes: rds::changes,
     resource: rds::resource,
     answer: rds::answer,
@@ -81,6 +86,7 @@ const RDS: QueryService = QueryService {
 const CLOUDFORMATION: QueryService = QueryService {
     name: "cloudformation",
     namespace: "http://cloudformation.amazonaws.com/doc/2010-05-15/",
+    version: "2010-05-15",
     changes: |action| action == "ContinueUpdateRollback",
     resource: |params| params.get("StackName").unwrap_or_default().to_owned(),
     answer: cloudformation::answer,
@@ -89,24 +95,36 @@ const CLOUDFORMATION: QueryService = QueryService {
 const STS: QueryService = QueryService {
     name: "sts",
     namespace: "https://sts.amazonaws.com/doc/2011-06-15/",
+    version: "2011-06-15",
     changes: |_| false,
     resource: |_| String::new(),
     answer: sts::answer,
 };
 
-async fn answer(State(site): State<Arc<Site>>, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
-    let Some(scope) = scope(&headers) else {
-        return query_error("", StatusCode::FORBIDDEN, "MissingAuthenticationToken", "Missing Authentication Token");
+async fn answer(State(site): State<Arc<Site>>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+    let wire = Wire::of(&headers);
+    let scope = match credentials::scope(&headers, now()) {
+        Ok(scope) => scope,
+        Err(NotSigned { status, code, message }) => {
+            return match wire {
+                Some(wire) => wire.error_as(status, &format!("{code}Exception"), &message),
+                None => query_error("", status, code, &message),
+            };
+        }
     };
     let caller = caller(&site, &scope.access_key);
-    match (scope.service.as_str(), Wire::of(&headers)) {
-        ("rds", None) => query(&site, &RDS, caller, &body),
-        ("cloudformation", None) => query(&site, &CLOUDFORMATION, caller, &body),
-        ("sts", None) => query(&site, &STS, caller, &body),
-        (service @ ("secretsmanager" | "pi"), Some(wire)) => {
+    match (scope.service.as_str(), wire) {
+        ("rds", None) => query(&site, &RDS, caller, (&method, &uri, &body)),
+        ("cloudformation", None) => query(&site, &CLOUDFORMATION, caller, (&method, &uri, &body)),
+        ("sts", None) => query(&site, &STS, caller, (&method, &uri, &body)),
+        (service @ ("secretsmanager" | "pi" | "monitoring" | "logs"), Some(wire)) => {
             rpc::answer(&site, wire, service, caller, (&headers, &uri, &body))
         }
         (other, Some(wire)) => wire.error("UnknownOperationException", &no_service(other)),
+        ("secretsmanager" | "pi" | "logs", None) => {
+            // Neither a target nor a protocol that the service would know by its headers.
+            Wire::Json.error_as(StatusCode::NOT_FOUND, "UnknownOperationException", "")
+        }
         (other, None) => query_error("", StatusCode::BAD_REQUEST, "InvalidAction", &no_service(other)),
     }
 }
@@ -115,10 +133,27 @@ fn no_service(service: &str) -> String {
     format!("The simulated site does not answer as `{service}` in this protocol.")
 }
 
-/// Answers a call of the Query protocol.
-fn query(site: &Site, service: &QueryService, caller: Option<Caller>, body: &[u8]) -> Response {
-    let params = Params::read(body);
-    let action = params.get("Action").unwrap_or_default();
+/// Answers a call of the Query protocol: a form in the body, or in the address of a GET.
+fn query(
+    site: &Site,
+    service: &QueryService,
+    caller: Option<Caller>,
+    (method, uri, body): (&Method, &Uri, &[u8]),
+) -> Response {
+    let form = if *method == Method::GET { uri.query().unwrap_or_default().as_bytes() } else { body };
+    let refuse = |status, code, message: &str| query_error(service.namespace, status, code, message);
+    let Some(params) = Params::read(form) else {
+        return refuse(StatusCode::NOT_FOUND, "MalformedQueryString", "The query string contains a syntax error.");
+    };
+    let Some(action) = params.get("Action") else {
+        let message = "The request is missing an action or a required parameter.";
+        return refuse(StatusCode::BAD_REQUEST, "MissingAction", message);
+    };
+    let version = params.get("Version").unwrap_or(service.version);
+    if version != service.version {
+        let message = format!("Could not find operation {action} for version {version}");
+        return refuse(StatusCode::BAD_REQUEST, "InvalidAction", &message);
+    }
     site.ledger.count(service.name, action, &(service.resource)(&params), (service.changes)(action));
     let Some(caller) = caller else {
         let message = "The security token included in the request is invalid.";
@@ -136,7 +171,7 @@ fn query(site: &Site, service: &QueryService, caller: Option<Caller>, body: &[u8
             query_error(service.namespace, status, refusal.code, &refusal.message)
         }
         None => {
-            let message = format!("Could not find operation {action}");
+            let message = format!("Could not find operation {action} for version {version}");
             query_error(service.namespace, StatusCode::BAD_REQUEST, "InvalidAction", &message)
         }
     }
@@ -180,16 +215,6 @@ fn request_id() -> String {
         (bits >> 56) & 0xfff,
         bits & 0xffff_ffff_ffff
     )
-}
-
-/// Reads `Credential=<key>/<date>/<region>/<service>/aws4_request` from the authorization header.
-fn scope(headers: &HeaderMap) -> Option<Scope> {
-    let header = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let credential = header.split_once("Credential=")?.1.split(',').next()?;
-    let mut parts = credential.trim().split('/');
-    let access_key = parts.next()?.to_owned();
-    let service = parts.nth(2)?.to_owned();
-    Some(Scope { access_key, service })
 }
 
 /// The account to which an access key leads.

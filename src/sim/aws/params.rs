@@ -22,9 +22,17 @@ pub struct Filter {
 }
 
 impl Params {
-    /// Reads a form-encoded body.
-    pub fn read(body: &[u8]) -> Self {
-        Self(form_urlencoded::parse(body).into_owned().collect())
+    /// Reads a form; none where it is not well-formed: an escape that is none, or text that is no UTF-8.
+    pub fn read(form: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(form).ok()?;
+        let is_escape = |after: &str| after.len() >= 2 && after.bytes().take(2).all(|byte| byte.is_ascii_hexdigit());
+        if !text.split('%').skip(1).all(is_escape) {
+            return None;
+        }
+        let params: BTreeMap<String, String> = form_urlencoded::parse(form).into_owned().collect();
+        // What was no UTF-8 once its escapes were resolved was replaced while it was read.
+        let replaced = |text: &String| text.contains(char::REPLACEMENT_CHARACTER);
+        (!params.iter().any(|(name, value)| replaced(name) || replaced(value))).then_some(Self(params))
     }
 
     /// The value of a parameter; an empty one counts as not given.
@@ -113,11 +121,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_form_with_broken_escapes_is_none() {
+        for broken in [&b"Action=%"[..], b"Action=%4", b"Action=%zz", b"a=%ff", b"\xff=1"] {
+            assert!(Params::read(broken).is_none(), "{broken:?}");
+        }
+        assert_eq!(Params::read(b"a=%C3%A9&b").and_then(|params| params.get("a").map(str::to_owned)), Some("é".into()));
+    }
+
+    #[test]
     fn lists_filters_and_pages_are_read_as_the_sdks_write_them() {
         let body =
             b"Filters.Filter.1.Name=db-cluster-id&Filters.Filter.1.Values.Value.1=A%20b&Parameters.Parameter.1.X=1\
             &Parameters.Parameter.2.X=2&MaxRecords=20&Marker=20";
-        let params = Params::read(body);
+        let params = Params::read(body).expect("well-formed");
         let filters = params.filters(&["db-cluster-id"]).expect("known filter");
         assert!(filters[0].takes("a B"));
         assert!(params.filters(&["other"]).is_err());

@@ -14,6 +14,10 @@ use crate::sim::world::refusal::Refusal;
 const INVALID: &str = "InvalidArgumentException";
 const METRICS: [&str; 2] = ["db.load.avg", "db.sampledload.avg"];
 const PERIODS: [i64; 5] = [1, 60, 300, 3600, 86_400];
+/// Seconds since the epoch beyond which a moment makes no sense.
+const FAR: f64 = 1e11;
+/// Data points that a series may have: a day of minutes, half a day of seconds.
+const MOST_POINTS: f64 = 43_200.0;
 /// Bytes of a statement's text that PI answers.
 const TEXT: usize = 500;
 
@@ -113,13 +117,17 @@ fn span(input: &Value) -> Result<Span, Refusal> {
         at.ok_or_else(|| Refusal::new(INVALID, format!("{name} must be given")))
     };
     let (start, end) = (moment("StartTime")?, moment("EndTime")?);
-    if start >= end {
+    if !(start < end && start.abs() < FAR && end.abs() < FAR) {
         return Err(Refusal::new(INVALID, "StartTime must be before EndTime"));
     }
     let period =
         input.get("PeriodInSeconds").and_then(Value::as_i64).unwrap_or(if end - start < 3600.0 { 1 } else { 60 });
     if !PERIODS.contains(&period) {
         return Err(Refusal::new(INVALID, format!("PeriodInSeconds must be one of {PERIODS:?}")));
+    }
+    if (end - start) / period as f64 > MOST_POINTS {
+        let message = format!("The time range holds more than {MOST_POINTS} periods of {period} s");
+        return Err(Refusal::new(INVALID, message));
     }
     let align = |at: f64| (at / period as f64).floor() as i64 * period;
     Ok(Span { start: align(start), end: align(end), period })

@@ -72,17 +72,33 @@ impl<'a> LoadModel<'a> {
         (samples > 0.0).then(|| sum.map(|total| total / samples))
     }
 
-    /// The same at one second.
-    fn waits_at(&self, second: i64) -> Option<[f64; WAITS.len()]> {
+    /// What the instance did at one second, and since how many site seconds.
+    pub fn doing(&self, second: i64) -> Option<(LoadChange, f64)> {
         let mark = self.instance.load_marks.iter().rev().find(|mark| mark.time.as_second() <= second);
         let mark = mark.or(self.instance.load_marks.first())?;
-        let since = (second as f64 - moment(mark.time)) * self.speed;
-        let (ordinary, burst) = match mark.what {
+        Some((mark.what, (second as f64 - moment(mark.time)) * self.speed))
+    }
+
+    /// How much of a reconnect burst is left at one second: from 1 down to 0.
+    pub fn burst(&self, second: i64) -> f64 {
+        match self.doing(second) {
+            Some((LoadChange::ReconnectBurst, since)) if since < BURST_ENDS => (-since.max(0.0) / BURST_FADES).exp(),
+            _ => 0.0,
+        }
+    }
+
+    /// Average active sessions of ordinary work.
+    pub fn usual(&self) -> f64 {
+        self.usual
+    }
+
+    /// The waits at one second.
+    fn waits_at(&self, second: i64) -> Option<[f64; WAITS.len()]> {
+        let burst = self.burst(second);
+        let ordinary = match self.doing(second)?.0 {
             LoadChange::Down => return None,
-            LoadChange::Idle => (0.0, 0.0),
-            LoadChange::Serves => (1.0, 0.0),
-            LoadChange::ReconnectBurst if since < BURST_ENDS => (1.0, (-since.max(0.0) / BURST_FADES).exp()),
-            LoadChange::ReconnectBurst => (1.0, 0.0),
+            LoadChange::Idle => 0.0,
+            LoadChange::Serves | LoadChange::ReconnectBurst => 1.0,
         };
         let mut waits = [0.0; WAITS.len()];
         for (index, (load, wait)) in waits.iter_mut().zip(WAITS).enumerate() {
@@ -96,7 +112,7 @@ impl<'a> LoadModel<'a> {
     }
 
     /// A number from 0 to 1 that stays the same for an instance, a second and a wait event.
-    fn noise(&self, second: i64, index: u64) -> f64 {
+    pub fn noise(&self, second: i64, index: u64) -> f64 {
         let seed = self.instance.resource_id.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31) + u64::from(byte));
         let mut bits =
             seed ^ (second as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ index.wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -32,7 +32,7 @@ pub(super) fn answer(site: &Site, caller: &Caller, action: &str, params: &Params
         "DescribeDBClusters" => site.read(|world| describe_clusters(world, caller, params)),
         "DescribeDBInstances" => site.read(|world| describe_instances(world, caller, params)),
         "DescribeDBClusterSnapshots" => site.read(|world| describe_snapshots(world, caller, params)),
-        "DescribeEvents" => site.read(|world| rds_events::describe(world, caller, params)),
+        "DescribeEvents" => site.read(|world| rds_events::describe(world, caller, params, site.speed)),
         "DescribeDBClusterParameters" => site.read(|world| rds_parameters::describe(world, caller, params)),
         "DescribeDBClusterParameterGroups" => site.read(|world| rds_parameters::describe_groups(world, caller, params)),
         _ => return rds_modify::answer(site, caller, action, params),

@@ -12,8 +12,9 @@ use crate::sim::world::refusal::Refusal;
 /// Minutes that an answer reaches back where the caller does not say.
 const USUAL_DURATION: i64 = 60;
 
-/// `DescribeEvents`: oldest first, within a source and a span of time.
-pub(super) fn describe(world: &World, caller: &Caller, params: &Params) -> Result<Xml, Refusal> {
+/// `DescribeEvents`: oldest first, within a source and a span of time. An event that has not come yet is not there, and
+/// when it comes it is dated back to when it happened.
+pub(super) fn describe(world: &World, caller: &Caller, params: &Params, speed: f64) -> Result<Xml, Refusal> {
     let source = params.get("SourceIdentifier").map(bare);
     let source_type = params.get("SourceType");
     if source.is_some() && source_type.is_none() {
@@ -21,12 +22,14 @@ pub(super) fn describe(world: &World, caller: &Caller, params: &Params) -> Resul
     }
     let categories = params.list("EventCategories.EventCategory");
     let (from, to) = span(params)?;
+    let now = Timestamp::now();
     let takes = |event: &&RdsEvent| {
         source.is_none_or(|source| event.source.eq_ignore_ascii_case(source))
             && source_type.is_none_or(|kind| event.source_type == kind)
             && (categories.is_empty() || categories.iter().any(|category| category == event.category))
             && event.at >= from
             && event.at <= to
+            && event.at + SignedDuration::from_secs_f64(event.late_s / speed) <= now
     };
     let mut found: Vec<_> = rds::clusters(world, caller).flat_map(|cluster| &cluster.events).filter(takes).collect();
     found.sort_by_key(|event| event.at);

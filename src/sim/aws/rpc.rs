@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use super::{Caller, REQUEST_ID, Site, cbor, pi, request_id, secrets};
+use super::{Caller, REQUEST_ID, Site, cbor, logs, monitoring, pi, request_id, secrets};
 use crate::sim::world::refusal::Refusal;
 
 /// How a call and its answer are written.
@@ -19,6 +19,7 @@ pub(super) enum Wire {
 }
 
 const PROTOCOL: header::HeaderName = header::HeaderName::from_static("smithy-protocol");
+const QUERY_ERROR: header::HeaderName = header::HeaderName::from_static("x-amzn-query-error");
 const TARGET: &str = "x-amz-target";
 
 impl Wire {
@@ -33,7 +34,22 @@ impl Wire {
 
     /// An error with its code.
     pub fn error(self, code: &str, message: &str) -> Response {
-        self.respond(StatusCode::BAD_REQUEST, &json!({ "__type": code, "message": message }))
+        self.error_as(StatusCode::BAD_REQUEST, code, message)
+    }
+
+    /// An error with its code and HTTP status.
+    pub fn error_as(self, status: StatusCode, code: &str, message: &str) -> Response {
+        self.respond(status, &json!({ "__type": code, "message": message }))
+    }
+
+    /// An error of a service that once spoke Query, and whose codes from then stand in a header.
+    fn error_once_query(self, code: &str, message: &str) -> Response {
+        let shape = format!("com.amazonaws.cloudwatch#{}", monitoring::error_shape(code));
+        let mut response = self.error(&shape, message);
+        if let Ok(once) = HeaderValue::from_str(&format!("{code};Sender")) {
+            response.headers_mut().insert(QUERY_ERROR, once);
+        }
+        response
     }
 
     fn read(self, body: &[u8]) -> Option<Value> {
@@ -68,7 +84,7 @@ impl Wire {
     }
 }
 
-/// Answers a call of Secrets Manager or Performance Insights.
+/// Answers a call of Secrets Manager, Performance Insights, CloudWatch or CloudWatch Logs.
 pub(super) fn answer(
     site: &Site,
     wire: Wire,
@@ -78,8 +94,9 @@ pub(super) fn answer(
 ) -> Response {
     let operation = wire.operation(headers, uri);
     let input = wire.read(body);
-    let named = input.as_ref().and_then(|input| input.get("SecretId").or_else(|| input.get("Identifier")));
-    let resource = named.and_then(Value::as_str).unwrap_or_default();
+    const NAMES: [&str; 5] = ["SecretId", "Identifier", "logGroupName", "logGroupIdentifier", "MetricName"];
+    let named = input.as_ref().and_then(|input| NAMES.iter().find_map(|name| input.get(name)?.as_str()));
+    let resource = named.unwrap_or_default();
     site.ledger.count(service, &operation, resource, false);
     let Some(caller) = caller else {
         return wire.error("UnrecognizedClientException", "The security token included in the request is invalid.");
@@ -92,10 +109,13 @@ pub(super) fn answer(
     };
     let answer = match service {
         "pi" => pi::answer(site, &caller, &operation, &input),
+        "monitoring" => monitoring::answer(site, &caller, &operation, &input),
+        "logs" => logs::answer(site, &caller, &operation, &input),
         _ => secrets::answer(site, &caller, &operation, &input),
     };
     match answer {
         Some(Ok(value)) => wire.respond(StatusCode::OK, &value),
+        Some(Err(refusal)) if service == "monitoring" => wire.error_once_query(refusal.code, &refusal.message),
         Some(Err(refusal)) => wire.error(refusal.code, &refusal.message),
         None => wire.error("UnknownOperationException", &format!("no operation `{operation}`")),
     }

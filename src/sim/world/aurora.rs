@@ -47,8 +47,10 @@ pub struct Cluster {
     pub instances: Vec<Instance>,
     /// Snapshots of this cluster, deleted ones gone.
     pub snapshots: Vec<Snapshot>,
-    /// RDS events of cluster and instances, oldest first.
+    /// RDS events of cluster and instances, oldest first; those that RDS loses are not here.
     pub events: Vec<RdsEvent>,
+    /// How RDS treats the events of this cluster.
+    pub event_fate: EventFate,
     /// Parameters of the rollout's group, none before the deploy made it; what the default group has is not here.
     pub group_parameters: Vec<GroupParameter>,
     /// Whether CREATE EXTENSION pg_stat_statements was run in the application's database.
@@ -105,6 +107,17 @@ pub struct Instance {
     pub listens: Option<SocketAddr>,
     /// Performance Insights: what happened to its load and when.
     pub load_marks: Vec<LoadMark>,
+    /// Since when its log holds slow statements, and from which duration on; the latest last.
+    pub slow_log: Vec<SlowLog>,
+}
+
+/// From when on a server logs slow statements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SlowLog {
+    /// When the setting became live.
+    pub since: Timestamp,
+    /// `log_min_duration_statement` in milliseconds; none where nothing is logged.
+    pub least_ms: Option<u32>,
 }
 
 /// Something that shows in an instance's load.
@@ -146,6 +159,32 @@ pub struct Snapshot {
     pub ready: Instant,
 }
 
+/// How RDS treats events: each comes late, and some never come.
+#[derive(Debug, Clone)]
+pub struct EventFate {
+    /// Where the choices come from, so that the same seed gives the same fate.
+    pub rng: fastrand::Rng,
+    /// Share of the events that are lost, from 0 to 1; none unless a rehearsal asks for it.
+    pub lost: f64,
+}
+
+impl EventFate {
+    /// Site seconds within which every event that is not lost has come.
+    pub const LATEST_S: f64 = 12.0;
+
+    /// Events of which none is lost.
+    pub fn late(seed: u64) -> Self {
+        Self { rng: fastrand::Rng::with_seed(seed), lost: 0.0 }
+    }
+
+    /// Site seconds until the next event comes; none for one that never does.
+    pub fn next(&mut self) -> Option<f64> {
+        let (lost, late) = (self.rng.f64(), self.rng.f64());
+        // Most come soon: the square leans towards none, so that now and then a later one overtakes.
+        (lost >= self.lost).then(|| 1.0 + late * late * (Self::LATEST_S - 1.0))
+    }
+}
+
 /// An RDS event.
 #[derive(Debug, Clone)]
 pub struct RdsEvent {
@@ -161,6 +200,8 @@ pub struct RdsEvent {
     pub category: &'static str,
     /// When.
     pub at: Timestamp,
+    /// Site seconds until RDS answers it: events come late, and each as late as it pleases.
+    pub late_s: f64,
 }
 
 /// A parameter of the cluster parameter group.

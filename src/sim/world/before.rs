@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
 use super::agenda::Agenda;
-use super::aurora::{Cluster, Instance, LoadChange, LoadMark};
+use super::aurora::{Cluster, EventFate, Instance, LoadChange, LoadMark};
 use super::cloud::{Account, Secret, Stack};
 use super::operations::Operations;
 use super::{SitePartition, World, settings};
@@ -113,6 +113,7 @@ fn cluster(partition: &Partition, rng: &mut Rng) -> Cluster {
         instances,
         snapshots: Vec::new(),
         events: Vec::new(),
+        event_fate: EventFate::late(fate_seed(&lower)),
         group_parameters: Vec::new(),
         extension_created: false,
     }
@@ -147,6 +148,7 @@ fn instance(id: String, number: usize, class: &str, region: &str, rng: &mut Rng)
         live: settings::before_rollout(class),
         listens: None,
         load_marks: vec![LoadMark { at: Instant::now(), time: started, what }],
+        slow_log: Vec::new(),
     }
 }
 
@@ -203,6 +205,11 @@ fn database_secret(partition: &Partition, site: &SitePartition) -> Option<Secret
         None => site.sql_password.clone(),
     };
     Some(Secret { name: id.clone(), value, created: ago_days(200) })
+}
+
+/// A seed of its own for each cluster, so that its events' fates do not shift everything else that is random.
+fn fate_seed(cluster: &str) -> u64 {
+    cluster.bytes().fold(0x51_7cc1_b727_2202, |sum, byte| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 fn ago_days(days: i64) -> Timestamp {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::aurora::{Cluster, Instance, LoadChange, LoadMark, RdsEvent};
+use super::aurora::{Cluster, Instance, LoadChange, LoadMark, RdsEvent, SlowLog};
 use super::{World, now, settings};
 
 impl World {
@@ -50,7 +50,8 @@ impl Cluster {
         category: &'static str,
         message: String,
     ) {
-        self.events.push(RdsEvent { source, source_type, id, message, category, at: now() });
+        let Some(late_s) = self.event_fate.next() else { return };
+        self.events.push(RdsEvent { source, source_type, id, message, category, at: now(), late_s });
     }
 
     /// Sets what the API answers as an instance's status.
@@ -88,6 +89,7 @@ impl Cluster {
             instance.up = true;
             instance.started = now();
             instance.live = parameters;
+            instance.note_slow_log();
             "in-sync".clone_into(&mut instance.group_status);
             instance.mark(if serves { LoadChange::ReconnectBurst } else { LoadChange::Idle });
         }
@@ -110,6 +112,7 @@ impl Cluster {
                 instance.live.insert(name.clone(), value.clone());
             }
         }
+        instance.note_slow_log();
         let status = if instance.live == wanted { "in-sync" } else { "pending-reboot" };
         status.clone_into(&mut instance.group_status);
     }
@@ -131,6 +134,15 @@ impl Instance {
     /// Cuts every connection.
     pub fn cut(&mut self) {
         self.generation += 1;
+    }
+
+    /// Notes from which duration on its log holds statements, where that changed.
+    fn note_slow_log(&mut self) {
+        let shown = self.live.get("log_min_duration_statement").map(String::as_str);
+        let least_ms = shown.and_then(settings::milliseconds);
+        if self.slow_log.last().is_none_or(|mark| mark.least_ms != least_ms) {
+            self.slow_log.push(SlowLog { since: now(), least_ms });
+        }
     }
 
     /// Notes a change of its load.

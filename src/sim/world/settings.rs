@@ -102,6 +102,15 @@ fn in_group(name: &str, shown: &str) -> String {
     }
 }
 
+/// The milliseconds of a duration as PostgreSQL prints it; none where it reads `-1`, which is never.
+pub fn milliseconds(shown: &str) -> Option<u32> {
+    match (shown.strip_suffix("ms"), shown.strip_suffix('s')) {
+        (Some(milliseconds), _) => milliseconds.parse().ok(),
+        (None, Some(seconds)) => seconds.parse::<u32>().ok()?.checked_mul(1000),
+        (None, None) => shown.parse().ok(),
+    }
+}
+
 /// Milliseconds as PostgreSQL prints them: in the largest unit that divides them.
 fn duration(value: &str) -> String {
     match value.parse::<i64>() {

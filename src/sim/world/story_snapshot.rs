@@ -126,6 +126,7 @@ fn restored_from(cluster: &Cluster, new: &str) -> Cluster {
         instances: Vec::new(),
         snapshots: Vec::new(),
         events: Vec::new(),
+        event_fate: cluster.event_fate.clone(),
         group_parameters: Vec::new(),
         extension_created: cluster.extension_created,
     }
