@@ -1,6 +1,5 @@
 //! Step 5: the writer moves. Success is a witnessed change that all witnesses agree on, not a status.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -240,13 +239,15 @@ impl Watch {
         });
         if let Some((witness, lane)) = named.filter(|_| !self.moved) {
             self.moved = true;
-            let seen = format!("{witness}, {}", self.after(lane.last.at));
+            let seen = self.after(lane.last.at);
+            let first = format!("{witness} is the first to name {} writer, {seen}", self.to);
             act.check(
                 Check::new("moved", "writer moved", "witnesses", Verdict::Passed)
                     .expecting(self.to.as_str())
                     .seeing(seen),
             )
             .await?;
+            act.witness("witnesses", first).await?;
         }
         let writes = self.timeline.lanes.get(&Witness::SqlEndpoint).filter(|lane| {
             matches!(&lane.last.word, Word::Writer { instance, writes: Some(true) } if *instance == self.to)
@@ -407,10 +408,10 @@ async fn statuses(act: &mut Act, cluster: &ClusterView) -> Result<bool, Stop> {
     let available = cluster.status == "available";
     let check = Check::new("cluster", "cluster available", DESCRIBE, verdict(available));
     act.check(check.seeing(&cluster.status)).await?;
-    let others: BTreeMap<&str, &str> = cluster
+    let others: Vec<(&str, &str)> = cluster
         .members
         .iter()
-        .map(|member| (member.id.as_str(), member.status().unwrap_or("unknown")))
+        .map(|member| (act.partition.cluster.short_name(&member.id), member.status().unwrap_or("unknown")))
         .filter(|(_, status)| *status != "available")
         .collect();
     let seen = others.iter().map(|(id, status)| format!("{id} {status}")).collect::<Vec<_>>().join(", ");

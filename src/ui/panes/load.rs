@@ -25,6 +25,8 @@ const NEXT_TO_NOTHING: f64 = 0.15;
 /// Upper ends of the scale.
 const TOPS: [f64; 20] =
     [0.2, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 16.0, 20.0, 24.0, 32.0, 48.0, 64.0, 96.0, 128.0, 256.0];
+/// Distances between two figures of the scale.
+const STEPS: [f64; 12] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 5.0, 8.0, 16.0, 32.0, 64.0];
 /// A cell filled from below, by eighths.
 const EIGHTHS: [&str; 9] = [" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
 /// Fillings that tell layers apart where there are no colours.
@@ -149,21 +151,22 @@ impl<'a> Chart<'a> {
         (sessions / self.top * eighths).round().clamp(0.0, eighths) as usize
     }
 
-    /// The scale at the left: quarters of it where there is room, and the vCPUs at their height.
+    /// The scale at the left: round figures where there is room, and the vCPUs at their height.
     fn figures(&self, buffer: &mut Buffer) {
         let theme = self.slot.theme;
         let height = self.height();
-        let quarters: &[f64] = if height >= 8 { &[0.25, 0.5, 0.75, 1.0] } else { &[1.0] };
+        let step = if height >= 8 { round_step(self.top) } else { self.top };
+        let figures = (self.top / step).round() as u32;
         let mut set = |row: usize, words: String, style: Style| {
             let text = column_right(&words, usize::from(FIGURES) - 1);
             buffer.set_string(self.plot.x - FIGURES, self.plot.y + row as u16, text, style);
         };
         set(height.saturating_sub(1), "0".to_owned(), theme.faint());
-        for share in quarters {
-            let value = self.top * share;
+        for figure in 1..=figures {
+            let value = step * f64::from(figure);
             let words = match value {
                 value if value.fract() < 0.001 => format!("{value:.0}"),
-                value if self.top < 1.0 => format!("{value:.2}"),
+                value if step < 0.5 => format!("{value:.2}"),
                 value => format!("{value:.1}"),
             };
             set(self.row_of(value), words, theme.faint());
@@ -317,6 +320,15 @@ impl<'a> Chart<'a> {
 }
 
 /// The mean of the points in each column, by wait event.
+/// The smallest round distance that parts the scale evenly into no more than five.
+fn round_step(top: f64) -> f64 {
+    let even = |step: &&f64| {
+        let parts = top / **step;
+        parts <= 5.0 && (parts - parts.round()).abs() < 1e-6
+    };
+    STEPS.iter().find(even).copied().unwrap_or(top)
+}
+
 fn columns(load: &LoadHistory, scale: &TimeScale) -> Vec<Column> {
     let mut points: Vec<Vec<&LoadPoint>> = vec![Vec::new(); scale.cells];
     for point in load.since(scale.from) {
