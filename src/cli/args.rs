@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::clients::program::holder::HoldArgs;
-use crate::sim::launch::SimArguments;
+use crate::sim::launch::{Postgres, SimArguments};
 
 /// Takes an Aurora PostgreSQL fleet through a risky change, calmly.
 #[derive(Debug, Parser)]
@@ -139,6 +139,9 @@ pub struct DemoArgs {
     /// Every random choice comes from it.
     #[arg(long, value_name = "N", default_value_t = 7)]
     pub seed: u64,
+    /// What stands behind the clusters' endpoints.
+    #[arg(long, value_name = "KIND", value_enum, default_value_t)]
+    pub postgres: Postgres,
 }
 
 /// Options of `rehearse`.

@@ -70,7 +70,14 @@ async fn site(
     if let Some(site) = Started::find(&dir).await {
         return Ok((site, true));
     }
-    let options = StartOptions { dir, rollout, scenario: args.scenario.clone(), speed: args.speed, seed: args.seed };
+    let options = StartOptions {
+        dir,
+        rollout,
+        scenario: args.scenario.clone(),
+        speed: args.speed,
+        seed: args.seed,
+        postgres: args.postgres,
+    };
     let site = Started::start(&options).await.map_err(Failure::failed)?;
     Ok((site, false))
 }

@@ -7,6 +7,7 @@ pub mod kube;
 pub mod launch;
 pub mod ledger;
 pub mod pg;
+pub mod postgres_real;
 pub mod standin;
 #[cfg(test)]
 pub mod testing;

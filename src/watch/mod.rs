@@ -160,6 +160,7 @@ impl Dialled {
             described: described.clone(),
             instance,
             session: None,
+            ended_on: None,
         }
     }
 }

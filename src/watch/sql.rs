@@ -11,7 +11,7 @@ use super::sample::{Reading, Role, Source, SqlView, WriteProbe};
 use super::task::{Ask, Voice};
 use crate::clients::database::Database;
 use crate::clients::dns::Resolver;
-use crate::clients::postgres::{self, Session};
+use crate::clients::postgres::{self, Session, WhoAmI};
 use crate::clients::{Trouble, TroubleKind};
 use crate::runbook::names::{InstanceId, PartitionName};
 
@@ -30,6 +30,8 @@ pub struct Sql {
     pub instance: Option<InstanceId>,
     /// The session, while there is one.
     pub session: Option<Session>,
+    /// Whose server the session ended on, where the server itself cannot say.
+    pub ended_on: Option<InstanceId>,
 }
 
 impl Ask for Sql {
@@ -89,13 +91,19 @@ impl Sql {
             None => database.connect(host, port).await?,
         };
         let who = session.who_am_i().await?;
+        if reconnected {
+            self.ended_on = match &who.instance {
+                Some(_) => None,
+                None => self.whose(&session, &who).await,
+            };
+        }
         let write = match pace {
             Pace::Failover if self.instance.is_none() => Some(written(session.write_probe().await?)),
             _ => None,
         };
         let role = if who.is_writer { Role::Writer } else { Role::Reader };
         let view = SqlView {
-            instance: who.instance.as_deref().map(InstanceId::from).or_else(|| self.instance.clone()),
+            instance: who.instance.as_deref().map(InstanceId::from).or_else(|| self.ended_on.clone()),
             role,
             writer: who.writer().map(InstanceId::from),
             started: Some(who.started),
@@ -108,6 +116,26 @@ impl Sql {
             self.session = Some(session);
         }
         Ok(Reading::Sql(view))
+    }
+
+    /// Whose server that is, on a PostgreSQL that does not know its instance: the one that was dialled or, through the writer
+    /// endpoint, the member whose own name leads to the same address.
+    async fn whose(&self, session: &Session, who: &WhoAmI) -> Option<InstanceId> {
+        if self.instance.is_some() {
+            return self.instance.clone();
+        }
+        let resolver = self.resolver.as_ref().ok()?;
+        let cluster = self.described.borrow().clone()?;
+        // The server's own word for where it listens counts too: through a proxy, what was dialled is the proxy's address.
+        let here: Vec<_> = who.address.map(|(ip, _)| ip).iter().chain(&session.addresses).copied().collect();
+        for member in &cluster.members {
+            let Some(host) = &member.endpoint else { continue };
+            let resolved = resolver.resolve(host).await;
+            if resolved.is_ok_and(|resolved| resolved.addresses.iter().any(|address| here.contains(address))) {
+                return Some(member.id.clone());
+            }
+        }
+        None
     }
 
     /// Whether a new session would end elsewhere. Where that cannot be told, the session is kept.

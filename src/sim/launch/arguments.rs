@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{LaunchError, Options, serve};
+use super::{LaunchError, Options, Postgres, serve};
 use crate::config;
 
 /// Runs the simulated site alone, for aws, kubectl, psql and a browser.
@@ -32,6 +32,9 @@ pub struct SimArguments {
     /// The site's own directory; beside the environment file if left out.
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
+    /// What stands behind the clusters' endpoints.
+    #[arg(long, value_name = "KIND", value_enum, default_value_t)]
+    pub postgres: Postgres,
     /// Accept an address that others can reach. The site has no protection.
     #[arg(long)]
     pub beyond_loopback: bool,
@@ -66,6 +69,7 @@ impl SimArguments {
             speed: self.speed,
             seed: self.seed,
             plan,
+            postgres: self.postgres,
             own_session: self.own_session,
         })
         .await

@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::ValueEnum;
 use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
@@ -25,7 +26,9 @@ use tokio::sync::Notify;
 use super::world::Site;
 use crate::runbook::plan::Plan;
 pub use arguments::SimArguments;
+use servers::Servers;
 pub use started::{StartOptions, Started, end_at, from_environment};
+use trees::Trees;
 
 /// Marks a directory as the site's own, so that nothing of anybody else's is ever overwritten.
 const MARK: &str = ".simulated-site";
@@ -50,8 +53,30 @@ pub struct Options {
     pub seed: u64,
     /// The rollout that the site is made from.
     pub plan: Plan,
+    /// What stands behind the clusters' endpoints.
+    pub postgres: Postgres,
     /// Whether the process leaves its parent's session, so that it outlives the terminal.
     pub own_session: bool,
+}
+
+/// What stands behind the clusters' endpoints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Postgres {
+    /// Databases within the site's own process, which need nothing installed.
+    #[default]
+    Embedded,
+    /// Servers of the PostgreSQL that is installed, with streaming replication: a primary and a standby for each cluster.
+    Real,
+}
+
+impl Postgres {
+    /// The word for it on a command line.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Embedded => "embedded",
+            Self::Real => "real",
+        }
+    }
 }
 
 /// Why a site could not be launched or reached.
@@ -112,23 +137,34 @@ pub async fn serve(options: Options) -> Result<(), LaunchError> {
         .map_err(|error| LaunchError::Program(error.to_string()))??;
     let site = Arc::new(Site::new(options.plan.clone(), options.speed, options.seed));
     let end = Arc::new(Notify::new());
-    let servers =
-        servers::listen(&site, options.listen, &end).await.map_err(LaunchError::io("opening the site's ports"))?;
-    let variables =
-        environment::write(&options, &site, &servers, &trees).map_err(LaunchError::io("writing the site's files"))?;
-    started::announce(&options, servers.address, &variables).map_err(LaunchError::io("announcing the site"))?;
+    // From here on a signal ends the site in order, with whatever it has started.
     let mut terminate = signal(SignalKind::terminate()).map_err(LaunchError::io("listening for SIGTERM"))?;
-    tokio::select! {
-        () = site.tick() => {}
-        () = end.notified() => {}
-        () = idle(&site) => {}
-        _ = terminate.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
-    }
+    let mut servers = servers::listen(&site, options.listen, &end, options.postgres)
+        .await
+        .map_err(LaunchError::io("opening the site's ports"))?;
+    let ended = match announce(&options, &site, &servers, &trees) {
+        Err(error) => Err(error),
+        Ok(()) => tokio::select! {
+            () = site.tick() => Ok(()),
+            () = end.notified() => Ok(()),
+            () = idle(&site) => Ok(()),
+            _ = terminate.recv() => Ok(()),
+            _ = tokio::signal::ctrl_c() => Ok(()),
+            error = servers.failed() => Err(LaunchError::io("keeping the site's PostgreSQL servers")(error)),
+        },
+    };
     started::withdraw(&options.dir);
     // Whoever asked for the end gets an answer first.
     tokio::time::sleep(Duration::from_millis(50)).await;
-    Ok(())
+    servers.end().await;
+    ended
+}
+
+/// Writes the site's files and says that it is ready.
+fn announce(options: &Options, site: &Site, servers: &Servers, trees: &Trees) -> Result<(), LaunchError> {
+    let variables =
+        environment::write(options, site, servers, trees).map_err(LaunchError::io("writing the site's files"))?;
+    started::announce(options, servers.address, &variables).map_err(LaunchError::io("announcing the site"))
 }
 
 fn check(options: &Options) -> Result<(), LaunchError> {

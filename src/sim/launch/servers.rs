@@ -12,9 +12,10 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
+use super::Postgres;
 use crate::sim::world::Site;
 use crate::sim::world::operations::life;
-use crate::sim::{aws, control, dns, kube, pg, standin, web};
+use crate::sim::{aws, control, dns, kube, pg, postgres_real, standin, web};
 
 /// Where everything listens. It does so until this is dropped.
 pub struct Servers {
@@ -28,11 +29,29 @@ pub struct Servers {
     pub databases: pg::Databases,
     /// Name server.
     pub names: dns::NameServer,
+    real: Option<postgres_real::Running>,
     _tasks: JoinSet<io::Result<()>>,
 }
 
+impl Servers {
+    /// Returns once real PostgreSQL servers could not be kept as the world wants them.
+    pub async fn failed(&mut self) -> io::Error {
+        match &mut self.real {
+            Some(real) => real.failed().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Ends everything, real PostgreSQL servers in order.
+    pub async fn end(self) {
+        if let Some(real) = self.real {
+            real.end().await;
+        }
+    }
+}
+
 /// Opens all ports; only the main address is chosen by the caller, all others are free ports of the loopback.
-pub async fn listen(site: &Arc<Site>, main: SocketAddr, end: &Arc<Notify>) -> io::Result<Servers> {
+pub async fn listen(site: &Arc<Site>, main: SocketAddr, end: &Arc<Notify>, postgres: Postgres) -> io::Result<Servers> {
     let mut tasks = JoinSet::new();
     let listener = TcpListener::bind(main).await.map_err(|error| {
         io::Error::new(error.kind(), format!("{main}: {error}; choose another address, port 0 takes a free one"))
@@ -59,9 +78,13 @@ pub async fn listen(site: &Arc<Site>, main: SocketAddr, end: &Arc<Notify>) -> io
         let names: Vec<String> = world.partitions.iter().map(|partition| partition.name.clone()).collect();
         names.iter().for_each(|name| life::chatter(world, name, site.speed));
     });
-    let databases = pg::listen(site.clone()).await?;
     let names = dns::listen(site.clone()).await?;
-    Ok(Servers { address, kubernetes, web: applications, databases, names, _tasks: tasks })
+    // Last: real servers are processes of their own, and nothing that fails after them would end them.
+    let (databases, real) = match postgres {
+        Postgres::Embedded => (pg::listen(site.clone()).await?, None),
+        Postgres::Real => postgres_real::listen(site).await.map(|(databases, real)| (databases, Some(real)))?,
+    };
+    Ok(Servers { address, kubernetes, web: applications, databases, names, real, _tasks: tasks })
 }
 
 async fn spawn(tasks: &mut JoinSet<io::Result<()>>, router: Router) -> io::Result<SocketAddr> {

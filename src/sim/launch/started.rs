@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::environment::{FOREIGN, Variables};
-use super::{LaunchError, Options, write_private};
+use super::{LaunchError, Options, Postgres, write_private};
 use crate::sim::standin;
 
-/// How long a site may take to get ready.
-const READY_LIMIT: Duration = Duration::from_secs(30);
+/// How long a site may take to get ready; a slow machine that starts eight real databases takes most of it.
+const READY_LIMIT: Duration = Duration::from_secs(90);
 
 /// How often readiness is looked for.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
@@ -33,6 +33,8 @@ pub struct StartOptions {
     pub speed: f64,
     /// Where everything random comes from.
     pub seed: u64,
+    /// What stands behind the clusters' endpoints.
+    pub postgres: Postgres,
 }
 
 /// A living site.
@@ -156,6 +158,7 @@ fn arguments(options: &StartOptions) -> Vec<OsString> {
     option("--env-file", options.dir.join("environment").into());
     option("--speed", options.speed.to_string().into());
     option("--seed", options.seed.to_string().into());
+    option("--postgres", options.postgres.word().into());
     if let Some(rollout) = &options.rollout {
         option("--rollout", rollout.into());
     }

@@ -29,23 +29,54 @@ use super::world::Site;
 use session::Handlers;
 
 /// Where the databases listen. They do so until this is dropped.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Databases {
     /// The port that all share.
     pub port: u16,
     /// The proxy of each cluster's writer endpoint, by cluster identifier.
     pub writers: BTreeMap<String, SocketAddr>,
-    _servers: JoinSet<()>,
+    servers: JoinSet<()>,
+}
+
+/// The instances of a cluster, each with the listener at its address.
+#[derive(Debug)]
+pub struct Instances {
+    /// Identifier of the cluster.
+    pub cluster: String,
+    /// Each instance's identifier, with the listener at its address.
+    pub instances: Vec<(String, TcpListener)>,
 }
 
 /// How many networks are tried before giving up.
 const TRIES: usize = 20;
+
+/// Where a cluster's databases are to be reached.
+#[derive(Debug)]
+pub struct Place {
+    cluster: String,
+    instances: Vec<(String, TcpListener)>,
+    /// The listener of the writer endpoint's proxy.
+    endpoint: TcpListener,
+}
 
 /// Lets every instance and every writer endpoint listen, and tells the world where.
 ///
 /// # Errors
 /// No loopback network and port were free, or this system has only one loopback address.
 pub async fn listen(site: Arc<Site>) -> io::Result<Databases> {
+    let (mut databases, places) = places(&site).await?;
+    for place in places {
+        let instances = databases.open(&site, place)?;
+        databases.imitate(&site, instances);
+    }
+    Ok(databases)
+}
+
+/// An address for every instance and every writer endpoint. Nobody answers there yet; the world knows already.
+///
+/// # Errors
+/// As [`listen`].
+pub async fn places(site: &Arc<Site>) -> io::Result<(Databases, Vec<Place>)> {
     let clusters = site.read(|world| {
         let cluster = |partition: &super::world::SitePartition| {
             let ids = partition.cluster.instances.iter().map(|instance| instance.id.clone());
@@ -55,33 +86,57 @@ pub async fn listen(site: Arc<Site>) -> io::Result<Databases> {
     });
     let wanted = clusters.iter().map(|(_, instances)| instances.len() + 1).sum();
     let mut listeners = bind(wanted).await?.into_iter();
-    let mut servers = JoinSet::new();
-    let mut databases = Databases { port: 0, writers: BTreeMap::new(), _servers: JoinSet::new() };
-    for (cluster, instances) in clusters {
-        for instance in instances {
-            let Some(listener) = listeners.next() else { continue };
+    let mut next = || listeners.next().ok_or_else(|| io::Error::other("an address is missing"));
+    let mut databases = Databases::default();
+    let mut places = Vec::new();
+    for (cluster, ids) in clusters {
+        let mut instances = Vec::new();
+        for id in ids {
+            let listener = next()?;
             let address = listener.local_addr()?;
             site.change(|world| {
                 let cluster = world.by_cluster(&cluster).map(|partition| &mut partition.cluster);
-                if let Some(instance) = cluster.and_then(|cluster| cluster.instance_mut(&instance)) {
+                if let Some(instance) = cluster.and_then(|cluster| cluster.instance_mut(&id)) {
                     instance.listens = Some(address);
                 }
             });
-            servers.spawn(serve(site.clone(), cluster.clone(), instance, listener, address));
+            instances.push((id, listener));
         }
-        let Some(listener) = listeners.next() else { continue };
-        let address = listener.local_addr()?;
-        databases.port = address.port();
+        let endpoint = next()?;
+        databases.port = endpoint.local_addr()?.port();
         site.change(|world| {
             if let Some(partition) = world.by_cluster(&cluster) {
-                partition.cluster.port = address.port();
+                partition.cluster.port = databases.port;
             }
         });
-        databases.writers.insert(cluster.clone(), address);
-        servers.spawn(forward(site.clone(), cluster, listener));
+        places.push(Place { cluster, instances, endpoint });
     }
-    databases._servers = servers;
-    Ok(databases)
+    Ok((databases, places))
+}
+
+impl Databases {
+    /// Opens a cluster's writer endpoint; answers what is left to do: its instances.
+    ///
+    /// # Errors
+    /// The endpoint's own address cannot be read.
+    pub fn open(&mut self, site: &Arc<Site>, place: Place) -> io::Result<Instances> {
+        let Place { cluster, instances, endpoint } = place;
+        self.writers.insert(cluster.clone(), endpoint.local_addr()?);
+        self.servers.spawn(forward(site.clone(), cluster.clone(), endpoint));
+        Ok(Instances { cluster, instances })
+    }
+
+    /// Answers at the instances' addresses in this process.
+    pub fn imitate(&mut self, site: &Arc<Site>, Instances { cluster, instances }: Instances) {
+        for (instance, listener) in instances {
+            self.servers.spawn(serve(site.clone(), cluster.clone(), instance, listener));
+        }
+    }
+
+    /// Keeps a task for as long as the databases live.
+    pub fn keep(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+        self.servers.spawn(task);
+    }
 }
 
 /// Binds that many addresses of one loopback network to one port: PostgreSQL's own if it is free there.
@@ -123,7 +178,8 @@ fn life(site: &Site, cluster: &str, instance: &str) -> Option<u64> {
 }
 
 /// One instance's server, for as long as the site lives: listens in each of its lives, cuts everything at its end.
-async fn serve(site: Arc<Site>, cluster: String, instance: String, first: TcpListener, address: SocketAddr) {
+async fn serve(site: Arc<Site>, cluster: String, instance: String, first: TcpListener) {
+    let Ok(address) = first.local_addr() else { return };
     let mut changes = site.changes();
     let mut listener = Some(first);
     loop {
@@ -198,7 +254,8 @@ async fn forward(site: Arc<Site>, cluster: String, listener: TcpListener) {
     }
 }
 
-fn writer_address(site: &Site, cluster: &str) -> Option<SocketAddr> {
+/// Where the name of a cluster's writer endpoint leads.
+pub fn writer_address(site: &Site, cluster: &str) -> Option<SocketAddr> {
     site.read(|world| {
         let cluster = &world.partitions.iter().find(|partition| partition.cluster.id == cluster)?.cluster;
         cluster.instance(&cluster.dns_writer)?.listens

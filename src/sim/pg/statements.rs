@@ -132,8 +132,8 @@ const fn habit(query: &'static str, rate: f64, ms: f64, rows: f64, blocks: f64, 
     Habit { query, rate, ms, rows, blocks, cold }
 }
 
-/// Tables and columns of which the seldom statements are made: migrations, reports, look-ups by one column.
-const TABLES: [&str; 12] = [
+/// Tables of which, with their columns, the seldom statements are made: migrations, reports, look-ups by one column.
+pub const TABLES: [&str; 12] = [
     "item",
     "kanban_card",
     "order_line",
@@ -147,7 +147,8 @@ const TABLES: [&str; 12] = [
     "tenant_setting",
     "flyway_schema_history",
 ];
-const COLUMNS: [&str; 12] = [
+/// Columns that every table has.
+pub const COLUMNS: [&str; 12] = [
     "eid",
     "tenant_id",
     "name",
@@ -253,21 +254,37 @@ fn frequent(habit: &Habit, serving: f64, load: f64, speed: f64) -> Statement {
 /// Statements that run now and then: the longer the site lives, the more different ones have been seen.
 fn seldom(variety: f64, site_seconds: f64) -> impl Iterator<Item = Statement> {
     let seen = variety * (1.0 - (-site_seconds / VARIETY_S).exp());
-    let all = TABLES.iter().flat_map(|table| COLUMNS.iter().map(move |column| (table, column)));
-    let all = all.flat_map(|(table, column)| SHAPES.iter().map(move |shape| (table, column, shape)));
-    // Stepping by a number prime to the whole picks them in an order that looks like none.
-    let count = TABLES.len() * COLUMNS.len() * SHAPES.len();
-    let list: Vec<_> = all.collect();
-    let wanted = usize::try_from(whole(seen)).unwrap_or_default().min(count);
+    let wanted = usize::try_from(whole(seen)).unwrap_or_default().min(SELDOM);
     (0..wanted).map(move |number| {
-        let (table, column, shape) = list[number * 331 % count];
-        let query = shape.replace("{table}", table).replace("{column}", column);
+        let query = seldom_text(number);
         let calls = i64::try_from(1 + number % 7).unwrap_or(1);
         let ms = 0.3 + f64::from(u32::try_from(number % 23).unwrap_or_default()) / 4.0;
         #[allow(clippy::cast_precision_loss, reason = "a handful of calls")]
         let total_ms = ms * calls as f64;
         Statement { id: query_id(&query), query, foreign: false, calls, total_ms, rows: calls, hit: calls * 4, read: 0 }
     })
+}
+
+/// How many different seldom statements there are.
+pub const SELDOM: usize = TABLES.len() * COLUMNS.len() * SHAPES.len();
+
+/// The seldom statement of that number, in an order that looks like none.
+pub fn seldom_text(number: usize) -> String {
+    // Stepping by a number prime to the whole meets every one once.
+    let place = number * 331 % SELDOM;
+    let (shape, rest) = (SHAPES[place % SHAPES.len()], place / SHAPES.len());
+    let (column, table) = (COLUMNS[rest % COLUMNS.len()], TABLES[rest / COLUMNS.len()]);
+    shape.replace("{table}", table).replace("{column}", column)
+}
+
+/// The application's frequent statements, each with its calls a second in a busy partition.
+pub fn frequent_texts() -> impl Iterator<Item = (&'static str, f64)> {
+    HABITS.iter().map(|habit| (habit.query, habit.rate))
+}
+
+/// Calls a second of the application on a database.
+pub fn calls_per_second(database: &str) -> f64 {
+    size(database).load * HABITS.iter().map(|habit| habit.rate).sum::<f64>()
 }
 
 fn foreign(name: &str, calls: f64, ms: f64) -> Statement {

@@ -55,6 +55,8 @@ pub struct Cluster {
     pub group_parameters: Vec<GroupParameter>,
     /// Whether CREATE EXTENSION pg_stat_statements was run in the application's database.
     pub extension_created: bool,
+    /// How far the real servers behind it are, if there are any.
+    pub behind: super::servers::Behind,
 }
 
 impl Cluster {

@@ -116,6 +116,7 @@ fn cluster(partition: &Partition, rng: &mut Rng) -> Cluster {
         event_fate: EventFate::late(fate_seed(&lower)),
         group_parameters: Vec::new(),
         extension_created: false,
+        behind: Default::default(),
     }
 }
 

@@ -18,7 +18,7 @@ impl World {
         let id = cluster.to_owned();
         let act = move |world: &mut World, _: f64| {
             if let Some(partition) = world.by_cluster(&id) {
-                change(&mut partition.cluster);
+                partition.cluster.happen(Box::new(change));
             }
         };
         self.later(Duration::from_secs_f64(at), speed, Box::new(act));
@@ -118,7 +118,7 @@ impl Cluster {
     }
 
     /// What would be live on an instance if it restarted now.
-    fn wanted_settings(&self, id: &str) -> BTreeMap<String, String> {
+    pub(super) fn wanted_settings(&self, id: &str) -> BTreeMap<String, String> {
         let class = self.instance(id).map_or("", |instance| instance.running_class.as_ref().unwrap_or(&instance.class));
         let mut wanted = settings::before_rollout(class);
         if self.parameter_group == self.rollout_group {

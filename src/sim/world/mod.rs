@@ -13,6 +13,7 @@ pub mod deploy_script;
 pub mod life;
 pub mod operations;
 pub mod refusal;
+pub mod servers;
 pub mod settings;
 pub mod story_deploy;
 pub mod story_failover;

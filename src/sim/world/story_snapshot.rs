@@ -129,5 +129,6 @@ fn restored_from(cluster: &Cluster, new: &str) -> Cluster {
         event_fate: cluster.event_fate.clone(),
         group_parameters: Vec::new(),
         extension_created: cluster.extension_created,
+        behind: Default::default(),
     }
 }
