@@ -26,6 +26,9 @@ use crate::watch::{Cadence, Pace, Sample};
 /// after an accepted failover in the execution log.
 const AFTERMATH: u32 = 30;
 
+/// The same for a flush: the first class change of a cluster stayed queued on an `available` instance for 90 s.
+const AFTERMATH_OF_FLUSH: u32 = 150;
+
 /// How long a confirmation counts: an attempt that is taken up later than this sends nothing any more.
 const CONFIRMED: SignedDuration = SignedDuration::from_mins(5);
 
@@ -302,6 +305,7 @@ impl Noting {
 struct Open {
     attempt: u32,
     key: String,
+    operation: String,
     sent: Timestamp,
 }
 
@@ -376,10 +380,11 @@ impl Act {
         }
         self.still_confirmed(&key)?;
         let (step, attempt) = self.here();
+        let operation = action.call.operation.clone();
         let record = self.recorder.record(Event::Intent { step, attempt, action: action.clone() }).await?;
         self.attempt.actions.retain(|earlier| earlier.action.key != key);
         self.attempt.actions.push(ActionRun { action, at: record.at, outcome: None, settled_at: None });
-        let open = Open { attempt, key, sent: record.at };
+        let open = Open { attempt, key, operation, sent: record.at };
         match fire(self.controls.clone()).await {
             Ok(mark) => {
                 let at = self.settle(&open, ActionOutcome::Accepted { mark }).await?;
@@ -405,7 +410,7 @@ impl Act {
         let former = self.look.attempts().iter().filter(|each| each.number != self.attempt.number);
         let mut calls = own.into_iter().chain(former.filter_map(|each| Some((each.number, each.action(key)?))));
         let (attempt, action) = calls.find(|(_, action)| action.is_open())?;
-        Some(Open { attempt, key: key.to_owned(), sent: action.at })
+        Some(Open { attempt, key: key.to_owned(), operation: action.action.call.operation.clone(), sent: action.at })
     }
 
     /// What held when the operator confirmed may not hold any more in an attempt that is taken up hours later.
@@ -427,7 +432,8 @@ impl Act {
         L: Future<Output = Result<Looked, Trouble>>,
     {
         self.say(format!("{}: {why}; looking whether it was carried out", open.key));
-        let aftermath = self.look.pause * AFTERMATH;
+        let looks = if open.operation == "rds:ModifyDBInstance" { AFTERMATH_OF_FLUSH } else { AFTERMATH };
+        let aftermath = self.look.pause * looks;
         let deadline = Instant::now() + aftermath;
         let shown_by = open.sent + SignedDuration::try_from(aftermath).unwrap_or(SignedDuration::ZERO);
         loop {

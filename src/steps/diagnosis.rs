@@ -18,7 +18,7 @@ pub fn of_trouble(look: &Look, trouble: &Trouble) -> Finding {
         }
         TroubleKind::SignedOut => Finding::of("sso-expired", format!("the AWS session of {profile} has ended"))
             .meaning("nothing was sent; what was fired before goes on")
-            .way_out(format!("aws sso login --profile {profile}, then try again")),
+            .way_out(format!("{}, then try again", sign_in(look))),
         TroubleKind::Denied if !is_aws(&trouble.call) => {
             Finding::of("access-denied", format!("{} is not permitted: {}", trouble.call, trouble.message))
                 .way_out("have the permission added, or check that the role or context is the right one")
@@ -39,6 +39,12 @@ pub fn of_trouble(look: &Look, trouble: &Trouble) -> Finding {
         }
     };
     with_guide(look, finding.because(evidence))
+}
+
+/// The command by which the partition's AWS session is renewed.
+fn sign_in(look: &Look) -> String {
+    let profile = look.partition.aws.profile.as_ref().map(|profile| format!(" --profile {profile}"));
+    format!("aws sso login{}", profile.unwrap_or_default())
 }
 
 /// Whether a call went to AWS, and so in the name of the partition's profile.

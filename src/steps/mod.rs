@@ -18,6 +18,8 @@ mod program;
 pub mod recorder;
 mod restart_reader;
 mod snapshot;
+#[cfg(test)]
+mod tests;
 pub mod tools;
 mod verify_sql;
 

@@ -26,14 +26,19 @@ pub struct Tools {
 impl Tools {
     /// The clients of a partition. Calls nobody.
     pub async fn open(accounts: &Accounts, partition: &Partition) -> Arc<Self> {
-        Arc::new(Self {
-            aws: accounts.open(&partition.aws).await,
+        Arc::new(Self::of(accounts.open(&partition.aws).await, partition))
+    }
+
+    /// The clients of a partition in that account. Calls nobody.
+    pub(super) fn of(aws: Arc<Aws>, partition: &Partition) -> Self {
+        Self {
+            aws,
             cluster: partition.cluster.id.clone(),
             sql: partition.sql.clone(),
             database: OnceCell::new(),
             kubernetes_target: partition.kubernetes.clone(),
             kubernetes: OnceCell::new(),
-        })
+        }
     }
 
     /// Kubernetes in the partition's context and namespace.

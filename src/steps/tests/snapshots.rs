@@ -1,0 +1,163 @@
+//! Step 1, the snapshot, and step 7, its deletion.
+
+use super::*;
+
+const CREATE: &str = "CreateDBClusterSnapshot";
+const DELETE: &str = "DeleteDBClusterSnapshot";
+
+fn snapshots(stage: &Stage) -> Vec<String> {
+    stage.site.read(|world| {
+        world.partitions[0].cluster.snapshots.iter().map(|each| format!("{} {}", each.id, each.status)).collect()
+    })
+}
+
+#[tokio::test]
+async fn a_snapshot_is_taken_and_deleted() {
+    let mut stage = Stage::open(400.0).await;
+    assert_eq!(stage.fire("snapshot").await, Outcome::Passed);
+    assert_eq!(snapshots(&stage), ["example-stage-restart available"]);
+    assert_eq!(stage.settled("snapshot"), ["accepted"]);
+    stage.assert_all_passed("snapshot");
+    assert_eq!(stage.fire("delete-snapshot").await, Outcome::Passed);
+    assert!(snapshots(&stage).is_empty());
+    assert_eq!((stage.changes(CREATE), stage.changes(DELETE)), (1, 1));
+}
+
+#[tokio::test]
+async fn a_session_killed_after_the_site_acted_does_not_ask_again() {
+    let mut stage = Stage::open(400.0).await;
+    stage.killed_in("snapshot", CREATE, Fault::SilentAfter).await;
+    assert_eq!(stage.settled("snapshot"), ["open"]);
+    assert_eq!(stage.take_up("snapshot").await, Outcome::Passed);
+    assert_eq!(stage.settled("snapshot"), ["found done"]);
+    stage.killed_in("delete-snapshot", DELETE, Fault::SilentAfter).await;
+    assert_eq!(stage.take_up("delete-snapshot").await, Outcome::Passed);
+    assert_eq!((stage.changes(CREATE), stage.changes(DELETE)), (1, 1));
+}
+
+#[tokio::test]
+async fn a_session_killed_before_the_site_acted_asks_once() {
+    let mut stage = Stage::open(400.0).await;
+    stage.killed_in("snapshot", CREATE, Fault::SilentBefore).await;
+    assert_eq!(stage.changes(CREATE), 0);
+    assert_eq!(stage.take_up("snapshot").await, Outcome::Passed);
+    assert_eq!((stage.changes(CREATE), stage.settled("snapshot")), (1, vec!["accepted"]));
+}
+
+#[tokio::test]
+async fn an_attempt_taken_up_the_next_morning_sends_nothing() {
+    let mut stage = Stage::open(400.0).await;
+    stage.killed_in("snapshot", CREATE, Fault::SilentBefore).await;
+    let attempt = hours_ago(stage.last("snapshot"));
+    let running = tokio::spawn(super::super::run(stage.act(stage.look("snapshot"), attempt)));
+    let outcome = stage.end("snapshot", running).await;
+    assert!(situation(&outcome).1.contains("its confirmation is too old"), "{outcome:?}");
+    assert_eq!((stage.changes(CREATE), stage.settled("snapshot")), (0, vec!["found undone"]));
+    // Confirmed anew, it goes out.
+    assert_eq!(stage.fire("snapshot").await, Outcome::Passed);
+    assert_eq!(stage.changes(CREATE), 1);
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_looked_up() {
+    let mut stage = Stage::open(400.0).await;
+    stage.wire.breaks(CREATE, Fault::LostAfter);
+    assert_eq!(stage.fire("snapshot").await, Outcome::Passed);
+    assert_eq!((stage.changes(CREATE), stage.settled("snapshot")), (1, vec!["found done"]));
+    stage.wire.breaks(DELETE, Fault::LostAfter);
+    assert_eq!(stage.fire("delete-snapshot").await, Outcome::Passed);
+    assert_eq!((stage.changes(DELETE), stage.settled("delete-snapshot")), (1, vec!["found done"]));
+}
+
+#[tokio::test]
+async fn a_call_lost_on_its_way_is_found_undone_and_left_to_the_operator() {
+    let mut stage = Stage::open(400.0).await;
+    stage.wire.breaks(CREATE, Fault::LostBefore);
+    let outcome = stage.fire("snapshot").await;
+    assert_eq!(situation(&outcome).0, Some("api-5xx"), "{outcome:?}");
+    assert_eq!((stage.changes(CREATE), stage.settled("snapshot")), (0, vec!["found undone"]));
+    stage.wire.mend();
+    assert_eq!(stage.fire("snapshot").await, Outcome::Passed);
+    assert_eq!((stage.changes(CREATE), stage.last("snapshot").number), (1, 2));
+}
+
+/// The answer is lost and RDS cannot be asked: nobody knows. The next attempt looks, and sends nothing.
+#[tokio::test]
+async fn what_stayed_unknown_is_looked_up_by_the_next_attempt() {
+    let mut stage = Stage::open(400.0).await;
+    stage.killed_in("snapshot", CREATE, Fault::SilentAfter).await;
+    stage.site.change(|world| world.accounts[0].signed_in = false);
+    let outcome = stage.take_up("snapshot").await;
+    assert!(matches!(outcome, Outcome::Unknown { .. }), "{outcome:?}");
+    assert_eq!(stage.settled("snapshot"), ["unknown"]);
+    stage.site.change(|world| world.accounts[0].signed_in = true);
+    assert_eq!(stage.fire("snapshot").await, Outcome::Passed);
+    assert_eq!((stage.changes(CREATE), stage.last("snapshot").number), (1, 2));
+    let first = &stage.run.step(&of("snapshot")).expect("a step").2.attempts[0];
+    assert!(matches!(first.actions[0].outcome, Some(ActionOutcome::FoundDone { .. })), "{first:?}");
+}
+
+/// The same where it had not been done: looked up, settled, and sent by the new attempt.
+#[tokio::test]
+async fn what_stayed_unknown_and_was_not_done_is_sent_by_the_next_attempt() {
+    let mut stage = Stage::open(400.0).await;
+    stage.killed_in("snapshot", CREATE, Fault::SilentBefore).await;
+    stage.site.change(|world| world.accounts[0].signed_in = false);
+    assert!(matches!(stage.take_up("snapshot").await, Outcome::Unknown { .. }));
+    stage.site.change(|world| world.accounts[0].signed_in = true);
+    assert_eq!(stage.fire("snapshot").await, Outcome::Passed);
+    assert_eq!((stage.changes(CREATE), stage.settled("snapshot")), (1, vec!["accepted"]));
+}
+
+/// A snapshot that came too late for its attempt is awaited by the next one, not refused as a stranger.
+#[tokio::test]
+async fn a_snapshot_that_took_longer_than_its_limit_is_awaited() {
+    let mut plan = plan();
+    plan.partitions[0].steps[0].limit = Duration::from_millis(200);
+    let mut stage = Stage::with(plan, 400.0).await;
+    let outcome = stage.fire("snapshot").await;
+    assert!(situation(&outcome).1.contains("was not seen within"), "{outcome:?}");
+    stage.run.plan.partitions[0].steps[0].limit = Duration::from_secs(30);
+    assert!(stage.brief("snapshot").await.already_done.is_some());
+    assert_eq!(stage.fire("snapshot").await, Outcome::Passed);
+    assert_eq!(stage.changes(CREATE), 1);
+}
+
+#[tokio::test]
+async fn somebody_elses_snapshot_blocks_and_is_never_taken_for_ours() {
+    let mut stage = Stage::open(400.0).await;
+    let other = |world: &mut World| {
+        world.create_snapshot(CLUSTER, "example-stage-restart", 400.0).expect("taken by somebody else");
+    };
+    // Between the confirmation and the call.
+    let outcome = stage.fire_while("snapshot", other).await;
+    assert_eq!(situation(&outcome).0, Some("snapshot-exists"), "{outcome:?}");
+    assert_eq!(stage.settled("snapshot"), ["refused"]);
+    // Before the confirmation.
+    let brief = stage.brief("snapshot").await;
+    assert!(brief.preconditions.iter().any(|each| each.holds == crate::runbook::check::Holds::No), "{brief:?}");
+}
+
+#[tokio::test]
+async fn a_busy_cluster_refuses_and_the_operator_is_told() {
+    let mut stage = Stage::open(400.0).await;
+    let busy = |world: &mut World| "modifying".clone_into(&mut world.partitions[0].cluster.status);
+    let outcome = stage.fire_while("snapshot", busy).await;
+    assert_eq!(situation(&outcome).0, Some("cluster-busy"), "{outcome:?}");
+    assert!(snapshots(&stage).is_empty());
+}
+
+/// A session that died between a refusal and its conclusion draws the conclusion; it does not try its luck again.
+#[tokio::test]
+async fn a_refusal_is_not_asked_for_again_by_a_new_session() {
+    let mut stage = Stage::open(400.0).await;
+    let busy = |world: &mut World| "modifying".clone_into(&mut world.partitions[0].cluster.status);
+    let running = stage.begin("snapshot", busy).await;
+    let _ = running.await;
+    stage.catch_up();
+    assert_eq!(stage.settled("snapshot"), ["refused"]);
+    stage.site.change(|world| "available".clone_into(&mut world.partitions[0].cluster.status));
+    let outcome = stage.take_up("snapshot").await;
+    assert_eq!(situation(&outcome).0, Some("cluster-busy"), "{outcome:?}");
+    assert_eq!(stage.changes(CREATE), 1);
+}
