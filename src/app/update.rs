@@ -20,8 +20,12 @@ pub enum Message {
     Key(KeyEvent),
     /// The clock.
     Tick(Timestamp),
-    /// The screen was drawn with the dialog that stands over it; keys typed before are not meant for it.
-    Drawn,
+    /// The screen was drawn with the dialog that stands over it, unless the terminal is too small to show one. Keys typed
+    /// before a dialog is seen are not meant for it.
+    Drawn {
+        /// Whether there was room.
+        fits: bool,
+    },
     /// An event was written to the run.
     Record(Record),
     /// A watcher saw something.
@@ -71,8 +75,8 @@ pub fn update(state: &mut State, message: Message, operator: &str) -> Vec<Effect
             state.now = now;
             Vec::new()
         }
-        Message::Drawn => {
-            state.dialog_drawn = state.dialog.is_some();
+        Message::Drawn { fits } => {
+            state.dialog_drawn = fits && state.dialog.is_some();
             Vec::new()
         }
         Message::Record(record) => on_record(state, record),
@@ -121,6 +125,12 @@ fn notice(state: &mut State, text: String) {
 fn on_record(state: &mut State, record: Record) -> Vec<Effect> {
     super::narrate::narrate(state, &record);
     close_answered(state, &record.event);
+    // With their word given, operators look at what comes of it, and then at what is next: the sentence at the top, the
+    // marked step and Enter must mean the same.
+    let word = matches!(record.event, Event::AttemptStarted { .. } | Event::GoAhead { .. } | Event::StepSkipped { .. });
+    if word && state.mode == Mode::Operator {
+        state.follows = true;
+    }
     if matches!(record.event, Event::AttemptStarted { .. }) {
         // Whoever fires wants to see it: the screen follows what runs again.
         state.follows = true;

@@ -71,6 +71,10 @@ fn chosen(run: &Run, partition: &PartitionName, args: &ExecArgs) -> Vec<StepRef>
 }
 
 async fn fire(headless: &mut Headless, step: &StepRef, args: &ExecArgs) -> Result<StepState, Failure> {
+    // What was asked for has just been seen to its end: a second attempt is another decision.
+    if headless.resumed.as_ref() == Some(step) {
+        return Ok(headless.run.state_of(step));
+    }
     if let Err(locks) = headless.run.gate(step) {
         let reasons: Vec<String> = locks.iter().map(ToString::to_string).collect();
         return Err(Failure::refused(format!("{step} is locked: {}", reasons.join("; "))));

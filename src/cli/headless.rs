@@ -14,6 +14,8 @@ use crate::session::{FireError, Opened, Session, Told};
 pub(super) struct Headless {
     pub session: Session,
     pub run: Run,
+    /// The step whose attempt a former session left running, and this one saw to its end.
+    pub resumed: Option<StepRef>,
     told: Told,
     talks: bool,
 }
@@ -22,7 +24,7 @@ impl Headless {
     /// Takes the controls, begins to watch, and waits for an attempt that a former session left running.
     pub async fn open(place: &Place, plan: Plan, new: bool, talks: bool) -> Result<Self, Failure> {
         let Opened { session, run, told, notices } = place.open(plan, new).await?;
-        let mut headless = Self { session, run, told, talks };
+        let mut headless = Self { session, run, resumed: None, told, talks };
         for notice in notices {
             headless.talk(&notice);
         }
@@ -30,6 +32,7 @@ impl Headless {
         // Steps hear the samples; nobody else does here.
         tokio::spawn(async move { while samples.recv().await.is_some() {} });
         if headless.session.take_up(&headless.run).await.map_err(Failure::failed)?.is_some() {
+            headless.resumed = headless.run.running().map(|(step, _)| step);
             headless.settle().await?;
         }
         Ok(headless)

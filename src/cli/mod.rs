@@ -122,16 +122,26 @@ async fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Init { file } => files::init(&file),
         Command::Config(command) => files::config(&cli.common, &command),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "aurora-cockpit", &mut std::io::stdout());
-            Ok(exit::DONE)
+            // Into memory first: it panics where a reader goes away.
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut for_people(), "aurora-cockpit", &mut text);
+            print(&String::from_utf8_lossy(&text)).map(|()| exit::DONE)
         }
         Command::Man => {
-            clap_mangen::Man::new(Cli::command()).render(&mut std::io::stdout()).map_err(Failure::failed)?;
-            Ok(exit::DONE)
+            let mut text = Vec::new();
+            clap_mangen::Man::new(Cli::command()).render(&mut text).map_err(Failure::failed)?;
+            print(&String::from_utf8_lossy(&text)).map(|()| exit::DONE)
         }
         Command::StandIn { name, args } => Ok(code(standin::main(&name, args).await)),
         Command::Hold(args) => Ok(code(holder::main(&args))),
     }
+}
+
+/// The command line without the commands that the program keeps for itself.
+fn for_people() -> clap::Command {
+    let whole = Cli::command();
+    let shown = whole.get_subcommands().filter(|command| !command.is_hide_set()).cloned();
+    clap::Command::new("aurora-cockpit").args(whole.get_arguments().cloned()).subcommands(shown)
 }
 
 /// Prints to standard output; a reader that went away (`| head`) is no failure.

@@ -91,14 +91,29 @@ impl Place {
 
     /// The unfinished run of that rollout, if there is one. A rehearsed run is never taken up against a real site, nor a real
     /// one against a simulated site.
-    pub fn unfinished(&self, rollout: &str) -> Option<RunEntry> {
-        let runs = journal::runs(&self.state_dir).ok()?;
-        runs.into_iter().find(|entry| {
-            self.read_run(entry).is_ok_and(|(run, _)| {
-                let through = run.plan.partitions.iter().all(|partition| run.is_through(&partition.name));
-                run.plan.id == rollout && run.simulated == is_simulated() && run.stopped.is_none() && !through
-            })
-        })
+    ///
+    /// # Errors
+    /// If a run of that rollout cannot be read: it may be the one to go on with, and beginning another one beside it would
+    /// repeat what is done.
+    pub fn unfinished(&self, rollout: &str) -> Result<Option<RunEntry>, Failure> {
+        for entry in journal::runs(&self.state_dir).map_err(Failure::failed)? {
+            let run = match self.read_run(&entry) {
+                Ok((run, _)) => run,
+                // A cockpit that was killed before its first word has done nothing.
+                Err(_) if journal::read(&entry.journal()).is_ok_and(|contents| contents.entries.is_empty()) => continue,
+                // The name tells whose run it is where the journal does not.
+                Err(failure) if entry.id.starts_with(&format!("{rollout}-")) => {
+                    let words = "`--new` begins another run, and leaves this one as it is";
+                    return Err(Failure { message: format!("{failure}\n{words}"), ..failure });
+                }
+                Err(_) => continue,
+            };
+            let through = run.plan.partitions.iter().all(|partition| run.is_through(&partition.name));
+            if run.plan.id == rollout && run.simulated == is_simulated() && run.stopped.is_none() && !through {
+                return Ok(Some(entry));
+            }
+        }
+        Ok(None)
     }
 
     /// Takes the controls: of the unfinished run of the plan's rollout, or of a new one.
@@ -107,7 +122,8 @@ impl Place {
     /// If somebody else holds them, or the journal cannot be used.
     pub async fn open(&self, plan: Plan, new: bool) -> Result<Opened, Failure> {
         let options = self.options();
-        let opened = match self.unfinished(&plan.id).filter(|_| !new) {
+        let unfinished = if new { None } else { self.unfinished(&plan.id)? };
+        let opened = match unfinished {
             Some(entry) => {
                 let mut opened = Session::resume(&entry.id, options).await.map_err(refused)?;
                 opened.notices.push(format!("run {} goes on", entry.id));

@@ -16,6 +16,7 @@ use crate::session::{self, Opened, Session};
 
 pub(super) async fn run(place: &Place, args: &RunArgs) -> Result<u8, Failure> {
     let plan = place.plan(args.rollout.as_deref())?;
+    screen::check(place.theme.as_deref())?;
     let done = match place.open(plan, args.new).await {
         // Somebody else has the controls, and the site if it is simulated: then this session looks on.
         Err(failure) if failure.code == exit::REFUSED => {

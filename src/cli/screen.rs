@@ -16,7 +16,7 @@ use crate::app::update::{Effect, Message, update};
 use crate::runbook::event::Record;
 use crate::runbook::state::Run;
 use crate::steps::Said;
-use crate::term::Screen;
+use crate::term::{self, Screen};
 use crate::ui;
 use crate::ui::adapt::{Charset, Depth};
 use crate::ui::theme::{Theme, ThemeName};
@@ -48,6 +48,12 @@ pub(super) enum Clock {
     Events,
 }
 
+/// Whether there is a terminal, and the theme that was asked for if one was: to be known before anything is started.
+pub(super) fn check(theme: Option<&str>) -> Result<(), Failure> {
+    theme.map_or(Ok(()), |name| theme_name(name).map(|_| ()))?;
+    term::is_there().map_err(Failure::usage)
+}
+
 /// Shows the state and takes keys until the operator leaves.
 pub(super) async fn show(
     mut state: State,
@@ -68,10 +74,15 @@ pub(super) async fn show(
         let message = tokio::select! {
             biased;
             () = sleep_until(next_frame), if is_due => {
-                screen.draw(|frame| ui::draw(frame, &state, &theme)).map_err(|error| gone(&error))?;
+                let mut fits = false;
+                let drawn = screen.draw(|frame| {
+                    fits = ui::fits(frame.area());
+                    ui::draw(frame, &state, &theme);
+                });
+                drawn.map_err(|error| gone(&error))?;
                 is_due = false;
                 next_frame = tokio::time::Instant::now() + FRAME;
-                update(&mut state, Message::Drawn, &place.operator);
+                update(&mut state, Message::Drawn { fits }, &place.operator);
                 continue;
             }
             input = keys.next() => match input {
@@ -80,10 +91,11 @@ pub(super) async fn show(
                     next_frame = tokio::time::Instant::now();
                     Message::Key(key)
                 }
-                Some(Ok(_)) => {
-                    is_due = true;
-                    continue;
+                Some(Ok(Input::Resize(..))) => {
+                    // Nobody knows what of a dialog is still seen before it is drawn again.
+                    Message::Drawn { fits: false }
                 }
+                Some(Ok(_)) => continue,
                 Some(Err(error)) => return Err(gone(&error)),
                 None => return Ok(()),
             },
@@ -121,13 +133,16 @@ fn gone(error: &std::io::Error) -> Failure {
     Failure::failed(format!("the terminal is gone: {error}; what runs goes on, and the next start takes it up again"))
 }
 
-/// The theme that was asked for, in the colours that the terminal has.
-fn theme(place: &Place) -> Result<Theme, Failure> {
-    let name = place.theme.as_deref().unwrap_or(place.settings.theme.name());
-    let name = ThemeName::of(name).ok_or_else(|| {
+fn theme_name(name: &str) -> Result<ThemeName, Failure> {
+    ThemeName::of(name).ok_or_else(|| {
         let known: Vec<&str> = ThemeName::ALL.iter().map(|(name, _)| *name).collect();
         Failure::usage(format!("there is no theme {name}; there are {}", known.join(", ")))
-    })?;
+    })
+}
+
+/// The theme that was asked for, in the colours that the terminal has.
+fn theme(place: &Place) -> Result<Theme, Failure> {
+    let name = theme_name(place.theme.as_deref().unwrap_or(place.settings.theme.name()))?;
     let variable = |name: &str| std::env::var(name).ok();
     let depth = if place.no_color { Depth::None } else { Depth::of_environment(variable) };
     let charset = if place.settings.ascii { Charset::Ascii } else { Charset::of_environment(variable) };

@@ -5,14 +5,15 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use super::args::{Common, DemoArgs, Form, RehearseArgs};
-use super::{Failure, place};
-use crate::sim::launch::{StartOptions, Started, end_at};
+use super::{Failure, place, screen};
+use crate::sim::launch::{LaunchError, StartOptions, Started, end_at};
 
 /// Set for a cockpit whose site ends with it.
 const OURS: &str = "AURORA_COCKPIT_SITE_IS_OURS";
 
 pub(super) async fn demo(common: &Common, args: &DemoArgs) -> Result<u8, Failure> {
-    crate::term::is_there().map_err(Failure::usage)?;
+    check(args)?;
+    screen::check(common.theme.as_deref())?;
     let state_dir = state_dir(common, "demo")?;
     let (site, found) = site(&state_dir, None, args).await?;
     let mut command = cockpit(&site, &state_dir, common)?;
@@ -29,8 +30,9 @@ pub(super) async fn rehearse(common: &Common, args: &RehearseArgs) -> Result<u8,
     let rollout =
         args.rollout.canonicalize().map_err(|error| Failure::usage(format!("{}: {error}", args.rollout.display())))?;
     place::plan(Some(&rollout), None)?;
+    check(&args.site)?;
     if !args.auto {
-        crate::term::is_there().map_err(Failure::usage)?;
+        screen::check(common.theme.as_deref())?;
     }
     let state_dir = state_dir(common, "rehearse")?;
     let (site, found) = site(&state_dir, Some(rollout.clone()), &args.site).await?;
@@ -58,6 +60,12 @@ pub(super) async fn enter(common: &Common) -> Result<(), Failure> {
     let mut command = site.command(std::env::current_exe().map_err(Failure::failed)?);
     command.args(std::env::args_os().skip(1));
     Err(become_it(command))
+}
+
+/// What the site would refuse is refused here, in fewer words.
+fn check(args: &DemoArgs) -> Result<(), Failure> {
+    let makes_sense = args.speed.is_finite() && args.speed > 0.0;
+    if makes_sense { Ok(()) } else { Err(Failure::usage(LaunchError::Speed(args.speed))) }
 }
 
 /// The living site of the state directory, or a new one; whether it was found.
@@ -88,8 +96,12 @@ fn state_dir(common: &Common, name: &str) -> Result<PathBuf, Failure> {
         Some(dir) => dir.clone(),
         None => place::state_dir(common, &place::settings(common)?)?.join(name),
     };
-    std::fs::create_dir_all(&dir).map_err(|error| Failure::usage(format!("{}: {error}", dir.display())))?;
-    dir.canonicalize().map_err(|error| Failure::usage(format!("{}: {error}", dir.display())))
+    let unusable = |error| {
+        let dir = dir.display();
+        Failure::usage(format!("{dir} cannot hold runs: {error}\nchoose another state directory with --state-dir"))
+    };
+    std::fs::create_dir_all(&dir).map_err(unusable)?;
+    dir.canonicalize().map_err(unusable)
 }
 
 /// This program as a cockpit that finds the site and nothing of the user's own settings for the outside world.

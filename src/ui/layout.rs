@@ -39,9 +39,14 @@ pub struct Places {
     pub footer: Rect,
 }
 
+/// Whether the screen has room for the cockpit. Where it has not, no dialog is seen either.
+pub fn fits(area: Rect) -> bool {
+    area.width >= SMALLEST.0 && area.height >= SMALLEST.1
+}
+
 /// Lays out the screen; nothing where it is too small.
 pub fn places(area: Rect, state: &State) -> Option<Places> {
-    if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
+    if !fits(area) {
         return None;
     }
     let size = match (area.width, area.height) {

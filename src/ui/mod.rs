@@ -7,6 +7,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::text::Line;
 
+pub use self::layout::fits;
 use self::layout::{Places, SMALLEST};
 use self::theme::Theme;
 use crate::app::state::{Pane, State};

@@ -153,6 +153,7 @@ pub async fn serve(options: Options) -> Result<(), LaunchError> {
             error = servers.failed() => Err(LaunchError::io("keeping the site's PostgreSQL servers")(error)),
         },
     };
+    started::leave_ledger(&options.dir, &site);
     started::withdraw(&options.dir);
     // Whoever asked for the end gets an answer first.
     tokio::time::sleep(Duration::from_millis(50)).await;

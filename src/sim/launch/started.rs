@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::environment::{FOREIGN, Variables};
 use super::{LaunchError, Options, Postgres, write_private};
 use crate::sim::standin;
+use crate::sim::world::Site;
 
 /// How long a site may take to get ready; a slow machine that starts eight real databases takes most of it.
 const READY_LIMIT: Duration = Duration::from_secs(90);
@@ -175,6 +176,14 @@ pub(super) fn announce(options: &Options, address: SocketAddr, variables: &Varia
     let unfinished = options.dir.join("site.json.unfinished");
     write_private(&unfinished, &text, false)?;
     fs::rename(unfinished, announcement(&options.dir))
+}
+
+/// Leaves the ledger in the site's directory, for whoever looks once the site is gone: `ledger.json`, in the shape of
+/// `GET /__sim/ledger`. It is there before the announcement is taken back.
+pub(super) fn leave_ledger(dir: &Path, site: &Site) {
+    // A site that ends has nobody to tell that its ledger could not be kept.
+    let text = serde_json::to_string_pretty(&site.ledger.report()).unwrap_or_default();
+    let _ = write_private(&dir.join("ledger.json"), &text, false);
 }
 
 /// Takes the announcement back; it is no error if there is none.

@@ -1,0 +1,166 @@
+//! The binary in a terminal: keys go in, a screen comes out.
+
+use std::io::{Read as _, Write};
+use std::num::NonZeroU16;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::time::Instant;
+
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::place::{BINARY, LIMIT, Place};
+
+/// Keys as a terminal sends them.
+pub const ENTER: &str = "\r";
+pub const TAB: &str = "\t";
+pub const RIGHT: &str = "\x1b[C";
+pub const DOWN: &str = "\x1b[B";
+pub const ESCAPE: &str = "\x1b";
+
+/// The binary in a terminal of its own. Dropping it kills the binary; the site ends with its [`Place`].
+pub struct Cockpit {
+    child: Box<dyn Child + Send + Sync>,
+    master: Box<dyn MasterPty + Send>,
+    keys: Box<dyn Write + Send>,
+    bytes: Receiver<Vec<u8>>,
+    terminal: vt100::Parser,
+}
+
+impl Cockpit {
+    /// Starts the binary in a terminal of so many columns and rows.
+    pub fn start(place: &Place, (columns, rows): (u16, u16), arguments: &[&str]) -> Self {
+        let pair = native_pty_system().openpty(size(columns, rows)).expect("a terminal");
+        let mut command = CommandBuilder::new(BINARY);
+        command.env_clear();
+        for (name, value) in place.env() {
+            command.env(name, value);
+        }
+        command.cwd(place.path());
+        command.args(arguments);
+        command.arg("--state-dir");
+        command.arg(place.state());
+        let child = pair.slave.spawn_command(command).expect("the binary starts");
+        let mut output = pair.master.try_clone_reader().expect("its output");
+        let (sender, bytes) = mpsc::channel();
+        std::thread::spawn(move || {
+            let mut buffer = [0; 16 * 1024];
+            while let Ok(length @ 1..) = output.read(&mut buffer) {
+                if sender.send(buffer[..length].to_vec()).is_err() {
+                    return;
+                }
+            }
+        });
+        let keys = pair.master.take_writer().expect("its input");
+        Self { child, master: pair.master, keys, bytes, terminal: screen(columns, rows) }
+    }
+
+    /// Types keys.
+    pub fn press(&mut self, keys: &str) {
+        self.keys.write_all(keys.as_bytes()).and_then(|()| self.keys.flush()).expect("the terminal takes keys");
+    }
+
+    /// Makes the terminal another size, as a window that is dragged.
+    pub fn resize(&mut self, columns: u16, rows: u16) {
+        self.terminal.set_size(length(rows), length(columns));
+        self.master.resize(size(columns, rows)).expect("another size");
+    }
+
+    /// Waits until the screen is as it should be.
+    pub fn wait_for(&mut self, what: &str, holds: impl Fn(&vt100::Screen) -> bool) {
+        let until = Instant::now() + LIMIT;
+        while !holds(self.terminal.screen()) {
+            match self.bytes.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(bytes) => self.terminal.process(&bytes),
+                Err(RecvTimeoutError::Timeout) => panic!("{what}: not within {LIMIT:?}\n{}", self.text()),
+                Err(RecvTimeoutError::Disconnected) => panic!("{what}: the program ended\n{}", self.text()),
+            }
+        }
+    }
+
+    /// Waits until these words are on the screen.
+    pub fn see(&mut self, words: &str) {
+        self.wait_for(words, |screen| screen.contents().contains(words));
+    }
+
+    /// Waits until these words are no longer on the screen.
+    pub fn see_no(&mut self, words: &str) {
+        self.wait_for(&format!("no {words}"), |screen| !screen.contents().contains(words));
+    }
+
+    /// What is on the screen.
+    pub fn text(&self) -> String {
+        self.terminal.screen().contents()
+    }
+
+    /// Opens the confirmation of a step by its key, and waits until it can be answered.
+    pub fn open(&mut self, key: &str) {
+        self.press(key);
+        self.see("Enter chooses");
+    }
+
+    /// Fires a step by its key, through its confirmation, and waits until it is behind.
+    pub fn fire(&mut self, (key, title): (&str, &str)) {
+        self.open(key);
+        self.press(TAB);
+        self.press(ENTER);
+        self.pass(title);
+    }
+
+    /// Waits until a step has passed.
+    pub fn pass(&mut self, title: &str) {
+        let ended = ["✓", "!", "✗", "?"].map(|glyph| format!("{glyph} {title}"));
+        // In the list of steps, at the left of the screen; its words stand elsewhere too.
+        let says = |screen: &vt100::Screen, words: &str| screen.rows(0, 44).any(|row| row.contains(words));
+        self.wait_for(&format!("{title} ends"), |screen| ended.iter().any(|words| says(screen, words)));
+        let passed = ended[..2].iter().any(|words| says(self.terminal.screen(), words));
+        assert!(passed, "{title} did not pass:\n{}", self.text());
+    }
+
+    /// The process of the binary; `demo` becomes the cockpit, so it is the cockpit's.
+    pub fn process(&self) -> Pid {
+        let pid = self.child.process_id().and_then(|pid| i32::try_from(pid).ok());
+        pid.and_then(Pid::from_raw).expect("a process")
+    }
+
+    /// Ends the binary without a word, as the kernel does when memory is short.
+    pub fn kill(mut self) {
+        kill_process(self.process(), Signal::KILL).expect("it was alive");
+        let _ = self.child.wait();
+    }
+
+    /// Waits for the binary's own end and for its last words; its exit code, and the terminal as it was left.
+    pub fn end(mut self) -> (u32, vt100::Parser) {
+        let until = Instant::now() + LIMIT;
+        loop {
+            match self.bytes.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(bytes) => self.terminal.process(&bytes),
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => panic!("it does not end\n{}", self.text()),
+            }
+        }
+        let status = self.child.wait().expect("an end");
+        let terminal = std::mem::replace(&mut self.terminal, screen(1, 1));
+        (status.exit_code(), terminal)
+    }
+}
+
+impl Drop for Cockpit {
+    fn drop(&mut self) {
+        if let Ok(None) = self.child.try_wait() {
+            let _ = kill_process(self.process(), Signal::KILL);
+            let _ = self.child.wait();
+        }
+    }
+}
+
+fn size(columns: u16, rows: u16) -> PtySize {
+    PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 }
+}
+
+fn screen(columns: u16, rows: u16) -> vt100::Parser {
+    vt100::Parser::new(length(rows), length(columns), 0)
+}
+
+fn length(cells: u16) -> NonZeroU16 {
+    NonZeroU16::new(cells).expect("a terminal has cells")
+}
