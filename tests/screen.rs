@@ -139,7 +139,7 @@ fn cancel_is_focused_and_fire_is_shut_until_the_name_is_typed() {
 }
 
 fn press(state: &mut State, key: KeyCode) -> Vec<Effect> {
-    update(state, Message::Drawn, night::OPERATOR);
+    update(state, Message::Drawn { fits: true }, night::OPERATOR);
     update(state, Message::Key(KeyEvent::new(key, KeyModifiers::NONE)), night::OPERATOR)
 }
 
