@@ -3,7 +3,10 @@
 //! moto knows no transitions: a failover has taken place before its answer arrives, and a reboot leaves no trace at all.
 //! The first must count as a witnessed change, the second must not count as a restart.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+#[path = "support/tools.rs"]
+mod tools;
 
 use std::env;
 use std::net::{TcpListener, TcpStream};
@@ -24,14 +27,6 @@ fn program(variable: &str, name: &str) -> Option<PathBuf> {
     env::split_paths(&env::var_os("PATH")?).map(|dir| dir.join(name)).find(|candidate| candidate.is_file())
 }
 
-/// Says that a tool is missing; fails where the tools are required.
-fn missing(tool: &str) {
-    let required = env::var("CI").is_ok_and(|ci| ci == "true")
-        || env::var("COCKPIT_TEST_TOOLS").is_ok_and(|tools| tools == "required");
-    assert!(!required, "{tool} is missing and required here; `bash tests/run.sh --tools` installs it");
-    eprintln!("not run: {tool} missing");
-}
-
 /// A moto server with two clusters of a writer and a reader, and a place for runs.
 struct Stage {
     moto: Child,
@@ -50,11 +45,11 @@ impl Drop for Stage {
 impl Stage {
     fn open() -> Option<Self> {
         let Some(moto) = program("COCKPIT_TEST_MOTO", "moto_server") else {
-            missing("moto");
+            tools::missing("moto");
             return None;
         };
         let Some(aws) = program("COCKPIT_TEST_AWS", "aws") else {
-            missing("aws");
+            tools::missing("aws");
             return None;
         };
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
