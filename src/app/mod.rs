@@ -8,4 +8,6 @@ pub mod live;
 pub mod log;
 mod narrate;
 pub mod state;
+#[cfg(test)]
+mod tests;
 pub mod update;
