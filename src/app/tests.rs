@@ -62,7 +62,7 @@ fn type_in(state: &mut State, text: &str) {
 
 /// Draws, as the screen does after each round of messages.
 fn draw(state: &mut State) {
-    assert_eq!(update(state, Message::Drawn, ME), []);
+    assert_eq!(update(state, Message::Drawn { fits: true }, ME), []);
 }
 
 fn happens(state: &mut State, event: Event) {
@@ -188,6 +188,17 @@ fn keys_typed_before_the_dialog_was_seen_are_not_meant_for_it() {
     draw(&mut state);
     press(&mut state, KeyCode::Tab);
     assert_eq!(confirm(&state).focus, Button::Fire);
+}
+
+#[test]
+fn a_screen_too_small_for_the_dialog_does_not_count_as_seen() {
+    let mut state = operator();
+    confirming(&mut state, brief(None));
+    assert_eq!(update(&mut state, Message::Drawn { fits: false }, ME), []);
+    for code in [KeyCode::Tab, KeyCode::Enter] {
+        assert_eq!(press(&mut state, code), []);
+    }
+    assert_eq!(confirm(&state).focus, Button::Cancel);
 }
 
 #[test]
