@@ -4,6 +4,7 @@ pub mod banner;
 pub mod commands;
 pub mod concerns;
 pub mod dialog;
+mod keys;
 pub mod live;
 pub mod log;
 mod narrate;

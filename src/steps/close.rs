@@ -1,6 +1,7 @@
 //! The rollout's last act: the pull request is merged once every partition runs it.
 
-use super::context::{Act, Acted, Look, Looked, Patience, Stop};
+use super::act::{Act, Acted, Looked};
+use super::context::{Look, Patience, Stop};
 use super::diagnosis;
 use crate::clients::{Trouble, forge};
 use crate::runbook::check::{Check, Precondition, Verdict};

@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::context::{Act, Look, Looked, Stop};
+use super::act::{Act, Looked};
+use super::context::{Look, Stop};
 use super::diagnosis;
 use crate::clients::Trouble;
 use crate::clients::rds::{ClusterView, EventSource, MemberView};

@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::act::Act;
 use super::cluster::DESCRIBE;
-use super::context::{Act, Look, Patience, Stop};
+use super::context::{Look, Patience, Stop};
 use super::{diagnosis, program};
 use crate::clients::program::{Ended, Program, Spec};
 use crate::clients::{Trouble, TroubleKind};

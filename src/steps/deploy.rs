@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::context::{Act, Look, Patience, Stop};
+use super::act::Act;
+use super::context::{Look, Patience, Stop};
 use super::{diagnosis, program};
 use crate::clients::Trouble;
 use crate::clients::helm::Helm;

@@ -6,8 +6,9 @@ use jiff::Timestamp;
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
+use super::act::{Act, Acted};
 use super::cluster::{self, DESCRIBE, done, no_sign};
-use super::context::{Act, Acted, Look, Patience, Stop};
+use super::context::{Look, Patience, Stop};
 use super::diagnosis;
 use crate::clients::Trouble;
 use crate::clients::rds::{Change, ClusterView, MemberView};

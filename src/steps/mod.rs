@@ -1,9 +1,10 @@
 //! What each kind of step looks at, sends, waits for and holds against what is expected.
 //!
 //! A step has two halves. Its *brief* only looks: it is what a confirmation shows and what the gate is asked with. Its *run*
-//! acts, and every changing call goes through [`context::Act::act`]: intent on disk, call, outcome on disk. A run is written
+//! acts, and every changing call goes through [`act::Act::act`]: intent on disk, call, outcome on disk. A run is written
 //! so that it can be entered again: what its attempt has done already is looked up, not repeated.
 
+pub mod act;
 mod app_health;
 mod close;
 mod cluster;
@@ -23,7 +24,8 @@ mod tests;
 pub mod tools;
 mod verify_sql;
 
-pub use context::{Act, Look, Noting, Said, Stop};
+pub use act::Act;
+pub use context::{Look, Noting, Said, Stop};
 pub use recorder::{RecordError, Recorder};
 pub use tools::Tools;
 

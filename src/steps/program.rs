@@ -7,7 +7,8 @@ use futures::StreamExt as _;
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep_until};
 
-use super::context::{Act, Acted, Looked, Noting, Said, Stop};
+use super::act::{Act, Acted, Looked};
+use super::context::{Noting, Said, Stop};
 use super::diagnosis;
 use crate::clients::program::{Ended, Program, Spec, State};
 use crate::runbook::check::{Check, Evidence, Verdict};

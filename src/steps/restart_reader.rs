@@ -5,8 +5,9 @@
 
 use jiff::Timestamp;
 
+use super::act::{Act, Acted};
 use super::cluster::{self, Awaited, DESCRIBE, done, no_sign};
-use super::context::{Act, Acted, Look, Patience, Stop};
+use super::context::{Look, Patience, Stop};
 use super::diagnosis;
 use crate::clients::rds::{Change, ClusterView, MemberView};
 use crate::clients::{Trouble, TroubleKind};

@@ -1,7 +1,8 @@
 //! Step 1, the snapshot, and step 7, its deletion.
 
+use super::act::{Act, Acted, Looked};
 use super::cluster::{self, done, no_sign};
-use super::context::{Act, Acted, Look, Looked, Patience, Stop};
+use super::context::{Look, Patience, Stop};
 use super::diagnosis;
 use crate::clients::Trouble;
 use crate::clients::rds::{Change, SnapshotView};
