@@ -16,7 +16,7 @@ use crate::runbook::check::{Check, Evidence};
 use crate::runbook::event::{Event, Finding, Outcome};
 use crate::runbook::names::{PartitionName, StepRef};
 use crate::runbook::plan::{Partition, Plan, Step};
-use crate::runbook::state::{Attempt, PartitionRun};
+use crate::runbook::state::{ActionRun, Attempt, PartitionRun};
 use crate::runbook::text;
 
 /// What a step needs to look: everything but the controls.
