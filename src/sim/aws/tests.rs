@@ -201,7 +201,7 @@ async fn a_queued_class_shows_and_is_flushed_with_apply_immediately() {
     assert_eq!(instance.pending_modified_values().and_then(|pending| pending.db_instance_class()), None);
     let refused =
         rds.reboot_db_instance().db_instance_identifier(READER).force_failover(true).send().await.unwrap_err();
-    assert_eq!(refused.code(), Some("InvalidParameterCombination"));
+    assert_eq!(refused.code(), Some("InvalidDBInstanceState"));
     let rebooting = rds.reboot_db_instance().db_instance_identifier(READER).send().await.unwrap();
     assert_eq!(rebooting.db_instance.unwrap().db_instance_status(), Some("rebooting"));
 }

@@ -10,7 +10,9 @@ impl World {
         let cluster = &partition.cluster;
         let instance = cluster.instance(id).ok_or_else(|| Refusal::no_instance(id))?;
         if force_failover {
-            return Err(Refusal::combination("Cannot force failover of an Aurora DB instance; use FailoverDBCluster."));
+            return Err(Refusal::instance_state(
+                "Cannot force failover of an Aurora DB instance; use FailoverDBCluster.",
+            ));
         }
         if instance.status != "available" {
             let (id, status) = (&instance.id, &instance.status);
