@@ -5,11 +5,11 @@ use std::time::Duration;
 use super::act::Act;
 use super::context::{Look, Patience, Stop};
 use super::{diagnosis, program};
-use crate::clients::Trouble;
 use crate::clients::helm::Helm;
-use crate::clients::kubernetes::{DeploymentView, ExternalSecretView, PodView};
+use crate::clients::kubernetes::{DeploymentView, ExternalSecretView, Kubernetes, PodView};
 use crate::clients::postgres::StatementsProbe;
 use crate::clients::program::Spec;
+use crate::clients::{Trouble, TroubleKind};
 use crate::runbook::check::{Check, Evidence, Holds, Precondition, Verdict};
 use crate::runbook::event::{Brief, Call, Finding, Outcome};
 use crate::runbook::plan::{DeployBy, DeploySpec, KubernetesTarget};
@@ -136,13 +136,22 @@ async fn look(act: &Act, spec: &DeploySpec) -> Result<Seen, Trouble> {
     Ok(Seen { deployment, pods, external_secret, secret_made, init_log, application_log, statements })
 }
 
+/// The end of a container's log; empty where the pod went, or its container did not begin, since the pods were listed: a
+/// rolling update goes on meanwhile.
+async fn log(kubernetes: &Kubernetes, pod: &PodView, container: &str) -> Result<Vec<String>, Trouble> {
+    match kubernetes.logs(&pod.name, container, TAIL).await {
+        Err(trouble) if matches!(trouble.kind, TroubleKind::NotFound | TroubleKind::Refused) => Ok(Vec::new()),
+        lines => lines,
+    }
+}
+
 /// Whether every init container's log holds what it should.
 async fn init_says(act: &Act, spec: &DeploySpec, pods: &[PodView]) -> Result<Option<bool>, Trouble> {
     let Some(text) = &spec.init_log else { return Ok(None) };
     let kubernetes = act.tools.kubernetes().await?;
     for pod in pods {
         for container in &pod.init {
-            let lines = kubernetes.logs(&pod.name, &container.name, TAIL).await?;
+            let lines = log(kubernetes, pod, &container.name).await?;
             if !lines.iter().any(|line| line.contains(text)) {
                 return Ok(Some(false));
             }
@@ -161,7 +170,7 @@ async fn application_says(
     let kubernetes = act.tools.kubernetes().await?;
     let mut said = None;
     for pod in pods {
-        let lines = kubernetes.logs(&pod.name, &spec.container, TAIL).await?;
+        let lines = log(kubernetes, pod, &spec.container).await?;
         let refused = spec.refuse_log.as_ref().and_then(|text| lines.iter().find(|line| line.contains(text)));
         if let Some(line) = refused {
             return Ok(Some(Err(line.clone())));

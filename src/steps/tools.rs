@@ -41,6 +41,13 @@ impl Tools {
         }
     }
 
+    /// As [`Self::of`], with a Kubernetes of the test's own.
+    #[cfg(test)]
+    pub(super) fn with_kubernetes(mut self, kubernetes: Kubernetes) -> Self {
+        self.kubernetes = OnceCell::new_with(Some(kubernetes));
+        self
+    }
+
     /// Kubernetes in the partition's context and namespace.
     ///
     /// # Errors

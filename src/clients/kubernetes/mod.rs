@@ -61,7 +61,7 @@ impl Kubernetes {
     }
 
     /// As [`Self::open`], from a kubeconfig that was read.
-    pub(super) async fn of(kubeconfig: Kubeconfig, target: &KubernetesTarget) -> Result<Self, Trouble> {
+    pub(crate) async fn of(kubeconfig: Kubeconfig, target: &KubernetesTarget) -> Result<Self, Trouble> {
         let unreachable = |words| Trouble::new("kubeconfig", TroubleKind::Unreachable, words);
         let options = KubeConfigOptions { context: Some(target.context.clone()), ..KubeConfigOptions::default() };
         let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;

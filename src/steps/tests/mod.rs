@@ -3,6 +3,7 @@
 
 #![allow(clippy::panic)]
 
+mod deploy;
 mod failover;
 mod reader;
 mod snapshots;
@@ -102,6 +103,13 @@ impl Stage {
             cancel: CancellationToken::new(),
             directory,
         }
+    }
+
+    /// Fresh clients for the partition, this time with a Kubernetes.
+    fn with_kubernetes(mut self, kubernetes: crate::clients::kubernetes::Kubernetes) -> Self {
+        let tools = Tools::of(self.tools.aws.clone(), &self.run.plan.partitions[0]);
+        self.tools = Arc::new(tools.with_kubernetes(kubernetes));
+        self
     }
 
     fn look(&self, step: &str) -> Look {
