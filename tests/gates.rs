@@ -301,7 +301,7 @@ fn proposal() -> impl Strategy<Value = Proposal> {
 }
 
 fn preconditions(small: u8, at: Timestamp, aims: bool) -> Vec<Precondition> {
-    let ages = if aims && small % 8 != 0 { [0, 14, 15] } else { [0, 16, -3600] };
+    let ages = if aims && !small.is_multiple_of(8) { [0, 14, 15] } else { [0, 16, -3600] };
     let holds = if aims && small % 16 != 1 { [Holds::Yes, Holds::Mind] } else { [Holds::Yes, Holds::No] };
     let count = if aims && small % 16 != 2 { 1 + small as usize % 2 } else { small as usize % 3 };
     (0..count)
@@ -413,7 +413,7 @@ impl Proposal {
         let attempt = if self.aims { attempts } else { self.number };
         let partition = step.partition.clone();
         let by = "miguel".to_owned();
-        let text = if small % 5 == 0 { "  ".to_owned() } else { "because".to_owned() };
+        let text = if small.is_multiple_of(5) { "  ".to_owned() } else { "because".to_owned() };
         let key = KEYS[small as usize / 5 % KEYS.len()].to_owned();
         match self.kind {
             0 => Event::RunStarted { run: RunId::new("again"), plan: Box::new(plan()), simulated: false },
@@ -425,7 +425,7 @@ impl Proposal {
                 brief: Box::new(brief()),
             },
             // A go-ahead that is next is given; now and then somebody tries to fire it.
-            4 if step.step.as_str() == "go" && small % 4 != 0 => Event::GoAhead { partition, by, note: None },
+            4 if step.step.as_str() == "go" && !small.is_multiple_of(4) => Event::GoAhead { partition, by, note: None },
             4 => {
                 let attempt = if self.aims { attempts + 1 } else { attempt };
                 let preconditions = preconditions(small, at, self.aims);
@@ -436,7 +436,7 @@ impl Proposal {
             // Sometimes of a former attempt.
             7 => Event::ActionSettled {
                 step,
-                attempt: attempt.saturating_sub(u32::from(small % 7 == 0)),
+                attempt: attempt.saturating_sub(u32::from(small.is_multiple_of(7))),
                 key,
                 outcome: settled(small),
             },
@@ -449,7 +449,13 @@ impl Proposal {
             14 => Event::AppMeasured { partition, app: application() },
             15 => Event::ConfirmationClosed { request: u64::from(small) },
             16 => Event::StepSkipped { step, reason: text, by },
-            17 => Event::Noted { partition: Some(partition), step: Some(step), by, text, decision: small % 2 == 0 },
+            17 => Event::Noted {
+                partition: Some(partition),
+                step: Some(step),
+                by,
+                text,
+                decision: small.is_multiple_of(2),
+            },
             18 => Event::RolledBack { partition, by, reason: text },
             _ => Event::Stopped { by, reason: text },
         }
