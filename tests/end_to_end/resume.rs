@@ -2,6 +2,8 @@
 
 use std::process::Stdio;
 
+use rustix::process::Signal;
+
 use crate::support::{BY_HAND, Cockpit, ENTER, Place, TAB, wait_until};
 
 #[test]
@@ -65,6 +67,32 @@ fn ended(directory: &std::path::Path) -> bool {
         let path = entry.path();
         if path.is_dir() { ended(&path) } else { path.file_name().is_some_and(|name| name == "exit") }
     })
+}
+
+#[test]
+fn a_terminal_that_is_closed_takes_nothing_along() {
+    let place = Place::with_site(60);
+    exec(&place, &["prerequisites", "drift", "snapshot"]);
+    let mut cockpit = Cockpit::start(&place, (120, 40), &["run"]);
+    cockpit.open("2");
+    cockpit.press(TAB);
+    cockpit.press(ENTER);
+    cockpit.see("update in progress");
+    // Leaving is asked for once more while something runs, and staying is the answer that is focused.
+    cockpit.press("q");
+    cockpit.see("amm.sh goes on");
+    cockpit.press(ENTER);
+    cockpit.signal(Signal::HUP);
+    let (code, terminal) = cockpit.end();
+    assert_eq!(code, 0, "{}", terminal.screen().contents());
+    assert!(!terminal.screen().alternate_screen() && !terminal.screen().hide_cursor());
+    assert_eq!(place.step("dev", "amm")["attempts"][0]["ended"], serde_json::Value::Null);
+
+    let mut cockpit = Cockpit::start(&place, (200, 50), &["run"]);
+    cockpit.see("2  ▶ amm.sh");
+    cockpit.pass("amm.sh");
+    assert_eq!(place.step("dev", "amm")["attempts"].as_array().map(Vec::len), Some(1));
+    assert_eq!(place.ledger().calls("StartDeploy"), 1, "amm.sh ran once");
 }
 
 #[test]

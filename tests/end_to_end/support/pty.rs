@@ -17,12 +17,17 @@ pub const RIGHT: &str = "\x1b[C";
 pub const DOWN: &str = "\x1b[B";
 pub const ESCAPE: &str = "\x1b";
 
+/// Ends a frame (synchronized output): only then is the screen what the program meant it to be.
+const FRAME_END: &[u8] = b"\x1b[?2026l";
+
 /// The binary in a terminal of its own. Dropping it kills the binary; the site ends with its [`Place`].
 pub struct Cockpit {
     child: Box<dyn Child + Send + Sync>,
     master: Box<dyn MasterPty + Send>,
     keys: Box<dyn Write + Send>,
     bytes: Receiver<Vec<u8>>,
+    /// What came of a frame that is not whole yet.
+    unfinished: Vec<u8>,
     terminal: vt100::Parser,
 }
 
@@ -51,7 +56,7 @@ impl Cockpit {
             }
         });
         let keys = pair.master.take_writer().expect("its input");
-        Self { child, master: pair.master, keys, bytes, terminal: screen(columns, rows) }
+        Self { child, master: pair.master, keys, bytes, unfinished: Vec::new(), terminal: screen(columns, rows) }
     }
 
     /// Types keys.
@@ -65,14 +70,27 @@ impl Cockpit {
         self.master.resize(size(columns, rows)).expect("another size");
     }
 
+    /// Takes in what came, as far as it makes whole frames: half a frame shows words of two screens at once.
+    fn take(&mut self, bytes: &[u8]) {
+        self.unfinished.extend_from_slice(bytes);
+        let end = self.unfinished.windows(FRAME_END.len()).rposition(|window| window == FRAME_END);
+        if let Some(end) = end {
+            let whole: Vec<u8> = self.unfinished.drain(..end + FRAME_END.len()).collect();
+            self.terminal.process(&whole);
+        }
+    }
+
     /// Waits until the screen is as it should be.
     pub fn wait_for(&mut self, what: &str, holds: impl Fn(&vt100::Screen) -> bool) {
         let until = Instant::now() + LIMIT;
         while !holds(self.terminal.screen()) {
             match self.bytes.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                Ok(bytes) => self.terminal.process(&bytes),
+                Ok(bytes) => self.take(&bytes),
                 Err(RecvTimeoutError::Timeout) => panic!("{what}: not within {LIMIT:?}\n{}", self.text()),
-                Err(RecvTimeoutError::Disconnected) => panic!("{what}: the program ended\n{}", self.text()),
+                Err(RecvTimeoutError::Disconnected) => {
+                    self.terminal.process(&self.unfinished);
+                    panic!("{what}: the program ended\n{}", self.text());
+                }
             }
         }
     }
@@ -122,15 +140,21 @@ impl Cockpit {
         pid.and_then(Pid::from_raw).expect("a process")
     }
 
+    /// Sends the binary a signal, as a terminal that is closed or a machine that goes down does.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(self.process(), signal).expect("it was alive");
+    }
+
     /// Ends the binary without a word, as the kernel does when memory is short.
     pub fn kill(mut self) {
-        kill_process(self.process(), Signal::KILL).expect("it was alive");
+        self.signal(Signal::KILL);
         let _ = self.child.wait();
     }
 
     /// Waits for the binary's own end and for its last words; its exit code, and the terminal as it was left.
     pub fn end(mut self) -> (u32, vt100::Parser) {
         let until = Instant::now() + LIMIT;
+        self.terminal.process(&std::mem::take(&mut self.unfinished));
         loop {
             match self.bytes.recv_timeout(until.saturating_duration_since(Instant::now())) {
                 Ok(bytes) => self.terminal.process(&bytes),
