@@ -80,7 +80,7 @@ fn a_terminal_that_is_closed_takes_nothing_along() {
     cockpit.see("update in progress");
     // Leaving is asked for once more while something runs, and staying is the answer that is focused.
     cockpit.press("q");
-    cockpit.see("amm.sh goes on");
+    cockpit.see("What was sent goes on without the cockpit");
     cockpit.press(ENTER);
     cockpit.signal(Signal::HUP);
     let (code, terminal) = cockpit.end();
