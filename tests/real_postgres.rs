@@ -254,3 +254,20 @@ async fn the_measured_disruption_is_what_an_independent_writer_felt() {
     timeout(Duration::from_secs(20), caught_up).await.expect("the demoted writer follows the new one");
     assert!(stage.end().await.success());
 }
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn servers_do_not_outlive_a_site_that_is_killed() {
+    let Some(mut stage) = Stage::open(&rollout("failover.toml"), "5").await else { return };
+    let endpoint = stage.config("PGHOST_ALPHA002_STAGE_AURORACLUSTERWRITER");
+    let (host, port) = (endpoint.get_hostaddrs()[0], endpoint.get_ports()[0]);
+    assert!(tokio::net::TcpStream::connect((host, port)).await.is_ok());
+    stage.process.kill().unwrap();
+    stage.process.wait().unwrap();
+    let gone = async {
+        while tokio::net::TcpStream::connect((host, port)).await.is_ok() {
+            sleep(BEAT).await;
+        }
+    };
+    timeout(Duration::from_secs(20), gone).await.expect("the servers end with their site");
+}

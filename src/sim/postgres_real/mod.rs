@@ -12,11 +12,11 @@
 mod install;
 mod load;
 mod pair;
+mod place;
 mod server;
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures::future::{pending, try_join_all};
@@ -29,13 +29,15 @@ use super::world::servers::Wanted;
 use install::Installation;
 use load::Application;
 use pair::Pair;
+use place::Place;
 
 /// The real servers of a site.
 #[derive(Debug)]
 pub struct Running {
     conductors: JoinSet<io::Result<()>>,
     end: CancellationToken,
-    directory: PathBuf,
+    /// Last, because it goes when the servers are gone.
+    place: Place,
 }
 
 /// Starts real servers for every cluster whose databases the plan speaks to; the others stay embedded.
@@ -44,9 +46,8 @@ pub struct Running {
 /// PostgreSQL is not installed, or a server did not start; in words.
 pub async fn listen(site: &Arc<Site>) -> io::Result<(Databases, Running)> {
     let installation = Installation::find()?;
-    let directory = server::directory();
-    installation.make_directory(&directory)?;
-    let mut running = Running { conductors: JoinSet::new(), end: CancellationToken::new(), directory };
+    let place = Place::make(&installation)?;
+    let mut running = Running { conductors: JoinSet::new(), end: CancellationToken::new(), place };
     match running.start(site, &installation).await {
         Ok(databases) => Ok((databases, running)),
         Err(error) => {
@@ -63,7 +64,7 @@ impl Running {
         for place in places {
             let instances = databases.open(site, place)?;
             match application(site, &instances.cluster) {
-                Some(application) => making.push(make(site, installation, &self.directory, instances, application)),
+                Some(application) => making.push(make(site, installation, self.place.path(), instances, application)),
                 None => databases.imitate(site, instances),
             }
         }
@@ -83,13 +84,10 @@ impl Running {
         }
     }
 
-    /// Ends all servers and removes what they leave.
+    /// Ends all servers; what they leave goes with this.
     pub async fn end(mut self) {
         self.end.cancel();
         while self.conductors.join_next().await.is_some() {}
-        if let Err(error) = std::fs::remove_dir_all(&self.directory) {
-            tracing::warn!(directory = %self.directory.display(), %error, "not removed");
-        }
     }
 }
 

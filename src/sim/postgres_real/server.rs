@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -268,10 +268,4 @@ async fn run(mut command: tokio::process::Command, name: &str) -> io::Result<()>
     }
     let words = String::from_utf8_lossy(&output.stderr);
     Err(io::Error::other(format!("{name}: {}: {}", output.status, words.trim())))
-}
-
-/// A directory for a site's servers. Not the site's own, which the servers' user may not be able to reach.
-pub fn directory() -> PathBuf {
-    let name = format!("aurora-cockpit-pg-{}-{:08x}", std::process::id(), fastrand::u32(..));
-    Path::new("/tmp").join(name)
 }
