@@ -717,3 +717,19 @@ fn the_form_of_events_is_stable() {
     }
     insta::assert_snapshot!("events", lines);
 }
+
+/// A partition that was taken back after its go-ahead holds up the next one; random sequences get there too rarely.
+#[test]
+fn a_partition_rolled_back_after_its_go_ahead_locks_the_next() {
+    let mut run = run();
+    let take = |run: &mut Run, event: Event| {
+        run.apply(Record { seq: run.seq + 1, at: now(), event }).expect("it fits");
+    };
+    let next = StepRef::new("prod", "drift");
+    assert!(run.gate(&next).is_err(), "dev has no go-ahead yet");
+    take(&mut run, Event::GoAhead { partition: "dev".into(), by: "m".into(), note: None });
+    assert!(run.gate(&next).is_ok());
+    take(&mut run, Event::RolledBack { partition: "dev".into(), by: "m".into(), reason: "restored".into() });
+    let locks = run.gate(&next).expect_err("dev was taken back");
+    assert!(locks.iter().any(|lock| lock.to_string().contains("dev has no go-ahead")), "{locks:?}");
+}
