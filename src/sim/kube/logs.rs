@@ -4,13 +4,14 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 
 use axum::body::{Body, Bytes};
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch::Receiver;
 
 use super::objects::Kind;
-use super::{Api, Params, status};
+use super::status::Failure;
+use super::{Api, Asked, Params};
 use crate::sim::world::World;
 use crate::sim::world::operations::life::init_name;
 use crate::sim::world::operations::{DATABASES, LogLine, Operations, Pod};
@@ -29,8 +30,9 @@ struct Follow {
 }
 
 /// Answers `GET …/pods/NAME/log`.
-pub fn answer(api: &Api, namespace: &str, name: &str, params: &Params) -> Response {
-    let is_set = |name: &str| params.get(name).is_some_and(|value| value == "true" || value == "1");
+pub fn answer(api: &Api, asked: &Asked) -> Result<Response, Failure> {
+    let (namespace, name, params) = (asked.namespace().unwrap_or_default(), asked.name()?, asked.params);
+    let is_set = |name: &str| super::is_set(params, name);
     let changes = api.site.changes();
     let found = api.site.read(|world| {
         let operations = operations(world, &api.infrastructure, namespace)?;
@@ -41,10 +43,8 @@ pub fn answer(api: &Api, namespace: &str, name: &str, params: &Params) -> Respon
         let of_container = pod.log.iter().filter(|line| line.container == container).cloned().collect::<Vec<_>>();
         Some((container, readable, ended, of_container))
     });
-    let Some((container, readable, ended, mut lines)) = found else { return status::not_found(Kind::Pod, name) };
-    if let Err(message) = readable {
-        return status::failure(StatusCode::BAD_REQUEST, "BadRequest", &message);
-    }
+    let (container, readable, ended, mut lines) = found.ok_or_else(|| Failure::not_found(Kind::Pod, name))?;
+    readable.map_err(Failure::bad_request)?;
     narrow(&mut lines, params);
     let timestamps = is_set("timestamps");
     let mut follow = Follow {
@@ -66,7 +66,7 @@ pub fn answer(api: &Api, namespace: &str, name: &str, params: &Params) -> Respon
         let line = follow.next().await?;
         Some((Ok::<_, Infallible>(line), follow))
     });
-    ([(header::CONTENT_TYPE, "text/plain")], Body::from_stream(stream)).into_response()
+    Ok(([(header::CONTENT_TYPE, "text/plain")], Body::from_stream(stream)).into_response())
 }
 
 impl Follow {

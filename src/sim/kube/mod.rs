@@ -1,11 +1,15 @@
 //! The Kubernetes API of an infrastructure, as far as an operator's client and kubectl ask it.
 
+mod access;
+mod crd;
 mod discovery;
+mod forward;
 mod logs;
 mod objects;
 mod patch;
 mod pod;
 mod selector;
+mod spdy;
 mod status;
 mod table;
 mod watch;
@@ -14,195 +18,186 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::{Query, State};
-use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::world::Site;
+use access::Request;
+pub use forward::Backends;
 use objects::{Kind, Object};
 use selector::Selector;
+use status::Failure;
+
+/// The most that a request may carry.
+const BODY_LIMIT: usize = 1 << 20;
 
 /// What every handler needs.
 #[derive(Clone)]
 struct Api {
     site: Arc<Site>,
     infrastructure: Arc<str>,
-}
-
-/// A request's path, taken apart.
-#[derive(Debug, PartialEq, Eq)]
-struct Target {
-    kind: Kind,
-    namespace: Option<String>,
-    name: Option<String>,
-    subresource: Option<String>,
+    backends: Arc<Backends>,
+    /// resourceVersion of the moment at which this API began; nothing older is known.
+    began: u64,
 }
 
 /// Query parameters as they came.
 type Params = HashMap<String, String>;
 
-/// The API server of one infrastructure: one kubeconfig context.
-pub fn router(site: Arc<Site>, infrastructure: &str) -> Router {
-    Router::new().fallback(answer).with_state(Api { site, infrastructure: infrastructure.into() })
+/// The API server of one infrastructure: one kubeconfig context. Ports of its pods are forwarded to `backends`.
+pub fn router(site: Arc<Site>, infrastructure: &str, backends: Arc<Backends>) -> Router {
+    let began = objects::version_of(Timestamp::now());
+    Router::new().fallback(answer).with_state(Api { site, infrastructure: infrastructure.into(), backends, began })
 }
 
-async fn answer(
-    State(api): State<Api>,
-    method: Method,
-    uri: Uri,
-    Query(params): Query<Params>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    if let Some(document) = discovery::document(uri.path()) {
-        return document;
+async fn answer(State(api): State<Api>, request: axum::extract::Request) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let path = parts.uri.path().to_owned();
+    if let Some(document) = discovery::document(&path) {
+        let reads = matches!(parts.method, Method::GET | Method::HEAD);
+        return if reads { document } else { Failure::method_not_allowed().into_response() };
     }
-    if uri.path() == discovery::ACCESS_REVIEW && method == Method::POST {
-        return discovery::review(&body);
-    }
-    let Some(target) = Target::parse(uri.path()) else {
-        return status::failure(StatusCode::NOT_FOUND, "NotFound", "the server could not find the requested resource");
+    let Ok(Query(params)) = Query::<Params>::try_from_uri(&parts.uri) else {
+        return Failure::bad_request("the query of the request cannot be read").into_response();
     };
-    api.count(&method, &target, &params);
-    match method {
-        Method::GET => api.get(&target, &params, &headers),
-        Method::PATCH => api.patch(&target, &params, &headers, &body),
-        _ => status::failure(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "MethodNotAllowed",
-            "the simulated site answers get, list, watch and patch",
-        ),
+    let Ok(body) = axum::body::to_bytes(body, BODY_LIMIT).await else {
+        let message = format!("the request is larger than {BODY_LIMIT} bytes, or broke off");
+        let failure = Failure::new(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", message);
+        return failure.into_response();
+    };
+    let Some(request) = Request::parse(&parts.method, &path, &params) else {
+        return (StatusCode::NOT_FOUND, "404 page not found\n").into_response();
+    };
+    if !request.is_allowed() {
+        return Failure::forbidden(&request).into_response();
+    }
+    if path.trim_end_matches('/') == discovery::ACCESS_REVIEW {
+        return access::review(&body);
+    }
+    let Some(kind) = request.kind() else { return Failure::no_resource().into_response() };
+    api.count(&request, kind);
+    let asked = Asked { kind, request: &request, params: &params, headers: &parts.headers };
+    let answered = match (request.verb.as_str(), request.subresource.as_deref()) {
+        (_, Some("portforward")) => forward::answer(&api, &asked, &mut parts.extensions),
+        ("patch", _) => api.patch(&asked, &body),
+        (_, Some("log")) => logs::answer(&api, &asked),
+        ("get", _) => api.get_one(&asked),
+        ("watch", _) => watch::answer(&api, &asked),
+        _ => api.list(&asked),
+    };
+    answered.unwrap_or_else(IntoResponse::into_response)
+}
+
+/// A request for something that the site has and the operator may see.
+struct Asked<'a> {
+    kind: Kind,
+    request: &'a Request,
+    params: &'a Params,
+    headers: &'a HeaderMap,
+}
+
+impl Asked<'_> {
+    fn namespace(&self) -> Option<&str> {
+        self.request.namespace.as_deref()
+    }
+
+    fn name(&self) -> Result<&str, Failure> {
+        self.request.name.as_deref().ok_or_else(Failure::method_not_allowed)
+    }
+
+    /// The table that the client wants, if it wants one.
+    fn table(&self) -> Option<table::Include> {
+        table::wanted(self.headers, self.params)
     }
 }
 
 impl Api {
-    fn get(&self, target: &Target, params: &Params, headers: &HeaderMap) -> Response {
-        match (&target.name, target.subresource.as_deref()) {
-            (Some(name), Some("log")) if target.kind == Kind::Pod => {
-                logs::answer(self, target.namespace.as_deref().unwrap_or_default(), name, params)
-            }
-            (_, Some(subresource)) if subresource != "status" => {
-                let message = format!("the server could not find the requested resource ({subresource})");
-                status::failure(StatusCode::NOT_FOUND, "NotFound", &message)
-            }
-            (Some(name), _) => self.get_one(target, name, headers),
-            (None, _) => self.get_many(target, params, headers),
-        }
+    fn get_one(&self, asked: &Asked) -> Result<Response, Failure> {
+        Ok(asked.show(&self.object(asked)?))
     }
 
-    fn get_one(&self, target: &Target, name: &str, headers: &HeaderMap) -> Response {
-        let objects = self.objects(target.kind, target.namespace.as_deref());
-        match objects.into_iter().find(|object| object.name == name) {
-            None => status::not_found(target.kind, name),
-            Some(object) if table::is_wanted(headers) => answer_json(&table::of(target.kind, &[object], None)),
-            Some(object) => answer_json(&object.json),
+    fn list(&self, asked: &Asked) -> Result<Response, Failure> {
+        let selector = Selector::parse(asked.params).map_err(Failure::bad_request)?;
+        let (version, mut objects) = self.versioned(asked.kind, asked.namespace());
+        let exact = asked.params.get("resourceVersionMatch").is_some_and(|wanted| wanted == "Exact");
+        if exact && resource_version(asked.params)?.is_some_and(|wanted| wanted < version) {
+            return Err(Failure::expired("The resourceVersion for the provided list is too old."));
         }
-    }
-
-    fn get_many(&self, target: &Target, params: &Params, headers: &HeaderMap) -> Response {
-        let selector = match Selector::parse(params) {
-            Ok(selector) => selector,
-            Err(message) => return status::failure(StatusCode::BAD_REQUEST, "BadRequest", &message),
-        };
-        if params.get("watch").is_some_and(|watch| watch == "true" || watch == "1") {
-            return watch::answer(self.clone(), target, selector, params, headers);
-        }
-        let (version, mut objects) = self.versioned(target.kind, target.namespace.as_deref());
         objects.retain(|object| selector.holds(&object.json));
-        if table::is_wanted(headers) {
-            return answer_json(&table::of(target.kind, &objects, Some(version)));
+        if let Some(include) = asked.table() {
+            return Ok(answer_json(&table::of(asked.kind, &objects, include, Some(version))));
         }
         let items: Vec<Value> = objects.into_iter().map(|object| object.json).collect();
-        answer_json(&json!({
-            "kind": format!("{}List", target.kind.name()),
-            "apiVersion": target.kind.api_version(),
+        Ok(answer_json(&json!({
+            "kind": format!("{}List", asked.kind.name()),
+            "apiVersion": asked.kind.api_version(),
             "metadata": { "resourceVersion": version.to_string() },
             "items": items,
-        }))
+        })))
     }
 
-    fn patch(&self, target: &Target, params: &Params, headers: &HeaderMap, body: &[u8]) -> Response {
-        let (Kind::Deployment, Some(namespace), Some(name)) = (target.kind, &target.namespace, &target.name) else {
-            let message = "the simulated site lets deployments be patched, nothing else";
-            return status::failure(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message);
-        };
-        if !self.objects(target.kind, Some(namespace)).iter().any(|object| &object.name == name) {
-            return status::not_found(target.kind, name);
+    fn patch(&self, asked: &Asked, body: &[u8]) -> Result<Response, Failure> {
+        let object = self.object(asked)?;
+        let patched = patch::deployment(self, asked, &object.json, body)?;
+        if asked.params.contains_key("dryRun") {
+            return Ok(asked.show(&Object { json: patched, ..object }));
         }
-        match patch::deployment(self, namespace, params, body) {
-            Ok(()) => self.get_one(target, name, headers),
-            Err(message) => status::failure(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", &message),
-        }
+        self.get_one(asked)
     }
 
-    /// The objects of a kind, of one namespace or of all.
-    fn objects(&self, kind: Kind, namespace: Option<&str>) -> Vec<Object> {
-        self.versioned(kind, namespace).1
+    /// The one object that is asked for.
+    fn object(&self, asked: &Asked) -> Result<Object, Failure> {
+        let name = asked.name()?;
+        let objects = self.versioned(asked.kind, asked.namespace()).1;
+        objects.into_iter().find(|object| object.name == name).ok_or_else(|| Failure::not_found(asked.kind, name))
     }
 
-    /// As [`Self::objects`], with the resourceVersion of the list.
+    /// The objects of a kind, of one namespace or of all, with the resourceVersion of the list.
     fn versioned(&self, kind: Kind, namespace: Option<&str>) -> (u64, Vec<Object>) {
-        self.site.read(|world| objects::list(world, &self.infrastructure, kind, namespace))
+        let (version, objects) = self.site.read(|world| objects::list(world, &self.infrastructure, kind, namespace));
+        (version.max(self.began), objects)
     }
 
-    fn count(&self, method: &Method, target: &Target, params: &Params) {
-        let verb = match (method.as_str(), &target.name, &target.subresource) {
-            ("GET", _, Some(subresource)) => subresource.as_str(),
-            ("GET", None, _) if params.contains_key("watch") => "watch",
-            ("GET", None, _) => "list",
-            ("GET", Some(_), _) => "get",
-            ("PATCH", ..) => "patch",
-            (other, ..) => other,
-        };
-        let resource = match (&target.namespace, &target.name) {
+    fn count(&self, request: &Request, kind: Kind) {
+        let verb = request.subresource.as_deref().unwrap_or(&request.verb);
+        let resource = match (&request.namespace, &request.name) {
             (Some(namespace), Some(name)) => format!("{namespace}/{name}"),
             (namespace, name) => namespace.clone().or_else(|| name.clone()).unwrap_or_default(),
         };
-        let operation = format!("{verb} {}", target.kind.plural());
-        self.site.ledger.count("kubernetes", &operation, &resource, *method != Method::GET);
+        let operation = format!("{verb} {}", kind.plural());
+        self.site.ledger.count("kubernetes", &operation, &resource, request.verb == "patch");
     }
 }
 
-impl Target {
-    /// Takes `/api/v1/namespaces/N/pods/P/log` and its like apart; none where nothing of that name is served.
-    fn parse(path: &str) -> Option<Self> {
-        let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
-        let (group_version, rest) = match parts.as_slice() {
-            ["api", version, rest @ ..] => ((*version).to_owned(), rest),
-            ["apis", group, version, rest @ ..] => (format!("{group}/{version}"), rest),
-            _ => return None,
-        };
-        let (namespace, rest) = match rest {
-            ["namespaces", namespace, rest @ ..] if !rest.is_empty() => (Some((*namespace).to_owned()), rest),
-            rest => (None, rest),
-        };
-        let kind = Kind::served(&group_version, rest.first()?)?;
-        let part = |index: usize| rest.get(index).map(|part| (*part).to_owned());
-        Some(Self { kind, namespace, name: part(1), subresource: part(2) })
+impl Asked<'_> {
+    /// One object in the form that the client wants.
+    fn show(&self, object: &Object) -> Response {
+        match self.table() {
+            Some(include) => answer_json(&table::of(self.kind, std::slice::from_ref(object), include, None)),
+            None => answer_json(&object.json),
+        }
     }
+}
+
+/// The resourceVersion that a request names; none where it names none or 0, which means "any".
+fn resource_version(params: &Params) -> Result<Option<u64>, Failure> {
+    let Some(text) = params.get("resourceVersion").filter(|text| !text.is_empty()) else { return Ok(None) };
+    let version: u64 = text.parse().map_err(|_| {
+        let why = format!("strconv.ParseUint: parsing \"{text}\": invalid syntax");
+        Failure::bad_request(format!("resourceVersion: Invalid value: \"{text}\": {why}"))
+    })?;
+    Ok(Some(version).filter(|version| *version > 0))
+}
+
+/// Whether a parameter is given and not false.
+fn is_set(params: &Params, name: &str) -> bool {
+    params.get(name).is_some_and(|value| value == "true" || value == "1")
 }
 
 fn answer_json(value: &Value) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], Body::from(value.to_string())).into_response()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_are_taken_apart() {
-        let target = Target::parse("/api/v1/namespaces/dev-operations/pods/p-1/log").expect("served");
-        assert_eq!(target.kind, Kind::Pod);
-        assert_eq!(target.namespace.as_deref(), Some("dev-operations"));
-        assert_eq!((target.name.as_deref(), target.subresource.as_deref()), (Some("p-1"), Some("log")));
-        let target = Target::parse("/api/v1/namespaces/dev-operations").expect("served");
-        assert_eq!(
-            (target.kind, target.namespace, target.name),
-            (Kind::Namespace, None, Some("dev-operations".into()))
-        );
-        assert!(Target::parse("/apis/batch/v1/jobs").is_none());
-    }
 }

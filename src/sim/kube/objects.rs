@@ -1,12 +1,15 @@
 //! The namespace's objects as the API shows them.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::pod;
+use super::{crd, pod};
 use crate::sim::world::operations::{KubeEvent, Operations, ReplicaSet, SENTRY_SECRET};
 use crate::sim::world::{SitePartition, World};
+
+/// How long changes are kept for watches that were behind: etcd's usual compaction interval.
+const KEPT: SignedDuration = SignedDuration::from_mins(5);
 
 /// The kinds that are served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +28,8 @@ pub enum Kind {
     ReplicaSet,
     /// ExternalSecrets of external-secrets.io.
     ExternalSecret,
+    /// CustomResourceDefinitions: the one of the ExternalSecrets.
+    Definition,
 }
 
 /// An object with what lists and watches need to know of it.
@@ -42,7 +47,7 @@ pub struct Object {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Namespace,
         Self::Pod,
         Self::Secret,
@@ -50,6 +55,7 @@ impl Kind {
         Self::Deployment,
         Self::ReplicaSet,
         Self::ExternalSecret,
+        Self::Definition,
     ];
 
     /// The kind that is served at this group version under this plural.
@@ -67,6 +73,7 @@ impl Kind {
             Self::Deployment => "Deployment",
             Self::ReplicaSet => "ReplicaSet",
             Self::ExternalSecret => "ExternalSecret",
+            Self::Definition => "CustomResourceDefinition",
         }
     }
 
@@ -80,6 +87,7 @@ impl Kind {
             Self::Deployment => "deployments",
             Self::ReplicaSet => "replicasets",
             Self::ExternalSecret => "externalsecrets",
+            Self::Definition => "customresourcedefinitions",
         }
     }
 
@@ -93,6 +101,7 @@ impl Kind {
             Self::Deployment => &["deploy"],
             Self::ReplicaSet => &["rs"],
             Self::ExternalSecret => &["es"],
+            Self::Definition => &["crd", "crds"],
         }
     }
 
@@ -102,12 +111,18 @@ impl Kind {
             Self::Namespace | Self::Pod | Self::Secret | Self::Event => &["v1"],
             Self::Deployment | Self::ReplicaSet => &["apps/v1"],
             Self::ExternalSecret => &["external-secrets.io/v1", "external-secrets.io/v1beta1"],
+            Self::Definition => &["apiextensions.k8s.io/v1"],
         }
     }
 
     /// The group version in its objects.
     pub fn api_version(self) -> &'static str {
         self.versions()[0]
+    }
+
+    /// Whether its objects are within namespaces.
+    pub fn is_namespaced(self) -> bool {
+        !matches!(self, Self::Namespace | Self::Definition)
     }
 
     /// Its group; empty for the core group.
@@ -124,6 +139,9 @@ pub fn list(world: &World, infrastructure: &str, kind: Kind, namespace: Option<&
     };
     let mut version = 1;
     let mut objects = Vec::new();
+    if kind == Kind::Definition {
+        objects.push(crd::external_secrets());
+    }
     for partition in world.partitions.iter().filter(here) {
         version = version.max(partition.operations.resource_version);
         objects.extend(of_partition(world, partition, kind));
@@ -133,14 +151,40 @@ pub fn list(world: &World, infrastructure: &str, kind: Kind, namespace: Option<&
 
 /// Pods that are gone, for a watch that was behind.
 pub fn gone(world: &World, infrastructure: &str, namespace: Option<&str>) -> Vec<Object> {
-    let mut objects = Vec::new();
-    for partition in world.partitions.iter().filter(|partition| partition.infrastructure == infrastructure) {
-        let operations = &partition.operations;
-        if namespace.is_none_or(|namespace| operations.namespace == namespace) {
-            objects.extend(operations.gone.iter().map(|pod| pod::object(operations, pod)));
+    let of_one = |operations: &Operations| -> Vec<Object> {
+        operations.gone.iter().map(|pod| pod::object(operations, pod)).collect()
+    };
+    in_scope(world, infrastructure, namespace).flat_map(of_one).collect()
+}
+
+/// The resourceVersion before which changes are forgotten: a watch from an older one cannot be told everything.
+///
+/// As etcd does it, changes are kept for some minutes; of what is no longer there, only pods are remembered.
+pub fn horizon(world: &World, infrastructure: &str, kind: Kind, namespace: Option<&str>) -> u64 {
+    let kept_since = version_of(Timestamp::now() - KEPT);
+    let mut horizon = 0;
+    for operations in in_scope(world, infrastructure, namespace) {
+        let pods = operations.pods.iter().chain(&operations.gone).map(|pod| pod.version);
+        let changes = pods.chain(operations.events.iter().map(|event| event.version));
+        horizon = changes.filter(|version| *version < kept_since).fold(horizon, u64::max);
+        let without_secret = operations.current().filter(|current| !current.chart.sentry);
+        if let (Kind::Secret | Kind::ExternalSecret, Some(current)) = (kind, without_secret) {
+            horizon = horizon.max(version_of(current.created));
         }
     }
-    objects
+    horizon
+}
+
+fn in_scope<'a>(
+    world: &'a World,
+    infrastructure: &'a str,
+    namespace: Option<&'a str>,
+) -> impl Iterator<Item = &'a Operations> {
+    let here = move |partition: &&SitePartition| {
+        partition.infrastructure == infrastructure
+            && namespace.is_none_or(|namespace| partition.operations.namespace == namespace)
+    };
+    world.partitions.iter().filter(here).map(|partition| &partition.operations)
 }
 
 fn of_partition(world: &World, partition: &SitePartition, kind: Kind) -> Vec<Object> {
@@ -153,6 +197,7 @@ fn of_partition(world: &World, partition: &SitePartition, kind: Kind) -> Vec<Obj
         Kind::Deployment => deployment(operations).into_iter().collect(),
         Kind::ReplicaSet => operations.replica_sets.iter().map(|set| replica_set(operations, set)).collect(),
         Kind::ExternalSecret => external_secret(partition).into_iter().collect(),
+        Kind::Definition => Vec::new(),
     }
 }
 
@@ -318,18 +363,29 @@ fn template(operations: &Operations, set: &ReplicaSet, hashed: bool) -> Value {
 fn event(operations: &Operations, event: &KubeEvent) -> Object {
     let name = format!("{}.{:x}", event.name, event.version);
     let at = time(event.at);
+    let plural = format!("{}s", event.kind.to_lowercase());
+    let (component, api_version) = match event.kind {
+        "Pod" if event.reason == "Scheduled" => ("default-scheduler", "v1"),
+        "Pod" => ("kubelet", "v1"),
+        "ReplicaSet" => ("replicaset-controller", "apps/v1"),
+        "ExternalSecret" => ("external-secrets", Kind::ExternalSecret.api_version()),
+        _ => ("deployment-controller", "apps/v1"),
+    };
     let json = json!({
         "kind": "Event",
         "apiVersion": "v1",
         "metadata": metadata(operations, Kind::Event, &name, event.version, event.at),
-        "involvedObject": { "kind": event.kind, "namespace": operations.namespace, "name": event.name },
+        "involvedObject": {
+            "kind": event.kind, "apiVersion": api_version, "namespace": operations.namespace, "name": event.name,
+            "uid": uid(&plural, &operations.namespace, &event.name),
+        },
         "reason": event.reason,
         "message": event.message,
         "type": event.severity,
         "count": 1,
         "firstTimestamp": at,
         "lastTimestamp": at,
-        "source": { "component": if event.kind == "Pod" { "kubelet" } else { "controller" } },
+        "source": { "component": component },
     });
     Object { name, version: event.version, born: event.version, json }
 }
@@ -367,7 +423,7 @@ pub fn time(at: Timestamp) -> String {
 }
 
 /// The resourceVersion that something of that moment has.
-fn version_of(at: Timestamp) -> u64 {
+pub fn version_of(at: Timestamp) -> u64 {
     u64::try_from(at.as_microsecond()).unwrap_or(1)
 }
 

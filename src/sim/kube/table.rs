@@ -4,16 +4,32 @@ use axum::http::{HeaderMap, header};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::Params;
 use super::objects::{Kind, Object};
 
-/// Whether the client asks for a table.
-pub fn is_wanted(headers: &HeaderMap) -> bool {
-    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
-    accept.is_some_and(|accept| accept.contains("as=Table"))
+/// What a row carries of its object, besides the cells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Include {
+    /// Nothing.
+    None,
+    /// Its metadata.
+    Metadata,
+    /// All of it, as `kubectl get --sort-by` needs it.
+    Object,
+}
+
+/// The table that the client asks for; none where it wants the objects themselves.
+pub fn wanted(headers: &HeaderMap, params: &Params) -> Option<Include> {
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok())?;
+    accept.contains("as=Table").then(|| match params.get("includeObject").map(String::as_str) {
+        Some("None") => Include::None,
+        Some("Object") => Include::Object,
+        _ => Include::Metadata,
+    })
 }
 
 /// A table of objects of one kind; lists carry their resourceVersion.
-pub fn of(kind: Kind, objects: &[Object], version: Option<u64>) -> Value {
+pub fn of(kind: Kind, objects: &[Object], include: Include, version: Option<u64>) -> Value {
     let definitions: Vec<Value> = columns(kind)
         .iter()
         .map(|(name, priority)| {
@@ -24,10 +40,15 @@ pub fn of(kind: Kind, objects: &[Object], version: Option<u64>) -> Value {
     let rows: Vec<Value> = objects
         .iter()
         .map(|object| {
-            let meta = json!({
-                "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": object.json["metadata"],
-            });
-            json!({ "cells": cells(kind, &object.json), "object": meta })
+            let carried = match include {
+                Include::None => Value::Null,
+                Include::Metadata => json!({
+                    "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1",
+                    "metadata": object.json["metadata"],
+                }),
+                Include::Object => object.json.clone(),
+            };
+            json!({ "cells": cells(kind, &object.json), "object": carried })
         })
         .collect();
     let version = version.map_or_else(|| json!({}), |version| json!({ "resourceVersion": version.to_string() }));
@@ -65,6 +86,7 @@ fn columns(kind: Kind) -> &'static [(&'static str, i32)] {
             ("Selector", 1),
         ],
         Kind::ReplicaSet => &[("Name", 0), ("Desired", 0), ("Current", 0), ("Ready", 0), ("Age", 0)],
+        Kind::Definition => &[("Name", 0), ("Created At", 0)],
         Kind::ExternalSecret => &[("Name", 0), ("Store", 0), ("Refresh Interval", 0), ("Status", 0), ("Ready", 0)],
     }
 }
@@ -115,6 +137,7 @@ fn cells(kind: Kind, object: &Value) -> Vec<Value> {
         Kind::ReplicaSet => {
             vec![name(), spec["replicas"].clone(), status["replicas"].clone(), status["readyReplicas"].clone(), age()]
         }
+        Kind::Definition => vec![name(), object["metadata"]["creationTimestamp"].clone()],
         Kind::ExternalSecret => {
             let condition = &status["conditions"][0];
             let (store, interval) = (spec["secretStoreRef"]["name"].clone(), spec["refreshInterval"].clone());

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::http::{HeaderMap, header};
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use tokio::sync::watch::Receiver;
@@ -13,10 +13,17 @@ use tokio::time::Instant;
 
 use super::objects::{self, Kind, Object};
 use super::selector::Selector;
-use super::{Api, Params, Target, table};
+use super::status::Failure;
+use super::{Api, Asked, is_set, resource_version, table};
 
 /// How long a watch lasts if its client does not say; the real server takes half an hour to an hour.
 const USUAL_TIMEOUT: Duration = Duration::from_secs(1800);
+
+/// How often a bookmark comes, by the log's measure.
+const BOOKMARK_INTERVAL: Duration = Duration::from_secs(60);
+
+/// How often a bookmark comes at most, however fast the site is.
+const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A watch that is under way.
 struct Watch {
@@ -24,62 +31,84 @@ struct Watch {
     kind: Kind,
     namespace: Option<String>,
     selector: Selector,
-    as_table: bool,
+    table: Option<table::Include>,
+    /// What the client knows, by namespace and name.
     known: HashMap<String, Object>,
+    /// Everything up to this resourceVersion was told.
+    version: u64,
     to_send: VecDeque<Value>,
     changes: Receiver<u64>,
+    /// When the next bookmark is due; none where the client wants none.
+    next_bookmark: Option<Instant>,
+    bookmark_interval: Duration,
     until: Instant,
+    over: bool,
 }
 
 /// Answers a watch request with a stream of events, one a line.
-pub fn answer(api: Api, target: &Target, selector: Selector, params: &Params, headers: &HeaderMap) -> Response {
-    let timeout = params.get("timeoutSeconds").and_then(|text| text.parse().ok()).map(Duration::from_secs);
-    let changes = api.site.changes();
+pub fn answer(api: &Api, asked: &Asked) -> Result<Response, Failure> {
+    let selector = Selector::parse(asked.params).map_err(Failure::bad_request)?;
+    let from = resource_version(asked.params)?;
+    let timeout = asked.params.get("timeoutSeconds").and_then(|text| text.parse().ok()).map(Duration::from_secs);
+    let bookmark_interval = api.site.scaled(BOOKMARK_INTERVAL).max(SHORTEST_INTERVAL);
     let mut watch = Watch {
-        kind: target.kind,
-        namespace: target.namespace.clone(),
+        kind: asked.kind,
+        namespace: asked.namespace().map(str::to_owned),
         selector,
-        as_table: table::is_wanted(headers),
+        table: asked.table(),
         known: HashMap::new(),
+        version: 0,
         to_send: VecDeque::new(),
-        changes,
+        // Before anything is looked at, so that no change is missed.
+        changes: api.site.changes(),
+        next_bookmark: is_set(asked.params, "allowWatchBookmarks").then(|| Instant::now() + bookmark_interval),
+        bookmark_interval,
         until: Instant::now() + timeout.unwrap_or(USUAL_TIMEOUT),
-        api,
+        over: false,
+        api: api.clone(),
     };
-    let asked_for_list = params.get("sendInitialEvents").is_some_and(|wanted| wanted == "true");
-    let from = params.get("resourceVersion").and_then(|text| text.parse().ok()).filter(|version| *version > 0);
-    watch.begin(from.filter(|_| !asked_for_list));
-    if asked_for_list {
-        watch.bookmark();
+    let wants_list = is_set(asked.params, "sendInitialEvents");
+    watch.begin(from.filter(|_| !wants_list));
+    if wants_list {
+        watch.bookmark(true);
     }
     let stream = futures::stream::unfold(watch, |mut watch| async move {
         let line = watch.next().await?;
         Some((Ok::<_, Infallible>(line), watch))
     });
-    ([(header::CONTENT_TYPE, "application/json;stream=watch")], Body::from_stream(stream)).into_response()
+    Ok(([(header::CONTENT_TYPE, "application/json;stream=watch")], Body::from_stream(stream)).into_response())
 }
 
 impl Watch {
     /// Queues what happened since `from`; without it, everything that is there is new.
     fn begin(&mut self, from: Option<u64>) {
-        let from = from.unwrap_or(0);
-        for object in self.objects() {
-            match (object.born > from || from == 0, object.version > from) {
-                (true, _) => self.send("ADDED", &object),
-                (false, true) => self.send("MODIFIED", &object),
-                (false, false) => {}
-            }
-            self.known.insert(object.name.clone(), object);
+        let objects = self.look();
+        let Some(from) = from else {
+            self.send_in_order(objects.iter().map(|object| ("ADDED", object.clone())).collect());
+            self.know(objects);
+            return;
+        };
+        let (kind, namespace) = (self.kind, self.namespace.as_deref());
+        let (infrastructure, site) = (&self.api.infrastructure, &self.api.site);
+        let horizon = site.read(|world| objects::horizon(world, infrastructure, kind, namespace)).max(self.api.began);
+        if from < horizon {
+            let failure = Failure::expired(format!("too old resource version: {from} ({horizon})"));
+            self.to_send.push_back(json!({ "type": "ERROR", "object": failure.body() }));
+            self.over = true;
+            return;
         }
-        if self.kind == Kind::Pod && from > 0 {
-            let namespace = self.namespace.as_deref();
-            let gone = self.api.site.read(|world| objects::gone(world, &self.api.infrastructure, namespace));
-            for object in gone.into_iter().filter(|object| object.version > from && object.born <= from) {
-                if self.selector.holds(&object.json) {
-                    self.send("DELETED", &object);
-                }
-            }
+        let mut events: Vec<(&str, Object)> = Vec::new();
+        for object in objects.iter().filter(|object| object.version > from) {
+            events.push((if object.born > from { "ADDED" } else { "MODIFIED" }, object.clone()));
         }
+        if kind == Kind::Pod {
+            let gone = site.read(|world| objects::gone(world, infrastructure, namespace));
+            let seen = |object: &Object| object.version > from && object.born <= from;
+            let selected = gone.into_iter().filter(|object| seen(object) && self.selector.holds(&object.json));
+            events.extend(selected.map(|object| ("DELETED", object)));
+        }
+        self.send_in_order(events);
+        self.know(objects);
     }
 
     /// The next line; none once the watch's time is over.
@@ -88,58 +117,89 @@ impl Watch {
             if let Some(event) = self.to_send.pop_front() {
                 return Some(Bytes::from(format!("{event}\n")));
             }
-            match tokio::time::timeout_at(self.until, self.changes.changed()).await {
+            if self.over {
+                return None;
+            }
+            let wake = self.next_bookmark.map_or(self.until, |due| due.min(self.until));
+            match tokio::time::timeout_at(wake, self.changes.changed()).await {
                 Ok(Ok(())) => self.compare(),
-                Ok(Err(_)) | Err(_) => return None,
+                Ok(Err(_)) => return None,
+                Err(_) => {
+                    // At its end as well, so that the client can go on from here.
+                    self.over = Instant::now() >= self.until;
+                    if let Some(due) = &mut self.next_bookmark {
+                        *due = Instant::now() + self.bookmark_interval;
+                        self.bookmark(false);
+                    }
+                }
             }
         }
     }
 
     /// Queues the differences between what was sent and what is there.
     fn compare(&mut self) {
-        let objects = self.objects();
-        let gone: Vec<String> =
-            self.known.keys().filter(|name| !objects.iter().any(|object| &object.name == *name)).cloned().collect();
-        for object in objects {
-            match self.known.get(&object.name) {
-                None => self.send("ADDED", &object),
-                Some(known) if known.version < object.version && changed(known, &object) => {
-                    self.send("MODIFIED", &object)
-                }
-                Some(_) => continue,
+        let objects = self.look();
+        let mut events: Vec<(&str, Object)> = Vec::new();
+        let mut gone = std::mem::take(&mut self.known);
+        for object in &objects {
+            match gone.remove(&key(object)) {
+                None => events.push(("ADDED", object.clone())),
+                Some(known) if changed(&known, object) => events.push(("MODIFIED", object.clone())),
+                Some(_) => {}
             }
-            self.known.insert(object.name.clone(), object);
         }
-        for name in gone {
-            if let Some(object) = self.known.remove(&name) {
-                self.send("DELETED", &object);
-            }
+        for mut object in gone.into_values() {
+            object.version = self.version;
+            object.json["metadata"]["resourceVersion"] = json!(self.version.to_string());
+            events.push(("DELETED", object));
+        }
+        self.send_in_order(events);
+        self.know(objects);
+    }
+
+    /// Queues events by their resourceVersions: a client goes on from the latest that it has seen.
+    fn send_in_order(&mut self, mut events: Vec<(&str, Object)>) {
+        events.sort_by_key(|(_, object)| object.version);
+        for (event, object) in events {
+            let body = match self.table {
+                Some(include) => table::of(self.kind, std::slice::from_ref(&object), include, None),
+                None => object.json,
+            };
+            self.to_send.push_back(json!({ "type": event, "object": body }));
         }
     }
 
-    fn send(&mut self, event: &str, object: &Object) {
-        let body =
-            if self.as_table { table::of(self.kind, std::slice::from_ref(object), None) } else { object.json.clone() };
-        self.to_send.push_back(json!({ "type": event, "object": body }));
-    }
-
-    /// Marks the end of the initial events.
-    fn bookmark(&mut self) {
-        let (version, _) = self.api.versioned(self.kind, self.namespace.as_deref());
-        let metadata = json!({
-            "resourceVersion": version.to_string(), "annotations": { "k8s.io/initial-events-end": "true" },
-        });
-        let object = json!({
-            "kind": self.kind.name(), "apiVersion": self.kind.api_version(), "metadata": metadata,
-        });
+    /// Queues a bookmark: everything up to its resourceVersion was told.
+    fn bookmark(&mut self, ends_list: bool) {
+        let mut metadata = json!({ "resourceVersion": self.version.to_string(), "creationTimestamp": null });
+        if ends_list {
+            metadata["annotations"] = json!({ "k8s.io/initial-events-end": "true" });
+        }
+        let object = match self.table {
+            Some(include) => table::of(self.kind, &[], include, Some(self.version)),
+            None => {
+                json!({ "kind": self.kind.name(), "apiVersion": self.kind.api_version(), "metadata": metadata })
+            }
+        };
         self.to_send.push_back(json!({ "type": "BOOKMARK", "object": object }));
     }
 
-    fn objects(&self) -> Vec<Object> {
-        let mut objects = self.api.objects(self.kind, self.namespace.as_deref());
+    fn know(&mut self, objects: Vec<Object>) {
+        self.known = objects.into_iter().map(|object| (key(&object), object)).collect();
+    }
+
+    /// What is there now, and of which resourceVersion that is.
+    fn look(&mut self) -> Vec<Object> {
+        let (version, mut objects) = self.api.versioned(self.kind, self.namespace.as_deref());
+        self.version = version;
         objects.retain(|object| self.selector.holds(&object.json));
         objects
     }
+}
+
+/// Names are unique within their namespace only.
+fn key(object: &Object) -> String {
+    format!("{}/{}", object.json["metadata"]["namespace"].as_str().unwrap_or_default(), object.name)
 }
 
 /// Whether more than the version differs: a namespace's objects share their count.
@@ -149,5 +209,5 @@ fn changed(before: &Object, after: &Object) -> bool {
         json["metadata"]["resourceVersion"] = Value::Null;
         json
     };
-    but_version(before) != but_version(after)
+    before.version < after.version && but_version(before) != but_version(after)
 }

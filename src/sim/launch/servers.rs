@@ -64,11 +64,15 @@ pub async fn listen(site: &Arc<Site>, main: SocketAddr, end: &Arc<Notify>, postg
         let partitions: Vec<String> = world.partitions.iter().map(|partition| partition.name.clone()).collect();
         (infrastructures, partitions)
     });
-    let mut kubernetes = BTreeMap::new();
+    // Kubernetes answers once it is known where the ports of its pods lead.
+    let mut clusters = Vec::new();
     for infrastructure in infrastructures {
-        let router = kube::router(site.clone(), &infrastructure);
-        kubernetes.insert(infrastructure, spawn(&mut tasks, router).await?);
+        clusters.push((infrastructure, TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?));
     }
+    let kubernetes = clusters
+        .iter()
+        .map(|(infrastructure, listener)| Ok((infrastructure.clone(), listener.local_addr()?)))
+        .collect::<io::Result<_>>()?;
     let mut applications = BTreeMap::new();
     for partition in partitions {
         let router = web::router(site.clone(), &partition);
@@ -84,6 +88,11 @@ pub async fn listen(site: &Arc<Site>, main: SocketAddr, end: &Arc<Notify>, postg
         Postgres::Embedded => (pg::listen(site.clone()).await?, None),
         Postgres::Real => postgres_real::listen(site).await.map(|(databases, real)| (databases, Some(real)))?,
     };
+    let backends = Arc::new(kube::Backends { web: applications.clone(), writers: databases.writers.clone() });
+    for (infrastructure, listener) in clusters {
+        let router = kube::router(site.clone(), &infrastructure, backends.clone());
+        tasks.spawn(async_serve(listener, router));
+    }
     Ok(Servers { address, kubernetes, web: applications, databases, names, real, _tasks: tasks })
 }
 
