@@ -124,11 +124,11 @@ async fn slow_statements_are_logged_once_the_setting_is_live_and_read_the_same_t
 fn an_event_comes_late_and_is_lost_only_where_that_is_asked_for() {
     let mut fate = EventFate::late(7);
     let mut again = fate.clone();
-    let delays: Vec<f64> = (0..200).map(|_| fate.next().unwrap()).collect();
+    let delays: Vec<f64> = (0..200).map(|_| fate.delay().unwrap()).collect();
     assert!(delays.iter().all(|late| (1.0..=EventFate::LATEST_S).contains(late)));
     assert!(delays.windows(2).any(|pair| pair[0] > pair[1] + 5.0), "one may overtake another");
-    assert!(delays.iter().all(|late| again.next() == Some(*late)), "the same seed, the same fate");
+    assert!(delays.iter().all(|late| again.delay() == Some(*late)), "the same seed, the same fate");
     fate.lost = 0.25;
-    let lost = (0..400).filter(|_| fate.next().is_none()).count();
+    let lost = (0..400).filter(|_| fate.delay().is_none()).count();
     assert!((60..140).contains(&lost), "{lost} of 400");
 }

@@ -180,10 +180,10 @@ impl EventFate {
     }
 
     /// Site seconds until the next event comes; none for one that never does.
-    pub fn next(&mut self) -> Option<f64> {
+    pub fn delay(&mut self) -> Option<f64> {
         let (lost, late) = (self.rng.f64(), self.rng.f64());
         // Most come soon: the square leans towards none, so that now and then a later one overtakes.
-        (lost >= self.lost).then(|| 1.0 + late * late * (Self::LATEST_S - 1.0))
+        (lost >= self.lost).then_some(1.0 + late * late * (Self::LATEST_S - 1.0))
     }
 }
 

@@ -50,7 +50,7 @@ impl Cluster {
         category: &'static str,
         message: String,
     ) {
-        let Some(late_s) = self.event_fate.next() else { return };
+        let Some(late_s) = self.event_fate.delay() else { return };
         self.events.push(RdsEvent { source, source_type, id, message, category, at: now(), late_s });
     }
 
