@@ -56,7 +56,7 @@ pub(super) async fn monitor(place: &Place, args: &MonitorArgs) -> Result<u8, Fai
     let done = screen::show(state, place, sources, |_, _| {}).await;
     cancel.cancel();
     drop(watchers);
-    done.map(|()| exit::DONE)
+    done.map(|_| exit::DONE)
 }
 
 /// A run that is only looked at and kept nowhere.

@@ -39,7 +39,7 @@ pub(super) async fn replay(place: &Place, args: &ReplayArgs) -> Result<u8, Failu
     let (_nobody, samples) = mpsc::channel(1);
     let state = State::new(run, Mode::Monitor(None), began);
     let sources = Sources { messages: inbox, records: to_screen, said: None, samples, clock: Clock::Events };
-    screen::show(state, place, sources, |_, _| {}).await.map(|()| exit::DONE)
+    screen::show(state, place, sources, |_, _| {}).await.map(|_| exit::DONE)
 }
 
 /// Hands the records over, with the pauses that lay between them, divided by the speed.

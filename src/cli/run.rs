@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 
 use super::args::RunArgs;
 use super::place::Place;
-use super::screen::{self, Clock, Sources};
+use super::screen::{self, Clock, Ended, Sources};
 use super::{Failure, exit, site};
 use crate::app::state::{Mode, State};
 use crate::app::update::{Effect, Message};
@@ -23,13 +23,18 @@ pub(super) async fn run(place: &Place, args: &RunArgs) -> Result<u8, Failure> {
             return super::monitor::monitor(place, &super::args::MonitorArgs::default()).await;
         }
         Err(failure) => Err(failure),
-        Ok(opened) => operate(place, opened).await,
+        // A terminal that was closed is no end: a simulated site lives on for whoever comes back, and ends by itself if nobody
+        // does.
+        Ok(opened) => match operate(place, opened).await? {
+            Ended::Cut => return Ok(exit::DONE),
+            Ended::Left => Ok(exit::DONE),
+        },
     };
     site::end_if_ours().await;
     done
 }
 
-async fn operate(place: &Place, opened: Opened) -> Result<u8, Failure> {
+async fn operate(place: &Place, opened: Opened) -> Result<Ended, Failure> {
     let Opened { session, run, told, notices } = opened;
     let session = Arc::new(session);
     let state = State::new(run.clone(), Mode::Operator, jiff::Timestamp::now());
@@ -48,9 +53,9 @@ async fn operate(place: &Place, opened: Opened) -> Result<u8, Failure> {
     // Nothing hangs on this word: a session that could not say good-bye is found by its lock.
     let _ = session.record(Event::SessionClosed).await;
     let run_dir = session.run_dir().display().to_string();
-    done?;
+    let ended = done?;
     super::print(&format!("the run is in {run_dir}\n`aurora-cockpit report` writes its execution log\n"))?;
-    Ok(exit::DONE)
+    Ok(ended)
 }
 
 /// Carries out what the update wants done, each in a task of its own, so that the screen never waits.

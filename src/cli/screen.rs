@@ -39,6 +39,15 @@ pub(super) struct Sources {
     pub clock: Clock,
 }
 
+/// How a screen came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// The operator left.
+    Left,
+    /// The terminal was closed, or the system asked for the end. Somebody will come back.
+    Cut,
+}
+
 /// Which clock the screen shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Clock {
@@ -60,9 +69,9 @@ pub(super) async fn show(
     place: &Place,
     mut sources: Sources,
     carry_out: impl Fn(&Run, Effect),
-) -> Result<(), Failure> {
+) -> Result<Ended, Failure> {
     let theme = theme(place)?;
-    let mut screen = Screen::take().map_err(|error| Failure::usage(error))?;
+    let mut screen = Screen::take().map_err(Failure::usage)?;
     let mut keys = EventStream::new();
     let mut clock = interval(Duration::from_secs(1));
     clock.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -97,7 +106,7 @@ pub(super) async fn show(
                 }
                 Some(Ok(_)) => continue,
                 Some(Err(error)) => return Err(gone(&error)),
-                None => return Ok(()),
+                None => return Ok(Ended::Cut),
             },
             Some(record) = sources.records.recv() => {
                 if sources.clock == Clock::Events {
@@ -109,15 +118,15 @@ pub(super) async fn show(
             Some(said) = next_said(&mut sources.said) => Message::Said(said),
             Some(sample) = sources.samples.recv() => Message::Sample(Box::new(sample)),
             _ = clock.tick(), if sources.clock == Clock::Wall => Message::Tick(Timestamp::now()),
-            _ = end.recv() => return Ok(()),
-            _ = hang_up.recv() => return Ok(()),
+            _ = end.recv() => return Ok(Ended::Cut),
+            _ = hang_up.recv() => return Ok(Ended::Cut),
         };
         for effect in update(&mut state, message, &place.operator) {
             carry_out(&state.run, effect);
         }
         is_due = true;
         if state.leaving {
-            return Ok(());
+            return Ok(Ended::Left);
         }
     }
 }
