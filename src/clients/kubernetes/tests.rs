@@ -20,7 +20,7 @@ async fn cluster(speed: f64) -> (Kubernetes, Arc<Site>) {
     let site = testing::site(speed);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let server = format!("http://{}", listener.local_addr().unwrap());
-    let app = router(Arc::clone(&site), "Alpha002", Arc::default());
+    let app = router(Arc::clone(&site), "Alpha002");
     tokio::spawn(async move { axum::serve(listener, app).await });
     (Kubernetes::of(kubeconfig(&server), &target()).await.unwrap(), site)
 }

@@ -107,13 +107,16 @@ pub fn verbs(kind: Kind) -> &'static [&'static str] {
     if kind == Kind::Deployment { &["get", "list", "patch", "watch"] } else { &["get", "list", "watch"] }
 }
 
-/// Answers `kubectl auth can-i`.
+/// Answers `kubectl auth can-i`, which asks in protobuf; others ask in JSON.
 pub fn review(body: &[u8]) -> Response {
-    let mut review: Value = match serde_json::from_slice(body) {
-        Ok(review @ Value::Object(_)) => review,
-        _ => return Failure::bad_request("the body of the request is no SelfSubjectAccessReview").into_response(),
+    let asked = match body.strip_prefix(PROTOBUF) {
+        Some(message) => attributes(message),
+        None => serde_json::from_slice(body).ok().and_then(|review: Value| Some(review.get("spec")?.clone())),
     };
-    let wanted = &review["spec"]["resourceAttributes"];
+    let Some(spec) = asked else {
+        return Failure::bad_request("the body of the request is no SelfSubjectAccessReview").into_response();
+    };
+    let wanted = &spec["resourceAttributes"];
     let text = |field: &str| wanted[field].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
     let request = Request {
         verb: text("verb").unwrap_or_default(),
@@ -122,8 +125,56 @@ pub fn review(body: &[u8]) -> Response {
         subresource: text("subresource"),
         ..Request::default()
     };
-    review["status"] = json!({ "allowed": request.is_allowed() });
+    let review = json!({
+        "kind": "SelfSubjectAccessReview", "apiVersion": "authorization.k8s.io/v1",
+        "metadata": { "creationTimestamp": null }, "spec": spec, "status": { "allowed": request.is_allowed() },
+    });
     (StatusCode::CREATED, answer_json(&review)).into_response()
+}
+
+/// With this a body in Kubernetes' protobuf begins.
+const PROTOBUF: &[u8] = b"k8s\0";
+
+/// The spec of a review in protobuf: an envelope, in it the review, its spec, and in this the attributes.
+fn attributes(envelope: &[u8]) -> Option<Value> {
+    const NAMES: [(u64, &str); 6] =
+        [(1, "namespace"), (2, "verb"), (3, "group"), (5, "resource"), (6, "subresource"), (7, "name")];
+    let attributes = field(field(field(envelope, 2)?, 2)?, 1)?;
+    let mut named = json!({});
+    for (number, name) in NAMES {
+        named[name] = field(attributes, number).map(String::from_utf8_lossy).unwrap_or_default().into();
+    }
+    Some(json!({ "resourceAttributes": named }))
+}
+
+/// The contents of a field of a protobuf message that has only texts and messages.
+fn field(mut message: &[u8], wanted: u64) -> Option<&[u8]> {
+    while !message.is_empty() {
+        let tag = varint(&mut message)?;
+        if tag & 7 != 2 {
+            return None;
+        }
+        let length = usize::try_from(varint(&mut message)?).ok()?;
+        let (contents, rest) = message.split_at_checked(length)?;
+        if tag >> 3 == wanted {
+            return Some(contents);
+        }
+        message = rest;
+    }
+    None
+}
+
+fn varint(message: &mut &[u8]) -> Option<u64> {
+    let mut number = 0;
+    for shift in (0..63).step_by(7) {
+        let (byte, rest) = message.split_first()?;
+        *message = rest;
+        number |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Some(number);
+        }
+    }
+    None
 }
 
 #[cfg(test)]

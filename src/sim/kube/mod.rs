@@ -48,8 +48,13 @@ struct Api {
 /// Query parameters as they came.
 type Params = HashMap<String, String>;
 
-/// The API server of one infrastructure: one kubeconfig context. Ports of its pods are forwarded to `backends`.
-pub fn router(site: Arc<Site>, infrastructure: &str, backends: Arc<Backends>) -> Router {
+/// The API server of one infrastructure: one kubeconfig context. The ports of its pods lead nowhere.
+pub fn router(site: Arc<Site>, infrastructure: &str) -> Router {
+    router_with(site, infrastructure, Arc::default())
+}
+
+/// As [`router`], with the ports of its pods forwarded to `backends`.
+pub fn router_with(site: Arc<Site>, infrastructure: &str, backends: Arc<Backends>) -> Router {
     let began = objects::version_of(Timestamp::now());
     Router::new().fallback(answer).with_state(Api { site, infrastructure: infrastructure.into(), backends, began })
 }

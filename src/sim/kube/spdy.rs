@@ -152,29 +152,34 @@ impl Session {
     }
 
     /// Reads a compressed block of headers.
-    fn headers(&mut self, mut compressed: &[u8]) -> io::Result<HashMap<String, String>> {
-        let mut plain: Vec<u8> = Vec::with_capacity(1024);
-        loop {
-            let (before_in, before_out) = (self.inflate.total_in(), plain.len());
-            match self.inflate.decompress_vec(compressed, &mut plain, FlushDecompress::Sync) {
-                Ok(Status::StreamEnd) => break,
-                Ok(_) => {}
-                Err(error) if error.needs_dictionary().is_some() => {
-                    self.inflate.set_dictionary(&dictionary()).map_err(io::Error::other)?;
-                }
-                Err(error) => return Err(io::Error::other(error)),
-            }
-            let used = usize::try_from(self.inflate.total_in() - before_in).unwrap_or(usize::MAX);
-            compressed = compressed.get(used..).unwrap_or_default();
-            if compressed.is_empty() && plain.len() < plain.capacity() || used == 0 && plain.len() == before_out {
-                break;
-            }
-            if plain.len() > HEADER_LIMIT {
-                return Err(io::ErrorKind::InvalidData.into());
-            }
-            plain.reserve(1024);
-        }
+    fn headers(&mut self, compressed: &[u8]) -> io::Result<HashMap<String, String>> {
+        let plain = decompress(&mut self.inflate, compressed)?;
         parse_headers(&plain).ok_or_else(|| io::ErrorKind::InvalidData.into())
+    }
+}
+
+/// Decompresses one block; the next one goes on from it.
+fn decompress(inflate: &mut Decompress, compressed: &[u8]) -> io::Result<Vec<u8>> {
+    let began = inflate.total_in();
+    let mut plain: Vec<u8> = Vec::with_capacity(1024);
+    loop {
+        let used = usize::try_from(inflate.total_in() - began).unwrap_or(usize::MAX);
+        let rest = compressed.get(used..).unwrap_or_default();
+        if rest.is_empty() && plain.len() < plain.capacity() {
+            return Ok(plain);
+        }
+        if plain.len() > HEADER_LIMIT {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        plain.reserve(1024);
+        match inflate.decompress_vec(rest, &mut plain, FlushDecompress::Sync) {
+            Ok(Status::Ok) => {}
+            Ok(Status::BufError | Status::StreamEnd) => return Ok(plain),
+            Err(error) if error.needs_dictionary().is_some() => {
+                inflate.set_dictionary(&dictionary()).map_err(io::Error::other)?;
+            }
+            Err(error) => return Err(io::Error::other(error)),
+        }
     }
 }
 
@@ -314,6 +319,8 @@ const TAIL: &str = "100101201202205206300302303304305306307402405406407408409410
 
 #[cfg(test)]
 mod tests {
+    use flate2::{Compress, Compression, FlushCompress};
+
     use super::*;
 
     #[test]
@@ -325,6 +332,25 @@ mod tests {
             (low, (high + low) % 65_521)
         });
         assert_eq!(high << 16 | low, 0xe3c6_a7c2, "Adler-32, as compressed streams name it");
+    }
+
+    #[test]
+    fn blocks_of_headers_are_read_one_after_the_other() {
+        let mut deflate = Compress::new(Compression::default(), true);
+        deflate.set_dictionary(&dictionary()).expect("takes it");
+        let mut inflate = Decompress::new(true);
+        for kind in ["error", "data"] {
+            let mut plain = BytesMut::new();
+            plain.put_u32(2);
+            for text in ["streamtype", kind, "port", "5432"] {
+                plain.put_u32(text.len() as u32);
+                plain.put_slice(text.as_bytes());
+            }
+            let mut block = Vec::with_capacity(1024);
+            deflate.compress_vec(&plain, &mut block, FlushCompress::Sync).expect("compresses");
+            let headers = parse_headers(&decompress(&mut inflate, &block).expect("valid")).expect("headers");
+            assert_eq!((headers["streamtype"].as_str(), headers["port"].as_str()), (kind, "5432"));
+        }
     }
 
     #[test]

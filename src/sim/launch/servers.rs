@@ -90,7 +90,7 @@ pub async fn listen(site: &Arc<Site>, main: SocketAddr, end: &Arc<Notify>, postg
     };
     let backends = Arc::new(kube::Backends { web: applications.clone(), writers: databases.writers.clone() });
     for (infrastructure, listener) in clusters {
-        let router = kube::router(site.clone(), &infrastructure, backends.clone());
+        let router = kube::router_with(site.clone(), &infrastructure, backends.clone());
         tasks.spawn(async_serve(listener, router));
     }
     Ok(Servers { address, kubernetes, web: applications, databases, names, real, _tasks: tasks })
