@@ -35,7 +35,7 @@ async fn stage(plan: Plan) -> Stage {
     let stage = Stage::with(plan, SPEED).await;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let server = format!("http://{}", listener.local_addr().expect("an address"));
-    let router = crate::sim::kube::router(stage.site.clone(), "Example", Default::default());
+    let router = crate::sim::kube::router(stage.site.clone(), "Example");
     tokio::spawn(async move { axum::serve(listener, router).await });
     let kubeconfig: Kubeconfig = serde_json::from_value(json!({
         "apiVersion": "v1", "kind": "Config",
