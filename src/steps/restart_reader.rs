@@ -3,7 +3,12 @@
 //! A reboot does not flush queued changes and a failover does not either, so what is queued decides. Success is a witnessed
 //! change: the instance says `available` for seconds after the call as well.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+use tokio::time::{Instant, timeout_at};
 
 use super::act::{Act, Acted};
 use super::cluster::{self, Awaited, DESCRIBE, done, no_sign};
@@ -15,6 +20,10 @@ use crate::runbook::check::{Check, Evidence, Holds, Precondition, Verdict};
 use crate::runbook::event::{Brief, Finding, Outcome};
 use crate::runbook::names::InstanceId;
 use crate::runbook::plan::StepKind;
+use crate::watch::{Reading, Sample, Source};
+
+/// How long the SQL watcher is given to name the server process before the call goes out.
+const FIRST_WORD: Duration = Duration::from_secs(2);
 
 /// What is to be done with an instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -174,6 +183,7 @@ async fn reboot(act: &mut Act, member: &MemberView) -> Result<Outcome, Stop> {
         |verdict| Check::new("restarted", format!("{} restarted", member.id), "rds:DescribeEvents", verdict);
     act.check(restarted(Verdict::Pending)).await?;
     let asked = act.intended().map_or_else(Timestamp::now, |intended| intended.at);
+    let mut process = ServerProcess::of(act, &member.id).await;
     let look = act.look.clone();
     let id = member.id.clone();
     let seen = || async {
@@ -191,7 +201,8 @@ async fn reboot(act: &mut Act, member: &MemberView) -> Result<Outcome, Stop> {
     let mut patience = Patience::new(act.step.limit);
     loop {
         let seen = restarted_since(act, &member.id, asked).await;
-        if let Some(how) = patience.bear(seen).map_err(|trouble| diagnosis::of_trouble(act, &trouble))?.flatten() {
+        let seen = patience.bear(seen).map_err(|trouble| diagnosis::of_trouble(act, &trouble))?.flatten();
+        if let Some(how) = seen.or_else(|| process.is_another()) {
             act.check(restarted(Verdict::Passed).seeing(how)).await?;
             break;
         }
@@ -202,6 +213,53 @@ async fn reboot(act: &mut Act, member: &MemberView) -> Result<Outcome, Stop> {
     }
     cluster::settle_member(act, &member.id, Awaited::default()).await?;
     Ok(Outcome::Passed)
+}
+
+/// An instance's server process as the SQL watcher sees it: another one than before is proof of a restart, also where RDS
+/// reports no event, as happens, and `rebooting` was over between two looks.
+struct ServerProcess {
+    instance: InstanceId,
+    samples: broadcast::Receiver<Sample>,
+    began: Option<Timestamp>,
+}
+
+impl ServerProcess {
+    /// The process as it is now; the watcher is given a moment to name it.
+    async fn of(act: &Act, instance: &InstanceId) -> Self {
+        let mut process = Self { instance: instance.clone(), samples: act.samples.subscribe(), began: None };
+        let deadline = Instant::now() + FIRST_WORD;
+        while act.partition.sql.is_some() && process.began.is_none() {
+            match timeout_at(deadline, process.samples.recv()).await {
+                Ok(Ok(sample)) => process.began = process.named_by(&sample),
+                Ok(Err(RecvError::Lagged(_))) => {}
+                // Nobody watches: the API alone is asked.
+                Ok(Err(RecvError::Closed)) | Err(_) => break,
+            }
+        }
+        process
+    }
+
+    /// When the process began that a sample speaks of, if it is this instance's.
+    fn named_by(&self, sample: &Sample) -> Option<Timestamp> {
+        match (&sample.source, &sample.said) {
+            (Source::SqlInstance(id), Ok(Reading::Sql(view))) if *id == self.instance => view.started,
+            _ => None,
+        }
+    }
+
+    /// Whether another process answers than before, and since when.
+    fn is_another(&mut self) -> Option<String> {
+        let before = self.began?;
+        let mut began = None;
+        loop {
+            match self.samples.try_recv() {
+                Ok(sample) => began = self.named_by(&sample).or(began),
+                Err(TryRecvError::Lagged(_)) => {}
+                Err(TryRecvError::Empty | TryRecvError::Closed) => break,
+            }
+        }
+        began.filter(|began| *began != before).map(|began| format!("its server process began at {began}"))
+    }
 }
 
 /// An accepted reboot after which nothing was seen to happen.
@@ -233,4 +291,43 @@ async fn restarted_since(look: &Look, id: &InstanceId, since: Timestamp) -> Resu
     let since = since - jiff::SignedDuration::from_secs(1);
     let restart = cluster::restart_since(look, id, since).await?;
     Ok(restart.map(|(at, message)| format!("{message} ({})", at.to_zoned(look.zone()).strftime("%H:%M:%S"))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::watch::sample::{Role, SqlView};
+
+    fn said(instance: &str, began: &str) -> Sample {
+        let view = SqlView {
+            instance: Some(instance.into()),
+            role: Role::Reader,
+            writer: None,
+            started: began.parse().ok(),
+            lag_ms: None,
+            reconnected: false,
+            write: None,
+        };
+        Sample {
+            partition: "dev".into(),
+            source: Source::SqlInstance(instance.into()),
+            at: Timestamp::now(),
+            took: Duration::ZERO,
+            said: Ok(Reading::Sql(view)),
+        }
+    }
+
+    #[test]
+    fn another_server_process_proves_a_restart_and_the_same_or_another_instances_does_not() {
+        const BEFORE: &str = "2026-05-14T18:00:00Z";
+        let (samples, receiver) = broadcast::channel(8);
+        let began = BEFORE.parse().ok();
+        let mut process = ServerProcess { instance: "reader1".into(), samples: receiver, began };
+        for sample in [said("reader1", BEFORE), said("writer", "2026-05-14T19:00:00Z")] {
+            samples.send(sample).expect("it is listened to");
+            assert_eq!(process.is_another(), None);
+        }
+        samples.send(said("reader1", "2026-05-14T18:57:31Z")).expect("it is listened to");
+        assert_eq!(process.is_another().as_deref(), Some("its server process began at 2026-05-14T18:57:31Z"));
+    }
 }
