@@ -30,8 +30,9 @@ const FRAME_LIMIT: usize = 1 << 20;
 /// The most that a block of headers may come to.
 const HEADER_LIMIT: usize = 64 * 1024;
 
-/// An empty block of headers as zlib stores it: its own header, then four bytes that are a count of zero.
-const NO_HEADERS: [u8; 11] = [0x78, 0x01, 0x00, 0x04, 0x00, 0xfb, 0xff, 0, 0, 0, 0];
+/// An empty block of headers as zlib stores it: its own header, four bytes that are a count of zero, and the empty block of
+/// a sync flush, without which Go's reader waits for more.
+const NO_HEADERS: [u8; 16] = [0x78, 0x01, 0x00, 0x04, 0x00, 0xfb, 0xff, 0, 0, 0, 0, 0x00, 0x00, 0x00, 0xff, 0xff];
 
 /// A frame as it came.
 enum Frame {
