@@ -32,7 +32,6 @@ const NAMESPACE: &str = "dev-operations";
 struct Cluster {
     kubectl: PathBuf,
     site: Arc<Site>,
-    server: String,
     dir: tempfile::TempDir,
 }
 
@@ -97,7 +96,7 @@ impl Cluster {
         let (site, server) = serve(speed).await;
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("kubeconfig"), kubeconfig(&server).to_string()).unwrap();
-        Some(Self { kubectl, site, server, dir })
+        Some(Self { kubectl, site, dir })
     }
 
     fn command(&self, line: &str) -> Command {
@@ -133,10 +132,6 @@ impl Cluster {
         let mut child = self.command(line).stdout(Stdio::piped()).spawn().unwrap();
         let out = BufReader::new(child.stdout.take().unwrap()).lines();
         (child, out)
-    }
-
-    async fn client(&self) -> kube::Client {
-        client(&self.server).await
     }
 }
 
