@@ -30,6 +30,9 @@ use servers::Servers;
 pub use started::{StartOptions, Started, end_at, from_environment};
 use trees::Trees;
 
+/// Share of the RDS events that never come: they are best effort, and nothing may rest on them alone.
+const LOST_EVENTS: f64 = 0.03;
+
 /// Marks a directory as the site's own, so that nothing of anybody else's is ever overwritten.
 const MARK: &str = ".simulated-site";
 
@@ -136,6 +139,7 @@ pub async fn serve(options: Options) -> Result<(), LaunchError> {
         .await
         .map_err(|error| LaunchError::Program(error.to_string()))??;
     let site = Arc::new(Site::new(options.plan.clone(), options.speed, options.seed));
+    site.change(|world| world.lose_events(LOST_EVENTS));
     let end = Arc::new(Notify::new());
     // From here on a signal ends the site in order, with whatever it has started.
     let mut terminate = signal(SignalKind::terminate()).map_err(LaunchError::io("listening for SIGTERM"))?;

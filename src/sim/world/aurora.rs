@@ -166,7 +166,7 @@ pub struct Snapshot {
 pub struct EventFate {
     /// Where the choices come from, so that the same seed gives the same fate.
     pub rng: fastrand::Rng,
-    /// Share of the events that are lost, from 0 to 1; none unless a rehearsal asks for it.
+    /// Share of the events that are lost, from 0 to 1; none unless whoever launches the site says so.
     pub lost: f64,
 }
 

@@ -160,6 +160,13 @@ impl World {
         self.partitions.iter_mut().find(|partition| partition.cluster.instance(id).is_some())
     }
 
+    /// Has this share of the RDS events, from 0 to 1, never come.
+    pub fn lose_events(&mut self, share: f64) {
+        for partition in &mut self.partitions {
+            partition.cluster.event_fate.lost = share;
+        }
+    }
+
     /// The partition of that name.
     pub fn partition(&mut self, name: &str) -> Option<&mut SitePartition> {
         self.partitions.iter_mut().find(|partition| partition.name == name)
