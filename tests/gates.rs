@@ -7,7 +7,7 @@ use aurora_cockpit::config;
 use aurora_cockpit::runbook::check::{Check, Evidence, Holds, Precondition, Verdict};
 use aurora_cockpit::runbook::event::{
     Action, ActionOutcome, AppMeasure, AppRequest, Brief, Call, Choice, Disruption, Event, FailoverMeasure, Finding,
-    Milestone, Outcome, Record, Session,
+    Milestone, NoteKind, Outcome, Record, Session,
 };
 use aurora_cockpit::runbook::names::{PartitionName, RunId, StepRef};
 use aurora_cockpit::runbook::plan::Plan;
@@ -213,11 +213,14 @@ impl Oracle {
             | Event::Verifying { step, attempt }
             | Event::CheckSettled { step, attempt, .. }
             | Event::Witnessed { step, attempt, .. }
+            | Event::Remarked { step, attempt, .. }
             | Event::AttemptEnded { step, attempt, .. } => self.runs(step, *attempt),
             Event::StepSkipped { step, reason, .. } => {
                 let skippable = !["snapshot", "go"].contains(&step.step.as_str());
                 self.open(step) && skippable && !reason.trim().is_empty()
             }
+            // Not drawn here: going back has tables of its own.
+            Event::Reopened { .. } => false,
             Event::GoAhead { partition, .. } => self.open(&StepRef::new(partition.clone(), "go")),
             Event::RolledBack { partition, reason, .. } => {
                 knows(partition) && !reason.trim().is_empty() && !self.anything_runs()
@@ -454,7 +457,8 @@ impl Proposal {
                 step: Some(step),
                 by,
                 text,
-                decision: small.is_multiple_of(2),
+                note: if small.is_multiple_of(2) { NoteKind::Decision } else { NoteKind::Remark },
+                evidence: Vec::new(),
             },
             18 => Event::RolledBack { partition, by, reason: text },
             _ => Event::Stopped { by, reason: text },
@@ -699,7 +703,8 @@ fn the_form_of_events_is_stable() {
             step: Some(step.clone()),
             by: by(),
             text: "slow".into(),
-            decision: true,
+            note: NoteKind::Decision,
+            evidence: Vec::new(),
         },
         Event::RolledBack { partition, by: by(), reason: "restored".into() },
         Event::Stopped { by: by(), reason: "tomorrow".into() },

@@ -6,7 +6,7 @@ use super::commands::{self, CommandId};
 use super::dialog::{Ask, Button, Confirm, Dialog, Purpose};
 use super::state::{Mode, Pane, State};
 use super::update::{Effect, close, open};
-use crate::runbook::event::Event;
+use crate::runbook::event::{Event, NoteKind};
 use crate::runbook::names::StepRef;
 use crate::runbook::plan::StepKind;
 
@@ -273,7 +273,8 @@ fn said(purpose: &Purpose, words: &str, operator: &str) -> Event {
             step: Some(step.clone()),
             by,
             text,
-            decision: false,
+            note: NoteKind::Remark,
+            evidence: Vec::new(),
         },
         Purpose::GoAhead(partition) => {
             Event::GoAhead { partition: partition.clone(), by, note: Some(text).filter(|text| !text.is_empty()) }

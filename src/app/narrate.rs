@@ -44,6 +44,8 @@ fn words(event: &Event) -> Option<(Level, String)> {
         Event::AttemptEnded { attempt, outcome, .. } => {
             (outcome_level(outcome), format!("{name}: attempt {attempt} {}", ended(outcome)))
         }
+        Event::Remarked { finding, .. } => (Level::Warning, format!("{name}: {}", finding.cause)),
+        Event::Reopened { reason, by, .. } => (Level::Warning, format!("back to {name}, by {by}: {reason}")),
         Event::StepSkipped { reason, by, .. } => (Level::Warning, format!("{name} skipped by {by}: {reason}")),
         Event::GoAhead { partition, by, .. } => (Level::Info, format!("{partition}: go-ahead by {by}")),
         Event::Noted { text, by, .. } => (Level::Info, format!("note by {by}: {text}")),

@@ -11,7 +11,7 @@ use super::state::{Mode, State};
 use super::update::{Effect, Message, update};
 use crate::config;
 use crate::runbook::check::{Holds, Precondition};
-use crate::runbook::event::{Brief, Call, Choice, Event, Finding, Outcome, Record, Session};
+use crate::runbook::event::{Brief, Call, Choice, Event, Finding, NoteKind, Outcome, Record, Session};
 use crate::runbook::names::{RunId, StepRef};
 use crate::runbook::state::Run;
 
@@ -319,7 +319,14 @@ fn a_dialog_whose_question_was_answered_closes() {
     // An event about something else closes nothing.
     let mut state = operator();
     confirming(&mut state, brief(None));
-    let noted = Event::Noted { partition: None, step: None, by: ME.into(), text: "calm".into(), decision: false };
+    let noted = Event::Noted {
+        partition: None,
+        step: None,
+        by: ME.into(),
+        text: "calm".into(),
+        note: NoteKind::Remark,
+        evidence: Vec::new(),
+    };
     happens(&mut state, noted);
     assert!(state.dialog.is_some());
 }

@@ -130,15 +130,15 @@ pub struct MonitorArgs {
 /// Options of `demo`.
 #[derive(Debug, Clone, Args)]
 pub struct DemoArgs {
-    /// Scenario.
+    /// Scenario: a file, or the name of one that is shipped, such as `worst-night`.
     #[arg(long, value_name = "S")]
     pub scenario: Option<String>,
     /// How much faster than the execution log things take.
     #[arg(long, value_name = "N", default_value_t = 10.0)]
     pub speed: f64,
-    /// Every random choice comes from it.
-    #[arg(long, value_name = "N", default_value_t = 7)]
-    pub seed: u64,
+    /// Every random choice comes from it [default: the scenario's, or 7].
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
     /// What stands behind the clusters' endpoints.
     #[arg(long, value_name = "KIND", value_enum, default_value_t)]
     pub postgres: Postgres,

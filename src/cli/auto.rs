@@ -4,10 +4,11 @@ use super::args::{AutoArgs, Form};
 use super::headless::Headless;
 use super::place::{self, Place};
 use super::{Failure, exit, inspect, print, print_json, site};
-use crate::runbook::event::Event;
+use crate::runbook::event::{Event, Way};
 use crate::runbook::names::StepRef;
 use crate::runbook::plan::StepKind;
-use crate::runbook::state::StepState;
+use crate::runbook::state::{Run, StepState};
+use crate::session;
 
 pub(super) async fn auto(place: &Place, args: &AutoArgs) -> Result<u8, Failure> {
     if !place::is_simulated() {
@@ -30,25 +31,84 @@ pub(super) async fn auto(place: &Place, args: &AutoArgs) -> Result<u8, Failure> 
     Ok(if stopped { exit::FAILED } else { exit::DONE })
 }
 
-/// Fires what is ready, in its order, until everything is through; whether it had to stop before.
+/// How often the same way is tried for the same finding at the same step. Somebody who gets the same answer a third time
+/// does not ask a fourth time at 23:00.
+const TRIES: usize = 3;
+
+/// Fires what is ready, in its order, and takes the way out that the cockpit offers where something failed, until
+/// everything is through; whether it had to stop before.
 async fn take_the_operators_place(headless: &mut Headless) -> Result<bool, Failure> {
+    let mut tried: Vec<(StepRef, Option<String>, Way)> = Vec::new();
     while let Some((step, state)) = headless.run.next_step() {
         if state.is_trouble() {
-            return Ok(true);
-        }
-        if goes_ahead(headless, &step) {
+            let Some((situation, way)) = way_out(&headless.run, &step, &tried) else { return Ok(true) };
+            tried.push((step.clone(), situation, way.clone()));
+            if !take(headless, &step, &way).await? {
+                return Ok(true);
+            }
+        } else if goes_ahead(headless, &step) {
             let by = headless.session.operator().to_owned();
             headless.record(Event::GoAhead { partition: step.partition.clone(), by, note: None }).await?;
             headless.talk(&format!("{}: go-ahead", step.partition));
-            continue;
-        }
-        if headless.fire(&step, None).await?.is_trouble() {
-            return Ok(true);
+        } else {
+            headless.fire(&step, None).await?;
         }
     }
     let run = &headless.run;
     let through = run.plan.partitions.iter().all(|partition| run.is_through(&partition.name));
     Ok(!through || run.references().any(|step| run.state_of(&step) == StepState::Unknown))
+}
+
+/// The first way that is offered, open now, and not worn out.
+fn way_out(run: &Run, step: &StepRef, tried: &[(StepRef, Option<String>, Way)]) -> Option<(Option<String>, Way)> {
+    let (_, _, step_run) = run.step(step)?;
+    let finding = session::finding(step_run.standing()?.outcome.as_ref()?)?;
+    let worn_out = |way: &Way| {
+        let same = |(known, situation, other): &&(StepRef, Option<String>, Way)| {
+            known == step && *situation == finding.situation && other == way
+        };
+        tried.iter().filter(same).count() >= TRIES
+    };
+    let is_open = |way: &&Way| match way {
+        Way::Lever { lever, .. } => {
+            run.gate(&StepRef { partition: step.partition.clone(), step: lever.clone() }).is_ok()
+        }
+        _ => true,
+    };
+    let way = finding.ways.iter().filter(is_open).find(|way| !worn_out(way))?;
+    Some((finding.situation.clone(), way.clone()))
+}
+
+/// Takes a way out; whether the rollout goes on.
+async fn take(headless: &mut Headless, step: &StepRef, way: &Way) -> Result<bool, Failure> {
+    let by = headless.session.operator().to_owned();
+    match way {
+        Way::Again { after } => {
+            headless.talk(&format!("{step}: again, in {} s", after.as_secs()));
+            tokio::time::sleep(*after).await;
+            headless.fire(step, None).await?;
+        }
+        Way::Lever { lever, choice } => {
+            let lever = StepRef { partition: step.partition.clone(), step: lever.clone() };
+            // Where the lever does not move, the step says so again, and the way wears out.
+            headless.fire(&lever, choice.clone()).await?;
+            headless.fire(step, None).await?;
+        }
+        Way::Back { step: earlier } => {
+            let earlier = StepRef { partition: step.partition.clone(), step: earlier.clone() };
+            let reason = format!("{step} showed that it does not hold");
+            headless.record(Event::Reopened { step: earlier, reason, by }).await?;
+        }
+        Way::Skip { because } => {
+            headless.record(Event::StepSkipped { step: step.clone(), reason: because.clone(), by }).await?;
+        }
+        Way::RollBack => {
+            let reason = format!("{step} failed, and nothing else is left");
+            headless.record(Event::RolledBack { partition: step.partition.clone(), by, reason }).await?;
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn goes_ahead(headless: &Headless, step: &StepRef) -> bool {

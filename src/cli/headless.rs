@@ -31,7 +31,7 @@ impl Headless {
         let mut samples = headless.session.watch().await;
         // Steps hear the samples; nobody else does here.
         tokio::spawn(async move { while samples.recv().await.is_some() {} });
-        if headless.session.take_up(&headless.run).await.map_err(Failure::failed)?.is_some() {
+        if !headless.session.take_up(&headless.run).await.map_err(Failure::failed)?.is_empty() {
             headless.resumed = headless.run.running().map(|(step, _)| step);
             headless.settle().await?;
         }

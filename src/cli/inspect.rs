@@ -9,7 +9,8 @@ use crate::journal;
 use crate::report;
 use crate::runbook::event::Record;
 use crate::runbook::names::StepRef;
-use crate::runbook::state::Run;
+use crate::runbook::state::{Attempt, Run};
+use crate::session;
 
 pub(super) fn status(place: &Place, args: &RunChoice) -> Result<u8, Failure> {
     let entry = place.run_entry(args.run.as_deref())?;
@@ -45,13 +46,17 @@ pub(super) fn summary(run: &Run) -> serde_json::Value {
         .iter()
         .map(|partition| {
             let steps: Vec<_> = partition.steps.iter().map(|step| step_summary(run, partition, step)).collect();
+            let levers: Vec<_> = partition.levers.iter().map(|lever| lever_summary(run, partition, lever)).collect();
+            let rolled_back = run.partition(&partition.name).and_then(|run| run.rolled_back.as_ref());
             let go_ahead = run.partition(&partition.name).and_then(|run| run.go_ahead.as_ref()).map(|word| word.at);
             json!({
                 "partition": partition.name,
                 "through": run.is_through(&partition.name),
                 "go_ahead": go_ahead,
                 "failovers": run.partition(&partition.name).map(|run| &run.failovers),
+                "rolled_back": rolled_back.map(|word| &word.text),
                 "steps": steps,
+                "levers": levers,
             })
         })
         .collect();
@@ -64,33 +69,53 @@ fn step_summary(
     step: &crate::runbook::plan::Step,
 ) -> serde_json::Value {
     let reference = StepRef { partition: partition.name.clone(), step: step.id.clone() };
-    let attempts: Vec<_> = run
-        .step(&reference)
-        .map(|(_, _, run)| run.attempts.as_slice())
-        .unwrap_or_default()
-        .iter()
-        .map(|attempt| {
-            json!({
-                "number": attempt.number,
-                "started": attempt.started_at,
-                "ended": attempt.ended_at,
-                "outcome": attempt.outcome,
-                "actions": attempt.actions.iter().map(|action| json!({
-                    "key": action.action.key,
-                    "operation": action.action.call.operation,
-                    "before": action.action.before,
-                    "outcome": action.outcome,
-                })).collect::<Vec<_>>(),
-                "checks": attempt.checks,
-            })
-        })
-        .collect();
+    let found = run.step(&reference).map(|(_, _, run)| run);
+    let attempts: Vec<_> = found.map(|run| run.attempts.as_slice()).unwrap_or_default().iter().map(attempt).collect();
     json!({
         "step": step.id,
         "label": step.label,
         "title": step.title,
         "state": run.state_of(&reference).to_string(),
+        "machine_s": found.map(|found| found.machine_time(run.last_at).as_secs_f64()),
+        "skipped": found.and_then(|run| run.skipped.as_ref()).map(|word| &word.text),
         "attempts": attempts,
+    })
+}
+
+/// A lever: whether it could be pulled now, why not, and how it went where it was.
+fn lever_summary(
+    run: &Run,
+    partition: &crate::runbook::plan::Partition,
+    lever: &crate::runbook::plan::Step,
+) -> serde_json::Value {
+    let reference = StepRef { partition: partition.name.clone(), step: lever.id.clone() };
+    let attempts = run.step(&reference).map(|(_, _, run)| run.attempts.as_slice()).unwrap_or_default();
+    let locks = run.gate(&reference).err().unwrap_or_default();
+    json!({
+        "lever": lever.id,
+        "title": lever.title,
+        "locked": locks.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "state": run.pulled(&reference).map(|state| state.to_string()),
+        "attempts": attempts.iter().map(attempt).collect::<Vec<_>>(),
+    })
+}
+
+fn attempt(attempt: &Attempt) -> serde_json::Value {
+    let ended = attempt.outcome.as_ref().and_then(session::finding);
+    json!({
+        "number": attempt.number,
+        "started": attempt.started_at,
+        "ended": attempt.ended_at,
+        "outcome": attempt.outcome,
+        // What was diagnosed on the way, and at the end.
+        "findings": attempt.remarks.iter().chain(ended).collect::<Vec<_>>(),
+        "actions": attempt.actions.iter().map(|action| json!({
+            "key": action.action.key,
+            "operation": action.action.call.operation,
+            "before": action.action.before,
+            "outcome": action.outcome,
+        })).collect::<Vec<_>>(),
+        "checks": attempt.checks,
     })
 }
 

@@ -6,6 +6,8 @@ use std::process::Command;
 
 use super::args::{Common, DemoArgs, Form, RehearseArgs};
 use super::{Failure, place, screen};
+use crate::config;
+use crate::runbook::plan::Plan;
 use crate::sim::launch::{LaunchError, StartOptions, Started, end_at};
 
 /// Set for a cockpit whose site ends with it.
@@ -13,9 +15,10 @@ const OURS: &str = "AURORA_COCKPIT_SITE_IS_OURS";
 
 pub(super) async fn demo(common: &Common, args: &DemoArgs) -> Result<u8, Failure> {
     check(args)?;
+    let scenario = scenario(args, &place::plan(None, None)?)?;
     screen::check(common.theme.as_deref())?;
     let state_dir = state_dir(common, "demo")?;
-    let (site, found) = site(&state_dir, None, args).await?;
+    let (site, found) = site(&state_dir, None, scenario, args).await?;
     let mut command = cockpit(&site, &state_dir, common)?;
     command.arg("run");
     if !found {
@@ -29,13 +32,14 @@ pub(super) async fn rehearse(common: &Common, args: &RehearseArgs) -> Result<u8,
     // A file that is wrong is refused before anything starts.
     let rollout =
         args.rollout.canonicalize().map_err(|error| Failure::usage(format!("{}: {error}", args.rollout.display())))?;
-    place::plan(Some(&rollout), None)?;
+    let plan = place::plan(Some(&rollout), None)?;
     check(&args.site)?;
+    let scenario = scenario(&args.site, &plan)?;
     if !args.auto {
         screen::check(common.theme.as_deref())?;
     }
     let state_dir = state_dir(common, "rehearse")?;
-    let (site, found) = site(&state_dir, Some(rollout.clone()), &args.site).await?;
+    let (site, found) = site(&state_dir, Some(rollout.clone()), scenario, &args.site).await?;
     let mut command = cockpit(&site, &state_dir, common)?;
     if args.auto {
         command.arg("auto").arg("--output").arg(if args.output == Form::Json { "json" } else { "text" });
@@ -68,24 +72,28 @@ fn check(args: &DemoArgs) -> Result<(), Failure> {
     if makes_sense { Ok(()) } else { Err(Failure::usage(LaunchError::Speed(args.speed))) }
 }
 
+/// The scenario as the site will find it, wherever it runs: a shipped one by its name, a file by its whole path. One that is
+/// wrong is refused before anything starts.
+fn scenario(args: &DemoArgs, plan: &Plan) -> Result<Option<String>, Failure> {
+    let Some(name) = &args.scenario else { return Ok(None) };
+    config::scenario::load(name, plan)
+        .map_err(|problems| Failure::usage(format!("the scenario is refused\n{problems}")))?;
+    let path = std::path::Path::new(name).canonicalize().ok().filter(|_| !config::scenario::is_shipped(name));
+    Ok(Some(path.map_or_else(|| name.clone(), |path| path.display().to_string())))
+}
+
 /// The living site of the state directory, or a new one; whether it was found.
 async fn site(
     state_dir: &std::path::Path,
     rollout: Option<PathBuf>,
+    scenario: Option<String>,
     args: &DemoArgs,
 ) -> Result<(Started, bool), Failure> {
     let dir = state_dir.join("site");
     if let Some(site) = Started::find(&dir).await {
         return Ok((site, true));
     }
-    let options = StartOptions {
-        dir,
-        rollout,
-        scenario: args.scenario.clone(),
-        speed: args.speed,
-        seed: args.seed,
-        postgres: args.postgres,
-    };
+    let options = StartOptions { dir, rollout, scenario, speed: args.speed, seed: args.seed, postgres: args.postgres };
     let site = Started::start(&options).await.map_err(Failure::failed)?;
     Ok((site, false))
 }

@@ -2,11 +2,13 @@
 //! with everything that is wrong with it, each with file, line and key, before anything starts.
 
 mod document;
+mod levers;
 pub mod paths;
 mod placeholder;
 mod problem;
 mod resolve;
 pub mod rollout;
+pub mod scenario;
 mod scope;
 pub mod settings;
 mod shape;

@@ -8,7 +8,7 @@ use super::problem::{Problem, meant};
 use super::rollout::{PartitionFile, RolloutFile, SecretFile, TlsFile};
 use super::scope::Scope;
 use super::values::{self, Wrong};
-use super::{placeholder, shape, steps};
+use super::{levers, placeholder, shape, steps};
 use crate::runbook::names::{InstanceId, PartitionName};
 use crate::runbook::plan::{
     ApplicationTarget, AwsTarget, Change, ClusterTarget, KubernetesTarget, Partition, Plan, SecretSource, SqlTarget,
@@ -175,6 +175,7 @@ fn partition(top: &At<'_>, item: &At<'_>, zone: &TimeZone, findings: &mut Findin
         application: application.flatten(),
         window: window.flatten(),
         steps: Vec::new(),
+        levers: Vec::new(),
     };
     let declared = steps::Declared {
         sql: file.sql.is_some(),
@@ -182,7 +183,9 @@ fn partition(top: &At<'_>, item: &At<'_>, zone: &TimeZone, findings: &mut Findin
         application: file.application.is_some(),
     };
     let steps = steps::steps(top, &at, &scope, &partition, declared, findings);
-    Some(Partition { steps, ..partition })
+    let partition = Partition { steps, ..partition };
+    let levers = levers::levers(&partition);
+    Some(Partition { levers, ..partition })
 }
 
 fn aws(at: &At<'_>, file: &PartitionFile, findings: &mut Findings) -> AwsTarget {

@@ -228,6 +228,10 @@ pub struct StepFile {
     pub expected: Option<String>,
     /// How long it may take before the cockpit gives its verdict; left out: a limit fit for its kind.
     pub limit: Option<String>,
+    /// How long something on its way may stand still before the cockpit says so; left out: the runbook's figure for its kind.
+    pub stuck_after: Option<String>,
+    /// How long to wait before what was refused for the moment is tried again; left out: the runbook's figure for its kind.
+    pub retry_after: Option<String>,
     /// What users feel while it runs.
     pub impact: Option<String>,
     /// What takes it back.

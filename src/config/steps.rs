@@ -118,6 +118,8 @@ impl StepReader<'_> {
         let kind = self.kind(findings);
         let expected = findings.value(self.at, &["expected"], values::duration);
         let limit = findings.value(self.at, &["limit"], values::duration);
+        let stuck_after = findings.value(self.at, &["stuck_after"], values::duration);
+        let retry_after = findings.value(self.at, &["retry_after"], values::duration);
         let kind = kind?;
         Some(Step {
             id: StepId::new(id),
@@ -127,6 +129,8 @@ impl StepReader<'_> {
             confirm: self.confirm(&kind, findings),
             expected,
             limit: limit.unwrap_or_else(|| usual_limit(self.file.kind)),
+            stuck_after: stuck_after.unwrap_or_else(|| usual_patience(self.file.kind)),
+            retry_after: retry_after.unwrap_or_else(|| usual_pause(self.file.kind)),
             impact: trimmed(impact.as_deref()),
             way_back: trimmed(way_back.as_deref()),
             guide: trimmed(guide.as_deref()),
@@ -405,6 +409,27 @@ fn usual_limit(kind: KindName) -> Duration {
         KindName::Failover | KindName::Deploy => 10,
     };
     Duration::from_secs(minutes * 60)
+}
+
+/// How long something may stand still before the cockpit says so, by the runbook's own figures.
+fn usual_patience(kind: KindName) -> Duration {
+    Duration::from_secs(match kind {
+        // The writer endpoint that does not follow.
+        KindName::Failover => 2 * 60,
+        // The log's slowest snapshot took 338 s.
+        KindName::Snapshot => 10 * 60,
+        // A reader that does not come back; parameters that do not turn.
+        _ => 5 * 60,
+    })
+}
+
+/// How long to wait before trying again what was refused for the moment, by the runbook's own figures.
+fn usual_pause(kind: KindName) -> Duration {
+    Duration::from_secs(match kind {
+        KindName::Snapshot => 5 * 60,
+        KindName::Failover => 2 * 60,
+        _ => 60,
+    })
 }
 
 fn trimmed(text: Option<&str>) -> Option<String> {

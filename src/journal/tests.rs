@@ -9,12 +9,19 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::*;
-use crate::runbook::event::{Event, Record};
+use crate::runbook::event::{Event, NoteKind, Record};
 
 const RUN: &str = "pdev-479-20260514T181200Z";
 
 fn note(text: &str) -> Event {
-    Event::Noted { partition: None, step: None, by: "ada".to_owned(), text: text.to_owned(), decision: false }
+    Event::Noted {
+        partition: None,
+        step: None,
+        by: "ada".to_owned(),
+        text: text.to_owned(),
+        note: NoteKind::Remark,
+        evidence: Vec::new(),
+    }
 }
 
 fn open(state: &Path) -> Result<Opened, JournalError> {

@@ -137,7 +137,8 @@ fn note(note: &Note) -> Value {
         "partition": note.partition,
         "step": note.step,
         "text": note.text,
-        "decision": note.decision,
+        "kind": note.kind,
+        "evidence": note.evidence,
     })
 }
 

@@ -6,7 +6,7 @@ use super::comparison::{self, median, page_timings, slow, slow_threshold};
 use super::times;
 use super::words::{Clock, code, duration, heading, prose, result, span, span_or_dash, table, verdict};
 use crate::runbook::check::{Check, Evidence};
-use crate::runbook::event::{ActionOutcome, AppMeasure, FailoverMeasure, Finding, Outcome};
+use crate::runbook::event::{ActionOutcome, AppMeasure, FailoverMeasure, Finding, NoteKind, Outcome};
 use crate::runbook::names::StepRef;
 use crate::runbook::plan::{Partition, Step, StepKind};
 use crate::runbook::state::{ActionRun, Attempt, Note, PartitionRun, Run, StepRun, StepState};
@@ -235,7 +235,7 @@ impl Page<'_> {
     }
 
     fn finding(&mut self, finding: &Finding) {
-        let Finding { situation: _, cause, evidence, means, remedy } = finding;
+        let Finding { situation: _, cause, evidence, means, remedy, ways: _ } = finding;
         self.item(&format!("Cause: {}", prose(cause)));
         for evidence in evidence {
             self.item(&format!("Seen: {}", self.evidence(evidence)));
@@ -250,7 +250,11 @@ impl Page<'_> {
 
     fn notes(&mut self, notes: &[&Note]) {
         for note in notes {
-            let kind = if note.decision { "Operator decision" } else { "Note" };
+            let kind = match note.kind {
+                NoteKind::Decision => "Operator decision",
+                NoteKind::Remark => "Note",
+                NoteKind::FollowUp => "Follow-up",
+            };
             let (at, by, text) = (self.clock.time(note.at), prose(&note.by), prose(&note.text));
             self.item(&format!("**{kind}** ({by}, {at}): {text}"));
         }

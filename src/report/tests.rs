@@ -9,7 +9,7 @@ use crate::config;
 use crate::runbook::check::{Check, Evidence, Verdict};
 use crate::runbook::event::{
     Action, ActionOutcome, AppMeasure, AppRequest, Call, Disruption, Event, FailoverMeasure, Finding, Milestone,
-    Outcome, Record, Session,
+    NoteKind, Outcome, Record, Session,
 };
 use crate::runbook::names::StepRef;
 use crate::runbook::state::Run;
@@ -101,7 +101,8 @@ fn day() -> Run {
             step: Some(drift.clone()),
             by: "Miguel Pinilla".into(),
             text: decided.into(),
-            decision: true,
+            note: NoteKind::Decision,
+            evidence: Vec::new(),
         },
     );
     let snapshot = StepRef::new("dev", "snapshot");

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::check::{Check, Evidence, Precondition};
-use super::names::{InstanceId, PartitionName, RunId, StepRef};
+use super::names::{InstanceId, PartitionName, RunId, StepId, StepRef};
 use super::plan::Plan;
 
 /// An event with its place in the run.
@@ -149,6 +149,15 @@ pub enum Event {
         /// The measurement.
         app: AppMeasure,
     },
+    /// A known situation was met that does not end the attempt: it is waited out, worked around, or only worth knowing.
+    Remarked {
+        /// The step.
+        step: StepRef,
+        /// The attempt.
+        attempt: u32,
+        /// What it is.
+        finding: Finding,
+    },
     /// An attempt ended.
     AttemptEnded {
         /// The step.
@@ -160,6 +169,15 @@ pub enum Event {
     },
     /// The operator passed over a step.
     StepSkipped {
+        /// The step.
+        step: StepRef,
+        /// Why.
+        reason: String,
+        /// Who.
+        by: String,
+    },
+    /// A step that was behind us is to be taken again, and with it every step that rests on it.
+    Reopened {
         /// The step.
         step: StepRef,
         /// Why.
@@ -186,8 +204,11 @@ pub enum Event {
         by: String,
         /// What.
         text: String,
-        /// Whether it records a decision that something depended on.
-        decision: bool,
+        /// What kind of note it is.
+        note: NoteKind,
+        /// What was on the screen when it was written; kept with a decision.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        evidence: Vec<Evidence>,
     },
     /// A partition was taken back.
     RolledBack {
@@ -205,6 +226,18 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+}
+
+/// What kind of note it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NoteKind {
+    /// Worth keeping.
+    Remark,
+    /// Something depended on it.
+    Decision,
+    /// Left to be done after the rollout.
+    FollowUp,
 }
 
 /// A session that holds the controls.
@@ -332,7 +365,7 @@ pub enum Outcome {
     /// It cannot be said yet, and is looked at again when another step is behind us.
     Deferred {
         /// The step after which it is looked at again.
-        until: super::names::StepId,
+        until: StepId,
         /// Why.
         reason: String,
     },
@@ -354,14 +387,48 @@ pub struct Finding {
     pub evidence: Vec<Evidence>,
     /// What it means for the rollout.
     pub means: Option<String>,
-    /// What to do next.
+    /// What to do next, in words.
     pub remedy: Option<String>,
+    /// What to do next, as the cockpit offers it, the best first; empty where it has nothing to offer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ways: Vec<Way>,
+}
+
+/// A way out that the cockpit offers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "way", rename_all = "kebab-case")]
+pub enum Way {
+    /// Fire the step again, not sooner than this after the attempt's end. What is wrong is mended elsewhere, or mends itself.
+    Again {
+        /// How long to wait.
+        after: Duration,
+    },
+    /// Pull a lever, then fire the step again.
+    Lever {
+        /// The lever, among the partition's.
+        lever: StepId,
+        /// The choice that it is pulled with, such as the instance.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        choice: Option<String>,
+    },
+    /// Go back to a step that was behind us, and on from there.
+    Back {
+        /// That step.
+        step: StepId,
+    },
+    /// Pass over the step, by the operator's decision.
+    Skip {
+        /// The reason that the evidence suggests.
+        because: String,
+    },
+    /// Take the partition back: what has not run will not run.
+    RollBack,
 }
 
 impl Finding {
     /// A finding that fits no situation that is known.
     pub fn unknown(cause: impl Into<String>) -> Self {
-        Self { situation: None, cause: cause.into(), evidence: Vec::new(), means: None, remedy: None }
+        Self { situation: None, cause: cause.into(), evidence: Vec::new(), means: None, remedy: None, ways: Vec::new() }
     }
 
     /// A finding that evidence matched to a named situation.
@@ -384,6 +451,29 @@ impl Finding {
     /// Says what to do next.
     pub fn way_out(mut self, remedy: impl Into<String>) -> Self {
         self.remedy = Some(remedy.into());
+        self
+    }
+
+    /// Offers to fire the step again at once.
+    pub fn again(self) -> Self {
+        self.again_after(Duration::ZERO)
+    }
+
+    /// Offers to fire the step again after a while.
+    pub fn again_after(mut self, after: Duration) -> Self {
+        self.ways.push(Way::Again { after });
+        self
+    }
+
+    /// Offers a lever.
+    pub fn lever(mut self, lever: &str, choice: Option<&str>) -> Self {
+        self.ways.push(Way::Lever { lever: StepId::new(lever), choice: choice.map(str::to_owned) });
+        self
+    }
+
+    /// Offers another way.
+    pub fn offering(mut self, way: Way) -> Self {
+        self.ways.push(way);
         self
     }
 }
@@ -468,6 +558,8 @@ impl Event {
             | Self::Verifying { step, .. }
             | Self::CheckSettled { step, .. }
             | Self::Witnessed { step, .. }
+            | Self::Remarked { step, .. }
+            | Self::Reopened { step, .. }
             | Self::AttemptEnded { step, .. }
             | Self::StepSkipped { step, .. } => Some(step),
             Self::Noted { step, .. } => step.as_ref(),

@@ -57,11 +57,8 @@ impl Run {
             .iter()
             .map(|partition| PartitionRun {
                 name: partition.name.clone(),
-                steps: partition
-                    .steps
-                    .iter()
-                    .map(|step| StepRun { id: step.id.clone(), attempts: Vec::new(), skipped: None })
-                    .collect(),
+                steps: partition.steps.iter().map(|step| StepRun::untouched(step.id.clone())).collect(),
+                levers: partition.levers.iter().map(|lever| StepRun::untouched(lever.id.clone())).collect(),
                 go_ahead: None,
                 rolled_back: None,
                 failovers: Vec::new(),
@@ -157,6 +154,7 @@ impl Run {
                 }
             }
             Event::Witnessed { step, attempt, evidence } => self.attempt_mut(&step, attempt)?.evidence.push(evidence),
+            Event::Remarked { step, attempt, finding } => self.attempt_mut(&step, attempt)?.remarks.push(finding),
             Event::FailoverMeasured { partition, failover } => self.partition_mut(&partition)?.failovers.push(failover),
             Event::AppMeasured { partition, app } => self.partition_mut(&partition)?.app = Some(app),
             Event::AttemptEnded { step, attempt, outcome } => {
@@ -168,12 +166,13 @@ impl Run {
                 self.step_mut(&step)?.skipped = Some(Word { at, by, text: reason });
                 self.confirming.take_if(|confirming| confirming.step == step);
             }
+            Event::Reopened { step, .. } => self.reopen(&step)?,
             Event::GoAhead { partition, by, note } => {
                 self.partition_mut(&partition)?.go_ahead = Some(Word { at, by, text: note.unwrap_or_default() });
                 self.confirming = None;
             }
-            Event::Noted { partition, step, by, text, decision } => {
-                self.notes.push(Note { at, by, partition, step, text, decision });
+            Event::Noted { partition, step, by, text, note, evidence } => {
+                self.notes.push(Note { at, by, partition, step, text, kind: note, evidence });
             }
             Event::RolledBack { partition, by, reason } => {
                 self.partition_mut(&partition)?.rolled_back = Some(Word { at, by, text: reason });
@@ -190,7 +189,29 @@ impl Run {
 
     fn step_mut(&mut self, step: &StepRef) -> Result<&mut StepRun, String> {
         let partition = self.partition_mut(&step.partition)?;
-        partition.steps.iter_mut().find(|run| run.id == step.step).ok_or_else(|| format!("no step {step}"))
+        let mut steps = partition.steps.iter_mut().chain(&mut partition.levers);
+        steps.find(|run| run.id == step.step).ok_or_else(|| format!("no step {step}"))
+    }
+
+    /// Opens a step again, and every later one that rests on it.
+    fn reopen(&mut self, first: &StepRef) -> Result<(), String> {
+        for step in self.resting_on(first) {
+            let run = self.step_mut(&step)?;
+            run.reopened_after = run.attempts.len();
+            run.skipped = None;
+        }
+        Ok(())
+    }
+
+    /// The step itself and every step of its partition that needs it, at first or at second hand.
+    fn resting_on(&self, first: &StepRef) -> Vec<StepRef> {
+        let mut found = vec![first.step.clone()];
+        for step in self.plan.partition(&first.partition).into_iter().flat_map(|partition| &partition.steps) {
+            if step.needs.iter().any(|need| found.contains(need)) && !found.contains(&step.id) {
+                found.push(step.id.clone());
+            }
+        }
+        found.into_iter().map(|step| StepRef { partition: first.partition.clone(), step }).collect()
     }
 
     fn attempt_mut(&mut self, step: &StepRef, number: u32) -> Result<&mut Attempt, String> {

@@ -30,6 +30,15 @@ pub enum Lock {
     Deferred(StepId),
     /// Nothing more is run.
     Closed(String),
+    /// There is nothing for it to do yet.
+    NotYet(String),
+    /// It is gone for good.
+    Gone {
+        /// Since when.
+        at: Timestamp,
+        /// Why.
+        why: String,
+    },
 }
 
 impl fmt::Display for Lock {
@@ -40,7 +49,8 @@ impl fmt::Display for Lock {
             Self::Busy(step) => write!(f, "{step} is running; nothing is fired beside it"),
             Self::Done => write!(f, "it is done"),
             Self::Deferred(step) => write!(f, "deferred until {step} is done"),
-            Self::Closed(why) => write!(f, "{why}"),
+            Self::Closed(why) | Self::NotYet(why) => write!(f, "{why}"),
+            Self::Gone { why, .. } => write!(f, "gone for good: {why}"),
         }
     }
 }
@@ -114,15 +124,17 @@ impl Run {
         let Some((_, planned, run)) = self.step(reference) else {
             return Err(vec![Lock::Closed(format!("{reference} is not in the plan"))]);
         };
+        if let StepKind::Lever(lever) = &planned.kind {
+            let locks = self.lever_locks(reference, lever);
+            return if locks.is_empty() { Ok(()) } else { Err(locks) };
+        }
         let mut locks = Vec::new();
         if let Some(why) = self.will_not_run(&reference.partition) {
             locks.push(Lock::Closed(why));
         }
         locks.extend(self.done_lock(reference, &planned.kind, run));
         locks.extend(self.go_ahead_lock(&reference.partition));
-        if let Some((busy, _)) = self.running() {
-            locks.push(Lock::Busy(busy));
-        }
+        locks.extend(self.busy_lock());
         for need in &planned.needs {
             let needed = StepRef { partition: reference.partition.clone(), step: need.clone() };
             if !self.is_behind(&needed) {
@@ -135,13 +147,18 @@ impl Run {
         if locks.is_empty() { Ok(()) } else { Err(locks) }
     }
 
+    /// Something that is under way and beside which nothing is fired. A sign-in is not: what needs it waits by itself.
+    pub(super) fn busy_lock(&self) -> Option<Lock> {
+        self.running().filter(|(reference, _)| !self.signs_in(reference)).map(|(busy, _)| Lock::Busy(busy))
+    }
+
     fn done_lock(&self, reference: &StepRef, kind: &StepKind, run: &StepRun) -> Option<Lock> {
         use super::event::Outcome;
         let gone_ahead = self.partition(&reference.partition).is_some_and(|partition| partition.go_ahead.is_some());
         if run.skipped.is_some() || (*kind == StepKind::GoAhead && gone_ahead) {
             return Some(Lock::Done);
         }
-        match run.attempts.last()?.outcome.as_ref()? {
+        match run.standing()?.outcome.as_ref()? {
             Outcome::Passed | Outcome::PassedWithWarnings { .. } => Some(Lock::Done),
             Outcome::Deferred { until, .. } => {
                 let due = StepRef { partition: reference.partition.clone(), step: until.clone() };
@@ -152,7 +169,7 @@ impl Run {
     }
 
     /// No pipelining: the go-ahead of every partition before.
-    fn go_ahead_lock(&self, partition: &PartitionName) -> Option<Lock> {
+    pub(super) fn go_ahead_lock(&self, partition: &PartitionName) -> Option<Lock> {
         self.partitions
             .iter()
             .take_while(|before| &before.name != partition)
@@ -201,6 +218,7 @@ impl Run {
             | Event::Verifying { step, attempt }
             | Event::CheckSettled { step, attempt, .. }
             | Event::Witnessed { step, attempt, .. }
+            | Event::Remarked { step, attempt, .. }
             | Event::AttemptEnded { step, attempt, .. } => self.is_running(step, *attempt).map(|_| ()),
             Event::StepSkipped { step, reason, .. } => {
                 self.open(step)?;
@@ -213,6 +231,10 @@ impl Run {
                         step: step.clone(),
                         why: "the snapshot is the insurance of everything after it".to_owned(),
                     }),
+                    Some(StepKind::Lever(_)) => Err(Refusal::NotSkippable {
+                        step: step.clone(),
+                        why: "a lever is pulled or left alone".to_owned(),
+                    }),
                     Some(StepKind::GoAhead) => Err(Refusal::NotSkippable {
                         step: step.clone(),
                         why: "the go-ahead is yours to give".to_owned(),
@@ -220,6 +242,7 @@ impl Run {
                     _ => Ok(()),
                 }
             }
+            Event::Reopened { step, reason, .. } => self.may_reopen(step, reason),
             Event::GoAhead { partition, .. } => {
                 let step = self
                     .plan
@@ -259,6 +282,30 @@ impl Run {
             Event::FailoverMeasured { partition, .. } | Event::AppMeasured { partition, .. } => self.holds(partition),
             Event::SessionOpened { .. } | Event::SessionClosed | Event::ConfirmationClosed { .. } => Ok(()),
         }
+    }
+
+    /// A step is opened again only while its partition is in hand, and never one that took or deleted the snapshot: another
+    /// snapshot of the same name would be another insurance than the one that the run speaks of.
+    fn may_reopen(&self, step: &StepRef, reason: &str) -> Result<(), Refusal> {
+        if reason.trim().is_empty() {
+            return Err(Refusal::NoReason { what: format!("going back to {step}") });
+        }
+        let Some((_, planned, run)) = self.step(step) else {
+            return Err(Refusal::OutOfPlace(format!("{step} is not in the plan")));
+        };
+        if matches!(planned.kind, StepKind::Lever(_) | StepKind::GoAhead) {
+            return Err(Refusal::OutOfPlace(format!("{step} is not gone back to")));
+        }
+        if run.standing().is_none() && run.skipped.is_none() {
+            return Err(Refusal::OutOfPlace(format!("{step} is open already")));
+        }
+        if let Some(why) = self.will_not_run(&step.partition) {
+            return Err(Refusal::OutOfPlace(why));
+        }
+        if self.partition(&step.partition).is_some_and(|partition| partition.go_ahead.is_some()) {
+            return Err(Refusal::OutOfPlace(format!("{} has its go-ahead", step.partition)));
+        }
+        self.nothing_running()
     }
 
     fn holds(&self, partition: &PartitionName) -> Result<(), Refusal> {

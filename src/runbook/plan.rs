@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::lever::Lever;
 use super::names::{InstanceId, PartitionName, StepId};
 
 /// A whole rollout.
@@ -68,12 +69,15 @@ pub struct Partition {
     pub window: Option<Window>,
     /// The steps in their order.
     pub steps: Vec<Step>,
+    /// Its levers: what can be done about trouble whenever it comes, fired as steps are, and as often as it takes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub levers: Vec<Step>,
 }
 
 impl Partition {
-    /// The step of that identifier.
+    /// The step or lever of that identifier.
     pub fn step(&self, id: &StepId) -> Option<&Step> {
-        self.steps.iter().find(|step| &step.id == id)
+        self.steps.iter().chain(&self.levers).find(|step| &step.id == id)
     }
 }
 
@@ -216,6 +220,10 @@ pub struct Step {
     pub expected: Option<Duration>,
     /// How long it may take before the cockpit gives its verdict.
     pub limit: Duration,
+    /// How long something on its way may stand still before that is a finding of its own; the limit goes on beside it.
+    pub stuck_after: Duration,
+    /// How long it waits, or has the operator wait, before something that was refused for the moment is tried again.
+    pub retry_after: Duration,
     /// What users feel while it runs.
     pub impact: Option<String>,
     /// What takes it back.
@@ -264,6 +272,8 @@ pub enum StepKind {
     GoAhead,
     /// The rollout's last act, once every partition is through.
     Close(CloseSpec),
+    /// Pulls a lever. Never among a partition's steps, only among its levers.
+    Lever(Lever),
 }
 
 impl StepKind {
@@ -283,6 +293,7 @@ impl StepKind {
             Self::AppHealth(_) => "app-health",
             Self::GoAhead => "go-ahead",
             Self::Close(_) => "close",
+            Self::Lever(lever) => lever.name(),
         }
     }
 
@@ -298,6 +309,7 @@ impl StepKind {
             | Self::DeleteSnapshot(_)
             | Self::Deploy(_)
             | Self::Close(_) => true,
+            Self::Lever(lever) => !lever.signs_in(),
         }
     }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 
 use super::check::{Check, Evidence, Precondition, Verdict};
-use super::event::{Action, ActionOutcome, AppMeasure, Brief, FailoverMeasure, Outcome, Session};
+use super::event::{Action, ActionOutcome, AppMeasure, Brief, FailoverMeasure, Finding, NoteKind, Outcome, Session};
 use super::gate::Lock;
 use super::names::{PartitionName, RunId, StepId, StepRef};
 use super::plan::{Partition, Plan, Step, StepKind};
@@ -48,6 +48,8 @@ pub struct PartitionRun {
     pub name: PartitionName,
     /// Its steps, in the plan's order.
     pub steps: Vec<StepRun>,
+    /// Its levers, in the plan's order.
+    pub levers: Vec<StepRun>,
     /// The operator's go-ahead.
     pub go_ahead: Option<Word>,
     /// Who took it back, and how.
@@ -78,6 +80,8 @@ pub struct StepRun {
     pub attempts: Vec<Attempt>,
     /// Who passed over it, and why.
     pub skipped: Option<Word>,
+    /// How many of its attempts count no more, because it was reopened after them.
+    pub reopened_after: usize,
 }
 
 /// An attempt at a step.
@@ -105,6 +109,8 @@ pub struct Attempt {
     pub checks: Vec<Check>,
     /// What was seen.
     pub evidence: Vec<Evidence>,
+    /// Known situations that it met and that did not end it.
+    pub remarks: Vec<Finding>,
     /// The program it runs.
     pub program: Option<ProgramRun>,
     /// How it ended; none while it runs.
@@ -149,7 +155,7 @@ pub struct Confirming {
 }
 
 /// A note or a decision.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Note {
     /// When.
     pub at: Timestamp,
@@ -161,8 +167,10 @@ pub struct Note {
     pub step: Option<StepRef>,
     /// What.
     pub text: String,
-    /// Whether something depended on it.
-    pub decision: bool,
+    /// What kind of note it is.
+    pub kind: NoteKind,
+    /// What was on the screen when it was written.
+    pub evidence: Vec<Evidence>,
 }
 
 /// How a step stands.
@@ -255,17 +263,38 @@ impl Run {
     pub fn step(&self, step: &StepRef) -> Option<(&Partition, &Step, &StepRun)> {
         let planned = self.plan.partition(&step.partition)?;
         let run = self.partition(&step.partition)?;
-        Some((planned, planned.step(&step.step)?, run.steps.iter().find(|run| run.id == step.step)?))
+        Some((planned, planned.step(&step.step)?, run.step(&step.step)?))
     }
 
-    /// The attempt that is under way anywhere in the run; there is never more than one.
+    /// The attempt that is under way anywhere in the run, of a step or of a lever. There is never more than one, but for a
+    /// [sign-in](super::lever::Lever::signs_in), which may go on beside it and is told apart: a step that waits for a
+    /// session needs it. Where both are under way, this is the other one.
     pub fn running(&self) -> Option<(StepRef, &Attempt)> {
-        self.partitions.iter().find_map(|partition| {
-            partition.steps.iter().find_map(|step| {
+        let mut signing_in = None;
+        for (reference, attempt) in self.under_way() {
+            if self.signs_in(&reference) {
+                signing_in = Some((reference, attempt));
+            } else {
+                return Some((reference, attempt));
+            }
+        }
+        signing_in
+    }
+
+    /// Every attempt that is under way.
+    pub fn under_way(&self) -> impl Iterator<Item = (StepRef, &Attempt)> {
+        self.partitions.iter().flat_map(|partition| {
+            partition.steps.iter().chain(&partition.levers).filter_map(|step| {
                 let attempt = step.attempts.last().filter(|attempt| attempt.outcome.is_none())?;
                 Some((StepRef { partition: partition.name.clone(), step: step.id.clone() }, attempt))
             })
         })
+    }
+
+    /// Whether it is a lever that only signs in.
+    pub fn signs_in(&self, reference: &StepRef) -> bool {
+        self.step(reference)
+            .is_some_and(|(_, planned, _)| matches!(&planned.kind, StepKind::Lever(lever) if lever.signs_in()))
     }
 
     /// How a step stands. A step that the plan does not hold will not run.
@@ -296,26 +325,17 @@ impl Run {
         if planned.kind == StepKind::GoAhead {
             return self.partition(&reference.partition)?.go_ahead.as_ref().map(|_| StepState::Passed);
         }
-        let attempt = run.attempts.last()?;
+        let attempt = run.standing()?;
         // A step whose failed attempt is being confirmed anew reads Confirming, not Failed.
         let asked_again = self.confirming.as_ref().is_some_and(|confirming| &confirming.step == reference);
-        Some(match &attempt.outcome {
-            None if attempt.verifying => StepState::Verifying { attempt: attempt.number },
-            None => StepState::Running { attempt: attempt.number },
-            Some(Outcome::Passed) => StepState::Passed,
-            Some(Outcome::PassedWithWarnings { .. }) => StepState::PassedWithWarnings,
-            Some(_) if asked_again => StepState::Confirming,
-            Some(Outcome::Failed { finding }) => StepState::Failed(finding.situation.clone()),
-            Some(Outcome::Partial { finding }) => StepState::Partial(finding.situation.clone()),
-            Some(Outcome::Unknown { .. }) => StepState::Unknown,
-            Some(Outcome::Deferred { until, .. }) => {
-                let due = StepRef { partition: reference.partition.clone(), step: until.clone() };
-                if due != *reference && self.is_behind(&due) {
-                    return None;
-                }
-                StepState::Deferred { until: until.clone() }
+        let stands = attempt.stands();
+        if let StepState::Deferred { until } = &stands {
+            let due = StepRef { partition: reference.partition.clone(), step: until.clone() };
+            if due != *reference && self.is_behind(&due) {
+                return None;
             }
-        })
+        }
+        Some(if asked_again && !stands.is_behind() && !stands.is_running() { StepState::Confirming } else { stands })
     }
 
     /// Whether what needs this step may go on. As [`StepState::is_behind`] of its state, but asked of no other step: a
@@ -328,7 +348,7 @@ impl Run {
         if planned.kind == StepKind::GoAhead {
             return self.partition(&reference.partition).is_some_and(|partition| partition.go_ahead.is_some());
         }
-        let last = run.attempts.last().and_then(|attempt| attempt.outcome.as_ref());
+        let last = run.standing().and_then(|attempt| attempt.outcome.as_ref());
         matches!(last, Some(Outcome::Passed | Outcome::PassedWithWarnings { .. }))
     }
 
@@ -406,7 +426,24 @@ impl Step {
     }
 }
 
+impl PartitionRun {
+    /// The step or lever of that name.
+    pub fn step(&self, id: &StepId) -> Option<&StepRun> {
+        self.steps.iter().chain(&self.levers).find(|run| &run.id == id)
+    }
+}
+
 impl StepRun {
+    /// A step that nothing was done with yet.
+    pub fn untouched(id: StepId) -> Self {
+        Self { id, attempts: Vec::new(), skipped: None, reopened_after: 0 }
+    }
+
+    /// The attempt by which the step stands as it does: its last one, unless it was reopened since.
+    pub fn standing(&self) -> Option<&Attempt> {
+        self.attempts.get(self.reopened_after..)?.last()
+    }
+
     /// How long machines worked on it: from firing to end of each attempt, without the time that people took between them.
     pub fn machine_time(&self, now: Timestamp) -> jiff::SignedDuration {
         self.attempts
@@ -449,8 +486,23 @@ impl Attempt {
             actions: Vec::new(),
             checks: Vec::new(),
             evidence: Vec::new(),
+            remarks: Vec::new(),
             program: None,
             outcome: None,
+        }
+    }
+
+    /// How its step stands by it.
+    pub fn stands(&self) -> StepState {
+        match &self.outcome {
+            None if self.verifying => StepState::Verifying { attempt: self.number },
+            None => StepState::Running { attempt: self.number },
+            Some(Outcome::Passed) => StepState::Passed,
+            Some(Outcome::PassedWithWarnings { .. }) => StepState::PassedWithWarnings,
+            Some(Outcome::Failed { finding }) => StepState::Failed(finding.situation.clone()),
+            Some(Outcome::Partial { finding }) => StepState::Partial(finding.situation.clone()),
+            Some(Outcome::Unknown { .. }) => StepState::Unknown,
+            Some(Outcome::Deferred { until, .. }) => StepState::Deferred { until: until.clone() },
         }
     }
 

@@ -262,15 +262,18 @@ impl Session {
         Ok(self.spawn(look, attempt))
     }
 
-    /// Takes up an attempt again that a former session left running.
+    /// Takes up every attempt again that a former session left running; there may be a sign-in beside a step.
     ///
     /// # Errors
     /// If that cannot be written.
-    pub async fn take_up(&self, run: &Run) -> Result<Option<JoinHandle<()>>, RecordError> {
-        let Some((step, attempt)) = run.running() else { return Ok(None) };
-        let Some(look) = self.look(run, &step) else { return Ok(None) };
-        self.recorder.record(Event::AttemptResumed { step, attempt: attempt.number }).await?;
-        Ok(Some(self.spawn(look, attempt.clone())))
+    pub async fn take_up(&self, run: &Run) -> Result<Vec<JoinHandle<()>>, RecordError> {
+        let mut taken_up = Vec::new();
+        for (step, attempt) in run.under_way() {
+            let Some(look) = self.look(run, &step) else { continue };
+            self.recorder.record(Event::AttemptResumed { step, attempt: attempt.number }).await?;
+            taken_up.push(self.spawn(look, attempt.clone()));
+        }
+        Ok(taken_up)
     }
 
     fn spawn(&self, look: Look, attempt: Attempt) -> JoinHandle<()> {

@@ -2,6 +2,9 @@
 //!
 //! - `GET /__sim/ledger`: the calls that reached the site, as a list of lines.
 //! - `GET /__sim/state`: a summary of the world.
+//! - `GET /__sim/situations`: what is on the stage, and how often each struck.
+//! - `POST /__sim/situations` with the keys of a scenario's `[[situation]]`: puts one more on the stage; 422 with what is
+//!   wrong and what was probably meant.
 //! - `POST /__sim/deploy` with `{"infrastructure","partition","profile"}`: starts the deploy of the stacks; 202 with
 //!   `{"attempt":n}`, 404 for an unknown partition, 403 for a profile that does not lead to its account, 409 while one runs.
 //! - `GET /__sim/deploy?partition=P`: `{"attempt":n,"lines":[{"seq":1,"text":"…"}],"done":false,"failed":null}`.
@@ -25,6 +28,7 @@ pub fn router(site: Arc<Site>) -> Router {
     Router::new()
         .route("/__sim/ledger", get(ledger))
         .route("/__sim/state", get(state))
+        .route("/__sim/situations", get(situations).post(stage))
         .route("/__sim/deploy", get(deploy_progress).post(start_deploy))
         .with_state(site)
 }
@@ -35,6 +39,26 @@ async fn ledger(State(site): State<Arc<Site>>) -> Json<Vec<LedgerLine>> {
 
 async fn state(State(site): State<Arc<Site>>) -> Json<Value> {
     Json(site.read(summary))
+}
+
+async fn situations(State(site): State<Arc<Site>>) -> Json<Value> {
+    Json(site.read(|world| json!(world.situations)))
+}
+
+/// Takes the same words as a scenario file, and refuses them in the same way.
+async fn stage(State(site): State<Arc<Site>>, Json(situation): Json<toml::Table>) -> Response {
+    let plan = site.read(|world| world.plan.clone());
+    let list = toml::Value::Array(vec![toml::Value::Table(situation)]);
+    let text = toml::Table::from_iter([("situation".to_owned(), list)]).to_string();
+    match crate::config::scenario::read("situation", &text, &plan) {
+        Ok(scenario) => {
+            site.change(|world| world.stage(&scenario, site.speed));
+            situations(State(site)).await.into_response()
+        }
+        Err(problems) => {
+            (StatusCode::UNPROCESSABLE_ENTITY, Json(json!({ "error": problems.to_string() }))).into_response()
+        }
+    }
 }
 
 /// What a caller of the deploy says.

@@ -71,6 +71,7 @@ fn partition(infrastructure: &str, name: &str) -> Partition {
         }),
         window: None,
         steps: steps(infrastructure, production),
+        levers: Vec::new(),
     }
 }
 
@@ -123,6 +124,8 @@ fn step(id: &str, kind: StepKind) -> Step {
         expected: None,
         limit: Duration::from_secs(600),
         impact: None,
+        stuck_after: Duration::from_secs(300),
+        retry_after: Duration::from_secs(60),
         way_back: None,
         guide: None,
     }

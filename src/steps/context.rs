@@ -198,6 +198,21 @@ impl Noting {
         Ok(())
     }
 
+    /// Writes down a known situation that does not end the attempt; each is said once in an attempt.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub async fn remark(&mut self, finding: Finding) -> Result<(), Stop> {
+        let known = self.attempt.remarks.iter();
+        if known.into_iter().any(|known| known.situation == finding.situation && known.cause == finding.cause) {
+            return Ok(());
+        }
+        self.attempt.remarks.push(finding.clone());
+        let (step, attempt) = self.here();
+        self.recorder.record(Event::Remarked { step, attempt, finding }).await?;
+        Ok(())
+    }
+
     /// Says that the acts are done and their effect is awaited.
     ///
     /// # Errors

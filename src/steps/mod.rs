@@ -14,6 +14,7 @@ mod deploy;
 mod diagnosis;
 mod drift;
 mod failover;
+mod levers;
 mod preflight;
 mod program;
 pub mod recorder;
@@ -85,6 +86,7 @@ pub async fn brief(look: &Look) -> Result<Brief, Trouble> {
         StepKind::Deploy(spec) => deploy::brief(look, spec).await,
         StepKind::Close(spec) => close::brief(look, spec).await,
         StepKind::AppHealth(_) => app_health::brief(look).await,
+        StepKind::Lever(lever) => levers::brief(look, lever).await,
         StepKind::GoAhead => Ok(look.brief(format!("Say that {} is done", look.partition.name))),
     }
 }
@@ -114,6 +116,7 @@ fn run_boxed(mut act: Act) -> BoxFuture<'static, Result<Outcome, Stop>> {
         StepKind::DeleteSnapshot(spec) => Box::pin(async move { snapshot::run_deletion(&mut act, &spec).await }),
         StepKind::Deploy(spec) => Box::pin(async move { deploy::run(&mut act, &spec).await }),
         StepKind::Close(spec) => Box::pin(async move { close::run(&mut act, &spec).await }),
+        StepKind::Lever(lever) => Box::pin(async move { levers::run(&mut act, &lever).await }),
     }
 }
 

@@ -13,7 +13,7 @@ pub(super) fn answer(site: &Site, caller: &Caller, action: &str, params: &Params
     let speed = site.speed;
     Some(site.change(|world| match action {
         "CreateDBClusterSnapshot" => Some(create_snapshot(world, caller, params, speed)),
-        "DeleteDBClusterSnapshot" => Some(delete_snapshot(world, caller, params)),
+        "DeleteDBClusterSnapshot" => Some(delete_snapshot(world, caller, params, speed)),
         "RestoreDBClusterFromSnapshot" => Some(restore(world, caller, params, speed)),
         "RebootDBInstance" => Some(reboot(world, caller, params, speed)),
         "FailoverDBCluster" => Some(failover(world, caller, params, speed)),
@@ -72,11 +72,14 @@ fn create_snapshot(world: &mut World, caller: &Caller, params: &Params, speed: f
     Ok(xml)
 }
 
-fn delete_snapshot(world: &mut World, caller: &Caller, params: &Params) -> Result<Xml, Refusal> {
+fn delete_snapshot(world: &mut World, caller: &Caller, params: &Params, speed: f64) -> Result<Xml, Refusal> {
     let id = own_snapshot(world, caller, params.need("DBClusterSnapshotIdentifier")?)?;
     let cluster = rds::clusters(world, caller)
         .find(|cluster| cluster.snapshots.iter().any(|one| one.id.eq_ignore_ascii_case(id)))
         .map(|cluster| cluster.id.clone());
+    if let Some(cluster) = &cluster {
+        world.deletion_begins(cluster, speed);
+    }
     let snapshot = world.delete_snapshot(id)?;
     let mut xml = Xml::default();
     if let Some(partition) = cluster.and_then(|cluster| world.by_cluster(&cluster)) {

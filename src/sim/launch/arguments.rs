@@ -8,6 +8,9 @@ use clap::Args;
 use super::{LaunchError, Options, Postgres, serve};
 use crate::config;
 
+/// Where everything random comes from, where nobody says.
+const SEED: u64 = 7;
+
 /// Runs the simulated site alone, for aws, kubectl, psql and a browser.
 #[derive(Debug, Clone, Args)]
 pub struct SimArguments {
@@ -20,15 +23,15 @@ pub struct SimArguments {
     /// How much faster than the log's times things take.
     #[arg(long, value_name = "N", default_value_t = 20.0)]
     pub speed: f64,
-    /// Every random choice comes from it.
-    #[arg(long, value_name = "N", default_value_t = 7)]
-    pub seed: u64,
+    /// Every random choice comes from it [default: the scenario's, or 7].
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
     /// Rollout file from which the site is made; the shipped one if left out.
     #[arg(long, value_name = "FILE")]
     pub rollout: Option<PathBuf>,
-    /// Scenario file.
-    #[arg(long, value_name = "FILE")]
-    pub scenario: Option<PathBuf>,
+    /// Scenario: a file, or the name of one that is shipped.
+    #[arg(long, value_name = "S")]
+    pub scenario: Option<String>,
     /// The site's own directory; beside the environment file if left out.
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
@@ -49,17 +52,13 @@ impl SimArguments {
     /// # Errors
     /// The rollout file is wrong, or [`serve`] fails.
     pub async fn run(self) -> Result<(), LaunchError> {
-        if let Some(scenario) = &self.scenario {
-            let file = scenario.display();
-            return Err(LaunchError::Program(format!(
-                "{file}: this version has no scenarios yet; leave --scenario out"
-            )));
-        }
         let plan = match &self.rollout {
             Some(file) => config::load(file, None),
             None => config::load_text(config::SHIPPED.0, config::SHIPPED.1, None),
         };
-        let plan = plan.map_err(|problems| LaunchError::Program(problems.to_string()))?;
+        let refused = |problems: config::Problems| LaunchError::Program(problems.to_string());
+        let plan = plan.map_err(refused)?;
+        let scenario = self.scenario.map(|name| config::scenario::load(&name, &plan)).transpose().map_err(refused)?;
         let beside = || self.env_file.with_extension("site");
         serve(Options {
             listen: self.listen,
@@ -67,8 +66,10 @@ impl SimArguments {
             dir: self.dir.clone().unwrap_or_else(beside),
             env_file: self.env_file,
             speed: self.speed,
-            seed: self.seed,
+            // The command line's word goes before the scenario's.
+            seed: self.seed.or(scenario.as_ref().and_then(|scenario| scenario.seed)).unwrap_or(SEED),
             plan,
+            scenario,
             postgres: self.postgres,
             own_session: self.own_session,
         })

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -11,9 +12,10 @@ use toml::Table;
 use super::servers::Servers;
 use super::trees::Trees;
 use super::{Options, write_private};
-use crate::runbook::plan::{Partition, TlsMode};
+use crate::runbook::plan::{Partition, StepKind, TlsMode};
 use crate::sim::standin;
 use crate::sim::world::Site;
+use crate::sim::world::timings::{patience, pause};
 
 /// How long after the site's start a production window opens.
 const REHEARSED_WINDOW: SignedDuration = SignedDuration::from_mins(10);
@@ -176,6 +178,7 @@ fn overlay(options: &Options, servers: &Servers, trees: &Trees) -> String {
     paths.insert("infrastructure".into(), text(trees.infrastructure.display().to_string()));
     paths.insert("operations".into(), text(trees.operations.display().to_string()));
     let mut overlay = Table::new();
+    overlay.insert("steps".into(), toml::Value::Table(steps_overlay(options)));
     overlay.insert("partitions".into(), toml::Value::Table(partitions));
     overlay.insert("paths".into(), toml::Value::Table(paths));
     format!("# Made by a simulated site.\n{overlay}")
@@ -209,6 +212,30 @@ fn partition_overlay(partition: &Partition, servers: &Servers) -> Table {
         table.insert("window".into(), toml::Value::Table(shifted));
     }
     table
+}
+
+/// The least time that a step has here, however fast the site is: programs and browsers take their own.
+const LEAST_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long the rollout has patience here: what takes less time at this speed is also given up sooner. The levers' own
+/// patience is not in the file, and stays as it is.
+fn steps_overlay(options: &Options) -> Table {
+    let mut steps = Table::new();
+    for step in options.plan.partitions.iter().flat_map(|partition| &partition.steps) {
+        let shorter = |time| toml::Value::String(format!("{:.1}s", patience(time, options.speed).as_secs_f64()));
+        let limit = patience(step.limit, options.speed).max(LEAST_LIMIT.min(step.limit));
+        let sooner = |time| toml::Value::String(format!("{:.1}s", pause(time, options.speed).as_secs_f64()));
+        let mut table = Table::new();
+        table.insert("limit".into(), toml::Value::String(format!("{:.1}s", limit.as_secs_f64())));
+        table.insert("stuck_after".into(), shorter(step.stuck_after));
+        table.insert("retry_after".into(), sooner(step.retry_after));
+        if let StepKind::Command(spec) = &step.kind {
+            let silence = Table::from_iter([("silence".to_owned(), shorter(spec.silence))]);
+            table.insert("command".into(), toml::Value::Table(silence));
+        }
+        steps.insert(step.id.to_string(), toml::Value::Table(table));
+    }
+    steps
 }
 
 /// One script for each program, which starts this binary again.

@@ -24,6 +24,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 
 use super::world::Site;
+use crate::config::scenario::Scenario;
 use crate::runbook::plan::Plan;
 pub use arguments::SimArguments;
 use servers::Servers;
@@ -56,6 +57,8 @@ pub struct Options {
     pub seed: u64,
     /// The rollout that the site is made from.
     pub plan: Plan,
+    /// What it brings about; none is a day without trouble.
+    pub scenario: Option<Scenario>,
     /// What stands behind the clusters' endpoints.
     pub postgres: Postgres,
     /// Whether the process leaves its parent's session, so that it outlives the terminal.
@@ -139,7 +142,13 @@ pub async fn serve(options: Options) -> Result<(), LaunchError> {
         .await
         .map_err(|error| LaunchError::Program(error.to_string()))??;
     let site = Arc::new(Site::new(options.plan.clone(), options.speed, options.seed));
-    site.change(|world| world.lose_events(LOST_EVENTS));
+    site.change(|world| {
+        world.lose_events(LOST_EVENTS);
+        world.dir = Some(options.dir.clone());
+        if let Some(scenario) = &options.scenario {
+            world.stage(scenario, options.speed);
+        }
+    });
     let end = Arc::new(Notify::new());
     // From here on a signal ends the site in order, with whatever it has started.
     let mut terminate = signal(SignalKind::terminate()).map_err(LaunchError::io("listening for SIGTERM"))?;

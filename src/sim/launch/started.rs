@@ -28,12 +28,12 @@ pub struct StartOptions {
     pub dir: PathBuf,
     /// Rollout file; none takes the shipped one.
     pub rollout: Option<PathBuf>,
-    /// Scenario; none is a day without trouble.
+    /// Scenario, a file or a name; none is a day without trouble.
     pub scenario: Option<String>,
     /// How much faster than the log's times things take.
     pub speed: f64,
-    /// Where everything random comes from.
-    pub seed: u64,
+    /// Where everything random comes from; the scenario's or the usual one where none is given.
+    pub seed: Option<u64>,
     /// What stands behind the clusters' endpoints.
     pub postgres: Postgres,
 }
@@ -158,8 +158,10 @@ fn arguments(options: &StartOptions) -> Vec<OsString> {
     option("--dir", options.dir.clone().into());
     option("--env-file", options.dir.join("environment").into());
     option("--speed", options.speed.to_string().into());
-    option("--seed", options.seed.to_string().into());
     option("--postgres", options.postgres.word().into());
+    if let Some(seed) = options.seed {
+        option("--seed", seed.to_string().into());
+    }
     if let Some(rollout) = &options.rollout {
         option("--rollout", rollout.into());
     }

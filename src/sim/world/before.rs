@@ -62,6 +62,9 @@ impl World {
             restored: Vec::new(),
             deploys: BTreeMap::new(),
             sentry_dsn,
+            dir: None,
+            situations: Vec::new(),
+            begun: Vec::new(),
             rng,
         }
     }

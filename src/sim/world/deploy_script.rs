@@ -71,7 +71,11 @@ impl<'a> Script<'a> {
             self.stack(stack, UPDATED);
         }
         self.at += TAIL;
-        self.then(0.0, |world, scene| world.end_deploy(scene, None));
+        let speed = self.speed;
+        self.then(0.0, move |world, scene| {
+            world.end_deploy(scene, None);
+            world.step_begins(&scene.partition, "verify-sql", speed);
+        });
     }
 
     /// Stacks that the plan names and that are none of the usual ones.

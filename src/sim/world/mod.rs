@@ -15,6 +15,7 @@ pub mod operations;
 pub mod refusal;
 pub mod servers;
 pub mod settings;
+pub mod situations;
 pub mod story_deploy;
 pub mod story_failover;
 pub mod story_modify;
@@ -22,11 +23,13 @@ pub mod story_restart;
 pub mod story_rollback;
 pub mod story_snapshot;
 pub mod timings;
+pub mod trouble;
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -73,6 +76,12 @@ pub struct World {
     pub deploys: BTreeMap<String, Deploy>,
     /// The Sentry DSN that 1Password holds and that the deploy puts into Secrets Manager.
     pub sentry_dsn: String,
+    /// The site's directory with its working trees and files; none where a test has only a world.
+    pub dir: Option<PathBuf>,
+    /// The situations on the stage.
+    pub situations: Vec<situations::OnStage>,
+    /// The kinds of steps that have begun, by partition.
+    begun: Vec<(String, &'static str)>,
     /// Where everything random comes from.
     pub rng: fastrand::Rng,
 }

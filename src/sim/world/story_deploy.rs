@@ -54,6 +54,7 @@ impl World {
                 infrastructure: infrastructure.to_owned(),
             });
         }
+        self.step_begins(partition, "command", speed);
         let deploy = self.deploys.entry(partition.to_owned()).or_default();
         if deploy.running() {
             return Err(CannotDeploy::Running { partition: partition.to_owned() });

@@ -16,6 +16,7 @@ const DEMOTED_AVAILABLE: f64 = 31.0;
 impl World {
     /// Fails a cluster over to an instance, or to the first healthy reader. A queued class stays queued.
     pub fn failover(&mut self, cluster: &str, target: Option<&str>, speed: f64) -> Result<(), Refusal> {
+        self.cluster_step_begins(cluster, "failover", speed);
         let partition = self.by_cluster(cluster).ok_or_else(|| Refusal::no_cluster(cluster))?;
         let takes = timings::of(&partition.name).failover;
         let cluster = &mut partition.cluster;

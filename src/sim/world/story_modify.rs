@@ -22,6 +22,7 @@ impl World {
         immediately: bool,
         speed: f64,
     ) -> Result<(), Refusal> {
+        self.restart_begins(id, speed);
         let partition = self.by_instance(id).ok_or_else(|| Refusal::no_instance(id))?;
         let cluster = &mut partition.cluster;
         let swapped_before = cluster.instances.windows(2).any(|pair| pair[0].class != pair[1].class);

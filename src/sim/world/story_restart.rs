@@ -6,6 +6,7 @@ use super::{World, timings};
 impl World {
     /// Reboots an instance. On Aurora a writer's reboot leaves the readers up, and there is no failover to force.
     pub fn reboot_instance(&mut self, id: &str, force_failover: bool, speed: f64) -> Result<(), Refusal> {
+        self.restart_begins(id, speed);
         let partition = self.by_instance(id).ok_or_else(|| Refusal::no_instance(id))?;
         let cluster = &partition.cluster;
         let instance = cluster.instance(id).ok_or_else(|| Refusal::no_instance(id))?;

@@ -10,6 +10,7 @@ impl World {
     /// Takes a snapshot of a cluster.
     pub fn create_snapshot(&mut self, cluster: &str, snapshot: &str, speed: f64) -> Result<Snapshot, Refusal> {
         let id = snapshot.to_lowercase();
+        self.cluster_step_begins(cluster, "snapshot", speed);
         if self.snapshot(&id).is_some() {
             return Err(Refusal::new(
                 "DBClusterSnapshotAlreadyExistsFault",

@@ -1,5 +1,7 @@
 //! How long things take, in seconds of the execution log.
 
+use std::time::Duration;
+
 /// Durations that the log shows to differ between partitions, in site seconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Timings {
@@ -32,3 +34,16 @@ pub const DYNAMIC: f64 = 88.0;
 pub const INSIGHTS: f64 = 150.0;
 /// A restore from a snapshot.
 pub const RESTORE: f64 = 7200.0;
+
+/// The least patience that a rollout keeps, however fast its site is: looks, connections and programs take their own time.
+const LEAST_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long the rollout waits here before it calls something stuck, where it waits `patience` for real.
+pub fn patience(patience: Duration, speed: f64) -> Duration {
+    patience.div_f64(speed).max(LEAST_PATIENCE.min(patience))
+}
+
+/// How long the rollout waits here before it tries again, where it waits `pause` for real.
+pub fn pause(pause: Duration, speed: f64) -> Duration {
+    pause.div_f64(speed).max(Duration::from_secs(1).min(pause))
+}

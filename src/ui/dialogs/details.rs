@@ -7,7 +7,7 @@ use super::Scene;
 use super::doc::Doc;
 use super::sheet::{Sheet, room};
 use crate::runbook::check::{Check, Evidence, Verdict};
-use crate::runbook::event::{ActionOutcome, Finding, Outcome};
+use crate::runbook::event::{ActionOutcome, Finding, NoteKind, Outcome};
 use crate::runbook::names::StepRef;
 use crate::runbook::plan::{ConfirmRule, Step};
 use crate::runbook::state::{ActionRun, Attempt, StepRun, StepState};
@@ -268,7 +268,11 @@ impl View<'_> {
             if index == 0 {
                 self.doc.blank();
             }
-            let label = if note.decision { "decision" } else { "note" };
+            let label = match note.kind {
+                NoteKind::Decision => "decision",
+                NoteKind::Remark => "note",
+                NoteKind::FollowUp => "follow-up",
+            };
             let at = format::second(note.at, &self.scene.state.zone);
             self.doc.field(
                 label,

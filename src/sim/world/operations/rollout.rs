@@ -9,6 +9,7 @@ use crate::sim::world::World;
 
 /// Installs a chart; answers the release's new revision.
 pub fn upgrade(world: &mut World, partition: &str, chart: Chart, speed: f64) -> Option<u64> {
+    world.step_begins(partition, "deploy", speed);
     let operations = &mut world.partition(partition)?.operations;
     let number = operations.add_revision(chart.clone(), "Upgrade complete".into());
     let same = operations.current().is_some_and(|set| set.chart == chart);

@@ -1,0 +1,6 @@
+//! What can happen at any time: throttling, lost networks, expiring sessions, hostile text.
+
+use super::super::World;
+use crate::runbook::situation::Situation;
+
+pub(super) fn begins(_world: &mut World, _situation: Situation, _partition: &str, _speed: f64) {}

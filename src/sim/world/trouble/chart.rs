@@ -1,0 +1,6 @@
+//! Steps 8 and 9: the chart, its pods, the application.
+
+use super::super::World;
+use crate::runbook::situation::Situation;
+
+pub(super) fn begins(_world: &mut World, _situation: Situation, _partition: &str, _speed: f64) {}

@@ -1,0 +1,6 @@
+//! Steps 1 and 7: the snapshot.
+
+use super::super::World;
+use crate::runbook::situation::Situation;
+
+pub(super) fn begins(_world: &mut World, _situation: Situation, _partition: &str, _speed: f64) {}

@@ -1,0 +1,22 @@
+//! One parameter of the group: patched to what the runbook expects, or neutralised.
+
+use super::super::act::Act;
+use super::super::context::{Look, Stop};
+use crate::clients::{Trouble, TroubleKind};
+use crate::runbook::event::{Brief, Finding, Outcome};
+
+pub(super) async fn brief_patch(look: &Look) -> Result<Brief, Trouble> {
+    Err(Trouble::new("lever", TroubleKind::Malformed, format!("{} is not built yet", look.step.title)))
+}
+
+pub(super) async fn run_patch(act: &mut Act) -> Result<Outcome, Stop> {
+    Err(Finding::unknown(format!("{} is not built yet", act.step.title)).into())
+}
+
+pub(super) async fn brief_neutralise(look: &Look) -> Result<Brief, Trouble> {
+    Err(Trouble::new("lever", TroubleKind::Malformed, format!("{} is not built yet", look.step.title)))
+}
+
+pub(super) async fn run_neutralise(act: &mut Act) -> Result<Outcome, Stop> {
+    Err(Finding::unknown(format!("{} is not built yet", act.step.title)).into())
+}
