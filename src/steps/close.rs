@@ -48,7 +48,7 @@ pub(super) async fn run(act: &mut Act, spec: &CloseSpec) -> Result<Outcome, Stop
     // A merge may be queued behind others.
     let mut patience = Patience::new(act.step.limit);
     loop {
-        let seen = patience.bear(look().await).map_err(|trouble| diagnosis::of_trouble(act, &trouble))?;
+        let seen = act.bear(&mut patience, look().await).await?;
         match seen {
             Some(Looked::Done(seen)) => {
                 act.check(merged(Verdict::Passed).seeing(seen)).await?;

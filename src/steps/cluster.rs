@@ -109,8 +109,8 @@ pub struct Awaited<'a> {
 pub async fn settle_member(act: &mut Act, id: &InstanceId, awaited: Awaited<'_>) -> Result<(), Stop> {
     let mut patience = super::context::Patience::new(act.look.step.limit);
     loop {
-        let seen = patience.bear(act.cluster().await).map_err(|trouble| diagnosis::of_trouble(act, &trouble))?;
-        if let Some(cluster) = seen {
+        let seen = act.cluster().await;
+        if let Some(cluster) = act.bear(&mut patience, seen).await? {
             if let Some(finding) = terminal(act, &cluster) {
                 return Err(finding.into());
             }

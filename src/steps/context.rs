@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
+use super::diagnosis;
 use super::recorder::{RecordError, Recorder};
 use super::tools::Tools;
 use crate::clients::rds::ClusterView;
@@ -211,6 +212,19 @@ impl Noting {
         let (step, attempt) = self.here();
         self.recorder.record(Event::Remarked { step, attempt, finding }).await?;
         Ok(())
+    }
+
+    /// What was seen in the middle of a wait; none where passing trouble kept it from being seen. That a session ended
+    /// meanwhile is remarked, with the way to renew it: the wait goes on afterwards, and nothing is fired anew.
+    ///
+    /// # Errors
+    /// Trouble that waiting does not mend, or a remark that cannot be written.
+    pub async fn bear<T>(&mut self, patience: &mut Patience, seen: Result<T, Trouble>) -> Result<Option<T>, Stop> {
+        let seen = patience.bear(seen).map_err(|trouble| diagnosis::of_trouble(self, &trouble))?;
+        if let Some(trouble) = patience.trouble.as_ref().filter(|trouble| trouble.kind == TroubleKind::SignedOut) {
+            self.remark(diagnosis::ended_midway(self, trouble)).await?;
+        }
+        Ok(seen)
     }
 
     /// Says that the acts are done and their effect is awaited.

@@ -86,7 +86,7 @@ pub(super) async fn run(act: &mut Act, spec: &DeploySpec) -> Result<Outcome, Sto
     let mut patience = Patience::new(act.step.limit);
     loop {
         let seen = look(act, spec).await;
-        if let Some(seen) = patience.bear(seen).map_err(|trouble| diagnosis::of_trouble(act, &trouble))? {
+        if let Some(seen) = act.bear(&mut patience, seen).await? {
             if judge(act, spec, &seen).await? {
                 return Ok(Outcome::Passed);
             }

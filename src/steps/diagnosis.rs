@@ -8,7 +8,7 @@ use crate::runbook::event::Finding;
 /// What any call can run into, whichever step made it.
 pub fn of_trouble(look: &Look, trouble: &Trouble) -> Finding {
     let evidence = Evidence::now(&trouble.call, trouble.to_string());
-    let profile = look.partition.aws.profile.as_deref().unwrap_or("the default profile");
+    let profile = profile(look);
     let finding = match trouble.kind {
         TroubleKind::SignedOut if trouble.call.starts_with("op ") => {
             Finding::of("op-signed-out", "1Password is not signed in").way_out("op signin, then try again")
@@ -39,6 +39,23 @@ pub fn of_trouble(look: &Look, trouble: &Trouble) -> Finding {
         }
     };
     with_guide(look, finding.because(evidence))
+}
+
+/// A session that ended while a step waits for what it has fired.
+pub fn ended_midway(look: &Look, trouble: &Trouble) -> Finding {
+    if trouble.call.starts_with("op ") {
+        return of_trouble(look, trouble);
+    }
+    Finding::of("sso-expires-midway", format!("the AWS session of {} ended in the middle of the wait", profile(look)))
+        .because(Evidence::now(&trouble.call, trouble.to_string()))
+        .meaning("what was fired goes on at AWS; the wait goes on after the sign-in, and nothing is fired again")
+        .way_out(format!("{}; the step goes on by itself then", sign_in(look)))
+        .lever("sign-in-aws", None)
+}
+
+/// The profile in whose name AWS is asked.
+fn profile(look: &Look) -> &str {
+    look.partition.aws.profile.as_deref().unwrap_or("the default profile")
 }
 
 /// The command by which the partition's AWS session is renewed.

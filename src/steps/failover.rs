@@ -278,7 +278,7 @@ impl Watch {
     async fn round(&mut self, act: &mut Act, patience: &mut Patience) -> Result<bool, Stop> {
         let asked = Timestamp::now();
         let seen = act.cluster().await;
-        let Some(cluster) = patience.bear(seen).map_err(|trouble| diagnosis::of_trouble(act, &trouble))? else {
+        let Some(cluster) = act.bear(patience, seen).await? else {
             self.rounds = 0;
             return Ok(false);
         };

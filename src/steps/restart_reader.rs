@@ -201,7 +201,7 @@ async fn reboot(act: &mut Act, member: &MemberView) -> Result<Outcome, Stop> {
     let mut patience = Patience::new(act.step.limit);
     loop {
         let seen = restarted_since(act, &member.id, asked).await;
-        let seen = patience.bear(seen).map_err(|trouble| diagnosis::of_trouble(act, &trouble))?.flatten();
+        let seen = act.bear(&mut patience, seen).await?.flatten();
         if let Some(how) = seen.or_else(|| process.is_another()) {
             act.check(restarted(Verdict::Passed).seeing(how)).await?;
             break;

@@ -81,7 +81,7 @@ pub(super) async fn run(act: &mut Act, spec: &SnapshotSpec) -> Result<Outcome, S
     let mut patience = Patience::new(act.step.limit);
     loop {
         let seen = act.tools.aws.rds.snapshot(&spec.id).await;
-        let seen = patience.bear(seen).map_err(|trouble| diagnosis::of_trouble(act, &trouble))?;
+        let seen = act.bear(&mut patience, seen).await?;
         if let Some(snapshot) = seen.flatten() {
             act.check(progress(spec, &snapshot)).await?;
             match snapshot.status.as_str() {
@@ -172,7 +172,7 @@ pub(super) async fn run_deletion(act: &mut Act, spec: &SnapshotSpec) -> Result<O
     let mut patience = Patience::new(act.step.limit);
     loop {
         let seen = act.tools.aws.rds.snapshot(&spec.id).await;
-        match patience.bear(seen).map_err(|trouble| diagnosis::of_trouble(act, &trouble))? {
+        match act.bear(&mut patience, seen).await? {
             Some(None) => {
                 act.check(gone(Verdict::Passed).seeing("DBClusterSnapshotNotFoundFault")).await?;
                 return Ok(Outcome::Passed);

@@ -71,7 +71,7 @@ pub(super) async fn run(act: &mut Noting, spec: &VerifySql) -> Result<Outcome, S
     let mut patience = Patience::new(act.step.limit);
     loop {
         let seen = look(act, spec).await;
-        if let Some(seen) = patience.bear(seen).map_err(|trouble| diagnosis::of_trouble(act, &trouble))? {
+        if let Some(seen) = act.bear(&mut patience, seen).await? {
             let all = judge(act, spec, &seen).await?;
             if all {
                 return Ok(outcome(act));
