@@ -85,6 +85,7 @@ async fn run_alone(mut run: Run, step: StepRef, tools: Arc<Tools>) -> Result<Loo
         recorder,
         say: mpsc::unbounded_channel().0,
         cancel: CancellationToken::new(),
+        nudge: Arc::default(),
     };
     let outcome = match steps::look_only(noting).await {
         Ok(outcome) => outcome,

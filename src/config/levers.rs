@@ -23,6 +23,7 @@ pub(super) fn levers(partition: &Partition) -> Vec<Step> {
     if !stacks.is_empty() {
         levers.push(Lever::ContinueRollback { stacks });
     }
+    levers.extend(kinds().find_map(command).cloned().map(Lever::RunAgain));
     if partition.cluster.insights_mode.is_some() {
         levers.push(Lever::InsightsStandard);
     }
@@ -113,6 +114,13 @@ fn words(lever: &Lever) -> Words {
             "Deploy again.",
             120,
             30,
+        ),
+        Lever::RunAgain(_) => say(
+            "Run the deploying script again",
+            "What is in place already is not made twice. What the template changes anew is applied as in its step.",
+            "CloudFormation rolls a failed stack back by itself.",
+            330,
+            45,
         ),
         Lever::HotPatch => say(
             "Patch a parameter in the group",

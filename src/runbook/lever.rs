@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::gate::Lock;
 use super::names::{StepId, StepRef};
-use super::plan::{Partition, SnapshotSpec, Step, StepKind};
+use super::plan::{CommandSpec, Partition, SnapshotSpec, Step, StepKind};
 use super::state::{ActionRun, Attempt, Run, StepState};
 
 /// What a lever does.
@@ -31,6 +31,8 @@ pub enum Lever {
         /// The stacks whose rollback it may go on with.
         stacks: Vec<String>,
     },
+    /// Runs the deploying script again without going back to its step: what rests on that step stays done.
+    RunAgain(CommandSpec),
     /// Sets one parameter in the cluster's parameter group to the value that the runbook expects, at once.
     HotPatch,
     /// Sets one parameter in the group back to the engine's default; the way that is left once the snapshot is gone.
@@ -64,6 +66,7 @@ impl Lever {
             Self::RetakeSnapshot(_) => "retake-snapshot",
             Self::InsightsStandard => "insights-standard",
             Self::ContinueRollback { .. } => "continue-rollback",
+            Self::RunAgain(_) => "run-again",
             Self::HotPatch => "hot-patch",
             Self::Neutralise => "neutralise",
             Self::FlushInstance => "flush-instance",
@@ -115,6 +118,10 @@ impl Run {
                 let taken = self.passed(reference, |kind| matches!(kind, StepKind::Snapshot(_)));
                 if taken { None } else { not_yet(&format!("there is no snapshot {} yet", spec.id)) }
             }),
+            Lever::RunAgain(spec) => match self.acted(reference, |kind| matches!(kind, StepKind::Command(_))) {
+                Some(_) => None,
+                None => not_yet(&format!("{} has not run yet", spec.program)),
+            },
             Lever::Neutralise if deleted.is_none() => {
                 not_yet("while the snapshot is there, a wrong value is patched, and a lost cluster restored")
             }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use thiserror::Error;
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{Notify, broadcast, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -77,6 +77,7 @@ pub struct Session {
     plan: Arc<Plan>,
     say: mpsc::UnboundedSender<Said>,
     pause: Duration,
+    nudge: Arc<Notify>,
     /// What the watchers see.
     pub samples: broadcast::Sender<Sample>,
     /// How often the watchers look.
@@ -167,6 +168,7 @@ impl Session {
             plan: Arc::new(run.plan.clone()),
             say,
             pause: options.pause,
+            nudge: Arc::default(),
             samples: broadcast::channel(SAMPLES).0,
             cadence: Arc::new(watch::channel(Cadence::default()).0),
             cancel: CancellationToken::new(),
@@ -192,6 +194,11 @@ impl Session {
             drop(watchers);
         });
         receiver
+    }
+
+    /// Has an attempt that waits before it tries again try at once. Does nothing where none waits.
+    pub fn nudge(&self) {
+        self.nudge.notify_waiters();
     }
 
     /// The operator's name.
@@ -284,10 +291,12 @@ impl Session {
                 recorder: self.recorder.clone(),
                 say: self.say.clone(),
                 cancel: self.cancel.clone(),
+                nudge: self.nudge.clone(),
             },
             controls: self.controls.clone(),
             samples: self.samples.clone(),
             cadence: self.cadence.clone(),
+            looked_again: None,
         };
         tokio::spawn(attempt_to_its_end(act))
     }

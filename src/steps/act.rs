@@ -37,6 +37,8 @@ pub struct Act {
     pub samples: broadcast::Sender<Sample>,
     /// How often the watchers look.
     pub cadence: Arc<watch::Sender<Cadence>>,
+    /// When this session looked again at what must hold, after a refusal that it waited out.
+    pub looked_again: Option<Timestamp>,
 }
 
 /// What looking for the effect of a call showed.
@@ -177,6 +179,14 @@ impl Act {
         }
     }
 
+    /// Lets a call that was refused be sent again in this attempt. It is for the session that saw the refusal, waited, and
+    /// has looked again at everything that must hold: that look stands in the place of the confirmation's.
+    pub fn may_send_again(&mut self, key: &str) {
+        let refused = |action: &ActionRun| matches!(action.outcome, Some(ActionOutcome::Refused { .. }));
+        self.attempt.actions.retain(|action| action.action.key != key || !refused(action));
+        self.looked_again = Some(Timestamp::now());
+    }
+
     /// The call of that key of which it is not known what became of it: this attempt's, or a former one's.
     fn open_call(&self, key: &str) -> Option<Open> {
         let own = self.attempt.action(key).map(|action| (self.attempt.number, action));
@@ -188,7 +198,7 @@ impl Act {
 
     /// What held when the operator confirmed may not hold any more in an attempt that is taken up hours later.
     fn still_confirmed(&self, key: &str) -> Result<(), Stop> {
-        let since = self.attempt.started_at;
+        let since = self.looked_again.unwrap_or(self.attempt.started_at);
         if Timestamp::now().duration_since(since) <= CONFIRMED {
             return Ok(());
         }

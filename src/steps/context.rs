@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -79,6 +79,8 @@ pub struct Noting {
     pub say: mpsc::UnboundedSender<Said>,
     /// Set when the session ends; what runs at the other side goes on.
     pub cancel: CancellationToken,
+    /// The operator's word that a wait between two tries is long enough.
+    pub nudge: Arc<Notify>,
 }
 
 /// A line for the log.
@@ -248,6 +250,17 @@ impl Noting {
         tokio::select! {
             () = self.cancel.cancelled() => Err(Stop::Session),
             () = sleep(time) => Ok(()),
+        }
+    }
+
+    /// Waits until it is time to try again; the operator may cut it short.
+    ///
+    /// # Errors
+    /// If the session ends.
+    pub async fn wait_or_nudge(&self, time: Duration) -> Result<(), Stop> {
+        tokio::select! {
+            () = self.nudge.notified() => Ok(()),
+            waited = self.wait(time) => waited,
         }
     }
 

@@ -12,6 +12,7 @@ mod rollback;
 mod sign_in;
 
 use super::act::Act;
+use super::command;
 use super::context::{Look, Stop};
 use crate::clients::Trouble;
 use crate::runbook::event::{Brief, Outcome};
@@ -24,6 +25,7 @@ pub(super) async fn brief(look: &Look, lever: &Lever) -> Result<Brief, Trouble> 
         Lever::RetakeSnapshot(spec) => retake::brief(look, spec).await,
         Lever::InsightsStandard => insights::brief(look).await,
         Lever::ContinueRollback { stacks } => rollback::brief(look, stacks).await,
+        Lever::RunAgain(spec) => command::brief(look, spec).await,
         Lever::HotPatch => parameter::brief_patch(look).await,
         Lever::Neutralise => parameter::brief_neutralise(look).await,
         Lever::FlushInstance => instance::brief_flush(look).await,
@@ -42,6 +44,7 @@ pub(super) async fn run(act: &mut Act, lever: &Lever) -> Result<Outcome, Stop> {
         Lever::RetakeSnapshot(spec) => retake::run(act, spec).await,
         Lever::InsightsStandard => insights::run(act).await,
         Lever::ContinueRollback { stacks } => rollback::run(act, stacks).await,
+        Lever::RunAgain(spec) => command::run(act, spec).await,
         Lever::HotPatch => parameter::run_patch(act).await,
         Lever::Neutralise => parameter::run_neutralise(act).await,
         Lever::FlushInstance => instance::run_flush(act).await,

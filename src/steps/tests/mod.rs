@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{Notify, broadcast, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -63,6 +63,7 @@ struct Stage {
     samples: broadcast::Sender<crate::watch::Sample>,
     cadence: Arc<watch::Sender<Cadence>>,
     cancel: CancellationToken,
+    nudge: Arc<Notify>,
     directory: TempDir,
 }
 
@@ -101,6 +102,7 @@ impl Stage {
             samples: broadcast::channel(16).0,
             cadence: Arc::new(watch::channel(Cadence::default()).0),
             cancel: CancellationToken::new(),
+            nudge: Arc::default(),
             directory,
         }
     }
@@ -136,8 +138,15 @@ impl Stage {
             recorder: self.recorder.clone(),
             say: mpsc::unbounded_channel().0,
             cancel: self.cancel.clone(),
+            nudge: self.nudge.clone(),
         };
-        Act { noting, controls: self.controls.clone(), samples: self.samples.clone(), cadence: self.cadence.clone() }
+        Act {
+            noting,
+            controls: self.controls.clone(),
+            samples: self.samples.clone(),
+            cadence: self.cadence.clone(),
+            looked_again: None,
+        }
     }
 
     fn catch_up(&mut self) {
