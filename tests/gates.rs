@@ -451,7 +451,7 @@ impl Proposal {
             13 => Event::AttemptEnded { step, attempt, outcome: outcome(small) },
             14 => Event::AppMeasured { partition, app: application() },
             15 => Event::ConfirmationClosed { request: u64::from(small) },
-            16 => Event::StepSkipped { step, reason: text, by },
+            16 => Event::StepSkipped { step, reason: text, by, evidence: Vec::new() },
             17 => Event::Noted {
                 partition: Some(partition),
                 step: Some(step),
@@ -460,7 +460,7 @@ impl Proposal {
                 note: if small.is_multiple_of(2) { NoteKind::Decision } else { NoteKind::Remark },
                 evidence: Vec::new(),
             },
-            18 => Event::RolledBack { partition, by, reason: text },
+            18 => Event::RolledBack { partition, by, reason: text, evidence: Vec::new() },
             _ => Event::Stopped { by, reason: text },
         }
     }
@@ -696,7 +696,7 @@ fn the_form_of_events_is_stable() {
         Event::Witnessed { step: step.clone(), attempt: 1, evidence: evidence() },
         Event::FailoverMeasured { partition: partition.clone(), failover: measure() },
         Event::AppMeasured { partition: partition.clone(), app: application() },
-        Event::StepSkipped { step: step.clone(), reason: "proved otherwise".into(), by: by() },
+        Event::StepSkipped { step: step.clone(), reason: "proved otherwise".into(), by: by(), evidence: Vec::new() },
         Event::GoAhead { partition: partition.clone(), by: by(), note: Some("calm".into()) },
         Event::Noted {
             partition: Some(partition.clone()),
@@ -706,7 +706,7 @@ fn the_form_of_events_is_stable() {
             note: NoteKind::Decision,
             evidence: Vec::new(),
         },
-        Event::RolledBack { partition, by: by(), reason: "restored".into() },
+        Event::RolledBack { partition, by: by(), reason: "restored".into(), evidence: Vec::new() },
         Event::Stopped { by: by(), reason: "tomorrow".into() },
     ];
     events.extend(settled_each);
@@ -734,7 +734,10 @@ fn a_partition_rolled_back_after_its_go_ahead_locks_the_next() {
     assert!(run.gate(&next).is_err(), "dev has no go-ahead yet");
     take(&mut run, Event::GoAhead { partition: "dev".into(), by: "m".into(), note: None });
     assert!(run.gate(&next).is_ok());
-    take(&mut run, Event::RolledBack { partition: "dev".into(), by: "m".into(), reason: "restored".into() });
+    take(
+        &mut run,
+        Event::RolledBack { partition: "dev".into(), by: "m".into(), reason: "restored".into(), evidence: Vec::new() },
+    );
     let locks = run.gate(&next).expect_err("dev was taken back");
-    assert!(locks.iter().any(|lock| lock.to_string().contains("dev has no go-ahead")), "{locks:?}");
+    assert!(locks.iter().any(|lock| lock.to_string().contains("dev was rolled back")), "{locks:?}");
 }

@@ -267,7 +267,7 @@ fn in_ask(ask: &mut Ask, key: KeyEvent, operator: &str) -> (bool, Vec<Effect>) {
 fn said(purpose: &Purpose, words: &str, operator: &str) -> Event {
     let (by, text) = (operator.to_owned(), words.to_owned());
     match purpose {
-        Purpose::Skip(step) => Event::StepSkipped { step: step.clone(), reason: text, by },
+        Purpose::Skip(step) => Event::StepSkipped { step: step.clone(), reason: text, by, evidence: Vec::new() },
         Purpose::Note(step) => Event::Noted {
             partition: Some(step.partition.clone()),
             step: Some(step.clone()),

@@ -49,7 +49,7 @@ fn words(event: &Event) -> Option<(Level, String)> {
         Event::StepSkipped { reason, by, .. } => (Level::Warning, format!("{name} skipped by {by}: {reason}")),
         Event::GoAhead { partition, by, .. } => (Level::Info, format!("{partition}: go-ahead by {by}")),
         Event::Noted { text, by, .. } => (Level::Info, format!("note by {by}: {text}")),
-        Event::RolledBack { partition, by, reason } => {
+        Event::RolledBack { partition, by, reason, .. } => {
             (Level::Error, format!("{partition} rolled back by {by}: {reason}"))
         }
         Event::Stopped { by, reason } => (Level::Error, format!("the rollout was stopped by {by}: {reason}")),

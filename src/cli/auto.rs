@@ -8,7 +8,6 @@ use crate::runbook::event::{Event, Way};
 use crate::runbook::names::StepRef;
 use crate::runbook::plan::StepKind;
 use crate::runbook::state::{Run, StepState};
-use crate::session;
 
 pub(super) async fn auto(place: &Place, args: &AutoArgs) -> Result<u8, Failure> {
     if !place::is_simulated() {
@@ -62,7 +61,7 @@ async fn take_the_operators_place(headless: &mut Headless) -> Result<bool, Failu
 /// The first way that is offered, open now, and not worn out.
 fn way_out(run: &Run, step: &StepRef, tried: &[(StepRef, Option<String>, Way)]) -> Option<(Option<String>, Way)> {
     let (_, _, step_run) = run.step(step)?;
-    let finding = session::finding(step_run.standing()?.outcome.as_ref()?)?;
+    let finding = step_run.standing()?.outcome.as_ref()?.finding()?;
     let worn_out = |way: &Way| {
         let same = |(known, situation, other): &&(StepRef, Option<String>, Way)| {
             known == step && *situation == finding.situation && other == way
@@ -82,6 +81,7 @@ fn way_out(run: &Run, step: &StepRef, tried: &[(StepRef, Option<String>, Way)]) 
 /// Takes a way out; whether the rollout goes on.
 async fn take(headless: &mut Headless, step: &StepRef, way: &Way) -> Result<bool, Failure> {
     let by = headless.session.operator().to_owned();
+    let evidence = headless.run.shown(step);
     match way {
         Way::Again { after } => {
             headless.talk(&format!("{step}: again, in {} s", after.as_secs()));
@@ -97,14 +97,14 @@ async fn take(headless: &mut Headless, step: &StepRef, way: &Way) -> Result<bool
         Way::Back { step: earlier } => {
             let earlier = StepRef { partition: step.partition.clone(), step: earlier.clone() };
             let reason = format!("{step} showed that it does not hold");
-            headless.record(Event::Reopened { step: earlier, reason, by }).await?;
+            headless.record(Event::Reopened { step: earlier, reason, by, evidence }).await?;
         }
         Way::Skip { because } => {
-            headless.record(Event::StepSkipped { step: step.clone(), reason: because.clone(), by }).await?;
+            headless.record(Event::StepSkipped { step: step.clone(), reason: because.clone(), by, evidence }).await?;
         }
         Way::RollBack => {
             let reason = format!("{step} failed, and nothing else is left");
-            headless.record(Event::RolledBack { partition: step.partition.clone(), by, reason }).await?;
+            headless.record(Event::RolledBack { partition: step.partition.clone(), by, reason, evidence }).await?;
             return Ok(false);
         }
     }

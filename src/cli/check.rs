@@ -17,7 +17,6 @@ use crate::runbook::event::{Event, Outcome, Record};
 use crate::runbook::names::{RunId, StepRef};
 use crate::runbook::plan::{Plan, StepKind};
 use crate::runbook::state::{Attempt, Run};
-use crate::session;
 use crate::steps::{self, Look, Noting, Recorder, Stop, Tools};
 
 pub(super) async fn check(place: &Place, args: &CheckArgs) -> Result<u8, Failure> {
@@ -32,7 +31,7 @@ pub(super) async fn check(place: &Place, args: &CheckArgs) -> Result<u8, Failure
     for index in 0..plan.partitions.len() {
         results.extend(look_at(&plan, index).await?);
     }
-    let failed = results.iter().any(|(_, _, outcome)| session::finding(outcome).is_some());
+    let failed = results.iter().any(|(_, _, outcome)| outcome.finding().is_some());
     match args.output {
         Form::Json => print_json(&json!(results.iter().map(as_json).collect::<Vec<_>>()))?,
         Form::Text => print(&results.iter().map(as_text).collect::<String>())?,
@@ -115,7 +114,7 @@ fn as_text((step, attempt, outcome): &Looked) -> String {
         };
         text.push_str(&format!("  {mark}  {}: {}\n", check.label, check.seen.as_deref().unwrap_or("not looked at")));
     }
-    if let Some(finding) = session::finding(outcome) {
+    if let Some(finding) = outcome.finding() {
         text.push_str(&format!("  {}\n", finding.cause));
         text.extend(finding.remedy.as_ref().map(|remedy| format!("  way out: {remedy}\n")));
     }

@@ -38,7 +38,8 @@ async fn fire_all(headless: &mut Headless, partition: &PartitionName, args: &Exe
     for step in chosen(&headless.run, partition, args) {
         if let Some(reason) = &args.skip {
             let by = headless.session.operator().to_owned();
-            headless.record(Event::StepSkipped { step: step.clone(), reason: reason.clone(), by }).await?;
+            let evidence = headless.run.shown(&step);
+            headless.record(Event::StepSkipped { step: step.clone(), reason: reason.clone(), by, evidence }).await?;
             headless.talk(&format!("{step}: {}", headless.run.state_of(&step)));
             continue;
         }

@@ -7,10 +7,9 @@ use super::place::Place;
 use super::{Failure, exit, print, print_json};
 use crate::journal;
 use crate::report;
-use crate::runbook::event::Record;
+use crate::runbook::event::{Outcome, Record};
 use crate::runbook::names::StepRef;
 use crate::runbook::state::{Attempt, Run};
-use crate::session;
 
 pub(super) fn status(place: &Place, args: &RunChoice) -> Result<u8, Failure> {
     let entry = place.run_entry(args.run.as_deref())?;
@@ -101,7 +100,7 @@ fn lever_summary(
 }
 
 fn attempt(attempt: &Attempt) -> serde_json::Value {
-    let ended = attempt.outcome.as_ref().and_then(session::finding);
+    let ended = attempt.outcome.as_ref().and_then(Outcome::finding);
     json!({
         "number": attempt.number,
         "started": attempt.started_at,

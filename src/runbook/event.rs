@@ -175,6 +175,9 @@ pub enum Event {
         reason: String,
         /// Who.
         by: String,
+        /// What was on the screen when it was decided.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        evidence: Vec<Evidence>,
     },
     /// A step that was behind us is to be taken again, and with it every step that rests on it.
     Reopened {
@@ -184,6 +187,9 @@ pub enum Event {
         reason: String,
         /// Who.
         by: String,
+        /// What was on the screen when it was decided.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        evidence: Vec<Evidence>,
     },
     /// The operator's word that the next partition may begin.
     GoAhead {
@@ -218,6 +224,9 @@ pub enum Event {
         by: String,
         /// How and why.
         reason: String,
+        /// What was on the screen when it was decided.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        evidence: Vec<Evidence>,
     },
     /// The operator stopped the rollout; what has not run will not run.
     Stopped {

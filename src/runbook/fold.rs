@@ -2,8 +2,10 @@
 
 use thiserror::Error;
 
-use super::event::{Event, Record};
-use super::names::StepRef;
+use super::check::Evidence;
+use super::decision::{Decided, Decision};
+use super::event::{Event, NoteKind, Record};
+use super::names::{PartitionName, StepRef};
 use super::state::{ActionRun, Attempt, Confirming, Note, PartitionRun, ProgramRun, Run, StepRun, Word};
 
 /// A sequence of events that is no run.
@@ -78,6 +80,7 @@ impl Run {
             confirming: None,
             last_request: 0,
             notes: Vec::new(),
+            decisions: Vec::new(),
             stopped: None,
         })
     }
@@ -162,27 +165,52 @@ impl Run {
                 attempt.ended_at = Some(at);
                 attempt.outcome = Some(outcome);
             }
-            Event::StepSkipped { step, reason, by } => {
-                self.step_mut(&step)?.skipped = Some(Word { at, by, text: reason });
+            Event::StepSkipped { step, reason, by, evidence } => {
+                self.step_mut(&step)?.skipped = Some(Word { at, by: by.clone(), text: reason.clone() });
                 self.confirming.take_if(|confirming| confirming.step == step);
+                self.decide(Decided::Skipped, at, by, reason, evidence, (Some(step.partition.clone()), Some(step)));
             }
-            Event::Reopened { step, .. } => self.reopen(&step)?,
+            Event::Reopened { step, reason, by, evidence } => {
+                self.reopen(&step)?;
+                self.decide(Decided::WentBack, at, by, reason, evidence, (Some(step.partition.clone()), Some(step)));
+            }
             Event::GoAhead { partition, by, note } => {
                 self.partition_mut(&partition)?.go_ahead = Some(Word { at, by, text: note.unwrap_or_default() });
                 self.confirming = None;
             }
             Event::Noted { partition, step, by, text, note, evidence } => {
+                if note == NoteKind::Decision {
+                    let about = (partition.clone(), step.clone());
+                    self.decide(Decided::Noted, at, by.clone(), text.clone(), evidence.clone(), about);
+                }
                 self.notes.push(Note { at, by, partition, step, text, kind: note, evidence });
             }
-            Event::RolledBack { partition, by, reason } => {
-                self.partition_mut(&partition)?.rolled_back = Some(Word { at, by, text: reason });
+            Event::RolledBack { partition, by, reason, evidence } => {
+                let word = Word { at, by: by.clone(), text: reason.clone() };
+                self.partition_mut(&partition)?.rolled_back = Some(word);
+                self.decide(Decided::RolledBack, at, by, reason, evidence, (Some(partition), None));
             }
-            Event::Stopped { by, reason } => self.stopped = Some(Word { at, by, text: reason }),
+            Event::Stopped { by, reason } => {
+                self.stopped = Some(Word { at, by: by.clone(), text: reason.clone() });
+                self.decide(Decided::Stopped, at, by, reason, Vec::new(), (None, None));
+            }
         }
         Ok(())
     }
 
-    fn partition_mut(&mut self, name: &super::names::PartitionName) -> Result<&mut PartitionRun, String> {
+    fn decide(
+        &mut self,
+        what: Decided,
+        at: jiff::Timestamp,
+        by: String,
+        reason: String,
+        evidence: Vec<Evidence>,
+        (partition, step): (Option<PartitionName>, Option<StepRef>),
+    ) {
+        self.decisions.push(Decision { at, by, partition, step, what, reason, evidence });
+    }
+
+    fn partition_mut(&mut self, name: &PartitionName) -> Result<&mut PartitionRun, String> {
         let partition = self.partitions.iter_mut().find(|partition| &partition.name == name);
         partition.ok_or_else(|| format!("no partition {name}"))
     }

@@ -20,6 +20,8 @@ pub const FRESH: Duration = Duration::from_secs(15);
 pub enum Lock {
     /// The partition before has not got its go-ahead.
     PartitionBefore(PartitionName),
+    /// The partition before was taken back.
+    RolledBackBefore(PartitionName),
     /// A step that this one needs is not behind us.
     Needs(StepId, String),
     /// Something else is running; there is no pipelining.
@@ -45,6 +47,7 @@ impl fmt::Display for Lock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::PartitionBefore(name) => write!(f, "{name} has no go-ahead yet"),
+            Self::RolledBackBefore(name) => write!(f, "{name} was rolled back; nothing goes on after it"),
             Self::Needs(_, title) => write!(f, "needs: {title}"),
             Self::Busy(step) => write!(f, "{step} is running; nothing is fired beside it"),
             Self::Done => write!(f, "it is done"),
@@ -174,7 +177,10 @@ impl Run {
             .iter()
             .take_while(|before| &before.name != partition)
             .find(|before| before.go_ahead.is_none() || before.rolled_back.is_some())
-            .map(|before| Lock::PartitionBefore(before.name.clone()))
+            .map(|before| match before.rolled_back {
+                Some(_) => Lock::RolledBackBefore(before.name.clone()),
+                None => Lock::PartitionBefore(before.name.clone()),
+            })
     }
 
     /// Whether an event may be written now. The recorder asks this for every event, before it writes.

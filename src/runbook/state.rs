@@ -5,6 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 
 use super::check::{Check, Evidence, Precondition, Verdict};
+use super::decision::Decision;
 use super::event::{Action, ActionOutcome, AppMeasure, Brief, FailoverMeasure, Finding, NoteKind, Outcome, Session};
 use super::gate::Lock;
 use super::names::{PartitionName, RunId, StepId, StepRef};
@@ -35,8 +36,10 @@ pub struct Run {
     pub confirming: Option<Confirming>,
     /// Number of the last confirmation request.
     pub last_request: u64,
-    /// Notes and decisions, in their order.
+    /// Notes of every kind, in their order.
     pub notes: Vec<Note>,
+    /// Decisions, in their order.
+    pub decisions: Vec<Decision>,
     /// Who stopped the rollout, and why.
     pub stopped: Option<Word>,
 }

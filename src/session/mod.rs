@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clients::{Accounts, Controls, Trouble};
 use crate::journal::{self, Directory, Journal, JournalError, Owner};
-use crate::runbook::event::{Brief, Event, Finding, Outcome, Record};
+use crate::runbook::event::{Brief, Event, Record};
 use crate::runbook::fold::FoldError;
 use crate::runbook::names::{PartitionName, RunId, StepRef};
 use crate::runbook::plan::Plan;
@@ -362,13 +362,5 @@ async fn attempt_to_its_end(act: Act) {
     if let Err(error) = recorder.record(Event::AttemptEnded { step: step.clone(), attempt, outcome }).await {
         quiet.say(format!("{step}: its end could not be written down: {error}"));
         tracing::error!(%step, %error, "the end of an attempt could not be written");
-    }
-}
-
-/// The finding of an outcome, if it has one.
-pub fn finding(outcome: &Outcome) -> Option<&Finding> {
-    match outcome {
-        Outcome::Failed { finding } | Outcome::Partial { finding } | Outcome::Unknown { finding } => Some(finding),
-        Outcome::Passed | Outcome::PassedWithWarnings { .. } | Outcome::Deferred { .. } => None,
     }
 }

@@ -97,7 +97,10 @@ impl Night {
 
     fn skip(&mut self, partition: &str, step: &str, when: &str, reason: &str) {
         let step = StepRef::new(partition, step);
-        self.tell(at(when), Event::StepSkipped { step, reason: reason.to_owned(), by: OPERATOR.to_owned() });
+        self.tell(
+            at(when),
+            Event::StepSkipped { step, reason: reason.to_owned(), by: OPERATOR.to_owned(), evidence: Vec::new() },
+        );
     }
 
     fn go_ahead(&mut self, partition: &str, when: &str) {

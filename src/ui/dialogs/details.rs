@@ -70,7 +70,9 @@ impl View<'_> {
     fn write(&mut self, reference: &StepRef, planned: &Step, run: &StepRun, state: &StepState) {
         let theme = self.scene.theme;
         self.standing(state, run);
-        if let Some(finding) = run.attempts.last().and_then(|attempt| attempt.outcome.as_ref()).and_then(finding) {
+        if let Some(finding) =
+            run.attempts.last().and_then(|attempt| attempt.outcome.as_ref()).and_then(Outcome::finding)
+        {
             self.finding(finding, planned);
         }
         for attempt in run.attempts.iter().rev() {
@@ -305,11 +307,4 @@ fn items(text: &str) -> Vec<String> {
         }
     }
     items
-}
-
-fn finding(outcome: &Outcome) -> Option<&Finding> {
-    match outcome {
-        Outcome::Failed { finding } | Outcome::Partial { finding } | Outcome::Unknown { finding } => Some(finding),
-        Outcome::Passed | Outcome::PassedWithWarnings { .. } | Outcome::Deferred { .. } => None,
-    }
 }
