@@ -57,6 +57,9 @@ pub struct RunArgs {
     /// Only look: the same as `monitor`.
     #[arg(long)]
     pub read_only: bool,
+    /// Only these partitions, on a simulated site: a real rollout asks for the go-ahead of those before.
+    #[arg(long, value_name = "P", value_delimiter = ',', hide = true)]
+    pub only: Vec<String>,
 }
 
 /// What to do.
@@ -159,6 +162,9 @@ pub struct RehearseArgs {
     /// With --auto: how the result is printed.
     #[arg(long, value_name = "FORM", default_value = "text")]
     pub output: Form,
+    /// Rehearse these partitions only; the site is made from the whole file.
+    #[arg(long, value_name = "P", value_delimiter = ',')]
+    pub only: Vec<String>,
 }
 
 /// Options of the operator's stand-in.
@@ -167,6 +173,12 @@ pub struct AutoArgs {
     /// Rollout file.
     #[arg(long, value_name = "FILE")]
     pub rollout: Option<PathBuf>,
+    /// Only these partitions.
+    #[arg(long, value_name = "P", value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// Begin a new run although an unfinished one is there.
+    #[arg(long)]
+    pub new: bool,
     /// How the result is printed.
     #[arg(long, value_name = "FORM", default_value = "text")]
     pub output: Form,

@@ -15,8 +15,8 @@ pub(super) async fn auto(place: &Place, args: &AutoArgs) -> Result<u8, Failure> 
             "--auto takes the operator's place on a simulated site only; use `rehearse --auto`",
         ));
     }
-    let plan = place.plan(args.rollout.as_deref())?;
-    let mut headless = Headless::open(place, plan, true, true).await?;
+    let plan = place::only(place.plan(args.rollout.as_deref())?, &args.only)?;
+    let mut headless = Headless::open(place, plan, args.new, true).await?;
     let ended = take_the_operators_place(&mut headless).await;
     let run = headless.run.clone();
     let closed = headless.close().await;

@@ -166,6 +166,23 @@ pub fn plan(rollout: Option<&Path>, overlay: Option<&Path>) -> Result<Plan, Fail
     plan.map_err(|problems| Failure::usage(format!("the rollout file is refused; nothing was started\n{problems}")))
 }
 
+/// The plan with the named partitions only; the whole of it where none is named.
+///
+/// # Errors
+/// If the rollout has no partition of one of these names.
+pub fn only(mut plan: Plan, wanted: &[String]) -> Result<Plan, Failure> {
+    if wanted.is_empty() {
+        return Ok(plan);
+    }
+    let known = || plan.partitions.iter().map(|partition| partition.name.as_str());
+    if let Some(unknown) = wanted.iter().find(|name| !known().any(|known| known == name.as_str())) {
+        let help = config::meant(unknown, known()).unwrap_or_default();
+        return Err(Failure::usage(format!("--only: the rollout has no partition `{unknown}`; {help}")));
+    }
+    plan.partitions.retain(|partition| wanted.iter().any(|name| name == partition.name.as_str()));
+    Ok(plan)
+}
+
 /// The user's settings.
 ///
 /// # Errors

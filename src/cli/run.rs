@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::args::RunArgs;
-use super::place::Place;
+use super::place::{self, Place};
 use super::screen::{self, Clock, Ended, Sources};
 use super::{Failure, exit, site};
 use crate::app::state::{Mode, State};
@@ -15,7 +15,12 @@ use crate::runbook::state::Run;
 use crate::session::{self, Opened, Session};
 
 pub(super) async fn run(place: &Place, args: &RunArgs) -> Result<u8, Failure> {
-    let plan = place.plan(args.rollout.as_deref())?;
+    if !args.only.is_empty() && !place::is_simulated() {
+        return Err(Failure::refused(
+            "--only is for rehearsals: on the real site each partition waits for the go-ahead of those before it",
+        ));
+    }
+    let plan = place::only(place.plan(args.rollout.as_deref())?, &args.only)?;
     screen::check(place.theme.as_deref())?;
     let done = match place.open(plan, args.new).await {
         // Somebody else has the controls, and the site if it is simulated: then this session looks on.

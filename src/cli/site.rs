@@ -33,6 +33,7 @@ pub(super) async fn rehearse(common: &Common, args: &RehearseArgs) -> Result<u8,
     let rollout =
         args.rollout.canonicalize().map_err(|error| Failure::usage(format!("{}: {error}", args.rollout.display())))?;
     let plan = place::plan(Some(&rollout), None)?;
+    place::only(plan.clone(), &args.only)?;
     check(&args.site)?;
     let scenario = scenario(&args.site, &plan)?;
     if !args.auto {
@@ -45,11 +46,15 @@ pub(super) async fn rehearse(common: &Common, args: &RehearseArgs) -> Result<u8,
         command.arg("auto").arg("--output").arg(if args.output == Form::Json { "json" } else { "text" });
     } else {
         command.arg("run");
-        if !found {
-            command.arg("--new");
-        }
+    }
+    if !found {
+        // The world of a former run is gone with its site.
+        command.arg("--new");
     }
     command.arg("--rollout").arg(&rollout);
+    if !args.only.is_empty() {
+        command.arg("--only").arg(args.only.join(","));
+    }
     Err(become_it(command))
 }
 

@@ -20,6 +20,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use document::{Node, Source};
+pub(crate) use problem::meant;
 pub use problem::{Problem, Problems};
 
 use crate::runbook::plan::Plan;

@@ -88,7 +88,7 @@ pub(super) fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>)
 }
 
 /// Says which of the known names was probably meant, or lists them where none is near.
-pub(super) fn meant<'a>(given: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> Option<String> {
+pub(crate) fn meant<'a>(given: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> Option<String> {
     if let Some(name) = nearest(given, known.clone()) {
         return Some(format!("did you mean `{name}`?"));
     }

@@ -164,14 +164,23 @@ const KEYS: [&str; 5] = ["name", "partition", "step", "times", "after_s"];
 impl Reader<'_> {
     fn scenario(mut self) -> Result<Scenario, Problems> {
         self.known_keys(self.root, "", &TOP);
-        let title = self.root.get("title").and_then(Node::text).unwrap_or_default().to_owned();
+        self.names();
+        let title = self.text(self.root, "", "title").unwrap_or_default().to_owned();
         let seed = self.number(self.root, "", "seed");
         let list = self.root.get("situation");
+        if let Some(list) = list.filter(|list| !matches!(list.value, Value::List(_))) {
+            let help = Some("write [[situation]], with two brackets".to_owned());
+            self.problems.push(list.place.problem(
+                "situation",
+                format!("must be a list, and is {}", list.kind()),
+                help,
+            ));
+        }
         let situations = list.map(Node::items).unwrap_or_default();
-        if situations.is_empty() {
+        if situations.is_empty() && self.problems.is_empty() {
             let help = Some("write at least one [[situation]]".to_owned());
             let place = list.map_or(&self.root.place, |node| &node.place);
-            self.problems.push(place.problem("situation", "brings nothing about", help));
+            self.problems.push(place.problem("situation", "is missing: the scenario brings nothing about", help));
         }
         let staged: Vec<_> = situations
             .iter()
@@ -186,37 +195,58 @@ impl Reader<'_> {
     }
 
     fn staged(&mut self, item: &Node, key: &str) -> Option<Staged> {
+        if !matches!(item.value, Value::Table(_)) {
+            self.problems.push(item.place.problem(key, format!("must be a table, and is {}", item.kind()), None));
+            return None;
+        }
         self.known_keys(item, key, &KEYS);
         let situation = self.situation(item, key);
         let partition = self.partition(item, key);
         let step = self.step(item, key);
-        let times = self.number(item, key, "times").and_then(|times| u32::try_from(times).ok());
-        if times == Some(0) {
-            self.wrong(item, key, "times", "must be at least 1; leave it out for `until it is remedied`", None);
-        }
+        let times = self.times(item, key);
         let after = Duration::from_secs(self.number(item, key, "after_s").unwrap_or(0));
         Some(Staged { situation: situation?, partition, step, times, after })
     }
 
+    /// A scenario may call situations as it likes; what they are stays what it is.
+    fn names(&mut self) {
+        let Some(names) = self.root.get("names") else { return };
+        if !matches!(names.value, Value::Table(_)) {
+            self.wrong(self.root, "", "names", &format!("must be a table, and is {}", names.kind()), None);
+        }
+        for entry in names.entries() {
+            let key = joined("names", &entry.name);
+            match entry.node.text() {
+                None => {
+                    let message = format!("must be a text, and is {}", entry.node.kind());
+                    self.problems.push(entry.node.place.problem(&key, message, None));
+                }
+                Some(name) if Situation::named(name).is_none() => {
+                    let message = format!("there is no situation `{name}`");
+                    self.problems.push(entry.node.place.problem(&key, message, meant_situation(name)));
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
     fn situation(&mut self, item: &Node, key: &str) -> Option<Situation> {
-        let Some(name) = item.get("name").and_then(Node::text) else {
+        if item.get("name").is_none() {
             self.wrong(item, key, "name", "is missing: it says which situation", None);
-            return None;
-        };
-        // A scenario may call situations as it likes; what they are stays what it is.
-        let own = self.root.get("names").and_then(|names| names.get(name)).and_then(Node::text);
-        let found = Situation::named(own.unwrap_or(name));
+        }
+        let name = self.text(item, key, "name")?;
+        if let Some(own) = self.root.get("names").and_then(|names| names.get(name)) {
+            return own.text().and_then(Situation::named);
+        }
+        let found = Situation::named(name);
         if found.is_none() {
-            let known = Situation::ALL.iter().map(|situation| situation.name());
-            let near = meant(name, known).filter(|help| help.starts_with("did you"));
-            let help = near.or_else(|| Some("the README lists them all".to_owned()));
-            self.wrong(item, key, "name", &format!("there is no situation `{name}`"), help);
+            self.wrong(item, key, "name", &format!("there is no situation `{name}`"), meant_situation(name));
         }
         found
     }
 
     fn partition(&mut self, item: &Node, key: &str) -> Option<PartitionName> {
-        let name = item.get("partition")?.text().map(PartitionName::new)?;
+        let name = self.text(item, key, "partition").map(PartitionName::new)?;
         if self.plan.partition(&name).is_none() {
             let help = meant(name.as_str(), self.plan.partitions.iter().map(|partition| partition.name.as_str()));
             self.wrong(item, key, "partition", &format!("the rollout has no partition `{name}`"), help);
@@ -226,7 +256,7 @@ impl Reader<'_> {
 
     /// The kind of step that is meant, by its own name or by that of its kind.
     fn step(&mut self, item: &Node, key: &str) -> Option<&'static str> {
-        let name = item.get("step")?.text()?;
+        let name = self.text(item, key, "step")?;
         let steps = || self.plan.partitions.iter().flat_map(|partition| &partition.steps);
         let found =
             steps().find(|step| step.id.as_str() == name || step.kind.name() == name).map(|step| step.kind.name());
@@ -240,15 +270,35 @@ impl Reader<'_> {
         found
     }
 
-    fn number(&mut self, node: &Node, key: &str, name: &str) -> Option<u64> {
-        match &node.get(name)?.value {
-            Value::Integer(number) if *number >= 0 => u64::try_from(*number).ok(),
-            _ => {
-                let kind = node.get(name)?.kind();
-                self.wrong(node, key, name, &format!("must be a whole number, and is {kind}"), None);
-                None
-            }
+    fn times(&mut self, item: &Node, key: &str) -> Option<u32> {
+        let times = self.number(item, key, "times")?;
+        let fits = u32::try_from(times).ok().filter(|times| *times > 0);
+        if fits.is_none() {
+            let message = format!("must be from 1 to {}; leave it out for `until it is remedied`", u32::MAX);
+            self.wrong(item, key, "times", &message, None);
         }
+        fits
+    }
+
+    fn text<'n>(&mut self, node: &'n Node, key: &str, name: &str) -> Option<&'n str> {
+        let value = node.get(name)?;
+        if value.text().is_none() {
+            self.wrong(node, key, name, &format!("must be a text, and is {}", value.kind()), None);
+        }
+        value.text()
+    }
+
+    fn number(&mut self, node: &Node, key: &str, name: &str) -> Option<u64> {
+        let value = node.get(name)?;
+        let message = match &value.value {
+            Value::Integer(number) => match u64::try_from(*number) {
+                Ok(number) => return Some(number),
+                Err(_) => format!("must not be below 0, and is {number}"),
+            },
+            _ => format!("must be a whole number, and is {}", value.kind()),
+        };
+        self.wrong(node, key, name, &message, None);
+        None
     }
 
     fn known_keys(&mut self, node: &Node, key: &str, known: &[&'static str]) {
@@ -265,3 +315,12 @@ impl Reader<'_> {
         self.problems.push(place.problem(&joined(key, name), message, help));
     }
 }
+
+fn meant_situation(name: &str) -> Option<String> {
+    let known = Situation::ALL.iter().map(|situation| situation.name());
+    let near = meant(name, known).filter(|help| help.starts_with("did you"));
+    near.or_else(|| Some("the README lists them all".to_owned()))
+}
+
+#[cfg(test)]
+mod tests;
