@@ -1,5 +1,6 @@
 //! A partition's databases: where the password is read, and sessions with them.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -7,9 +8,9 @@ use secrecy::SecretString;
 use tokio::sync::Mutex;
 
 use super::dns::Resolver;
-use super::postgres::{Connector, Session};
+use super::postgres::{Address, Connector, Session};
 use super::{Aws, Trouble, TroubleKind, password};
-use crate::runbook::plan::SqlTarget;
+use crate::runbook::plan::{SecretSource, SqlTarget, TlsMode};
 
 /// How long a password that could not be read, or that was refused, is not asked for again: `op` may prompt a person each
 /// time, and a server may lock a role out.
@@ -49,11 +50,29 @@ impl Database {
         Ok(Self { target: target.clone(), connector, aws, password: Mutex::default() })
     }
 
-    /// The plan's own endpoint, where it overrides the one that RDS answers.
+    /// Where the writer endpoint is dialled: at the plan's own endpoint, or at the one that RDS answers. `cluster` is asked
+    /// for the latter only where it is needed: to dial it, or because the server behind a port-forward must identify itself
+    /// by that name.
     ///
     /// # Errors
-    /// It is no `host:port`.
-    pub fn endpoint(&self) -> Result<Option<(String, u16)>, Trouble> {
+    /// The plan's own is no `host:port`, or as `cluster` answers.
+    pub async fn writer_endpoint(
+        &self,
+        cluster: impl Future<Output = Result<(String, u16), Trouble>>,
+    ) -> Result<Address, Trouble> {
+        let Some((host, port)) = self.own_endpoint()? else {
+            let (host, port) = cluster.await?;
+            return Ok(Address::of(&host, port));
+        };
+        let is_named = self.target.tls == TlsMode::VerifyFull || self.target.password == SecretSource::Iam;
+        if !is_named {
+            return Ok(Address::of(&host, port));
+        }
+        let (name, named_port) = cluster.await?;
+        Ok(Address { host, port, name, named_port })
+    }
+
+    fn own_endpoint(&self) -> Result<Option<(String, u16)>, Trouble> {
         let Some(endpoint) = &self.target.endpoint else { return Ok(None) };
         let parts = endpoint.rsplit_once(':').and_then(|(host, port)| Some((host.to_owned(), port.parse().ok()?)));
         let malformed = || {
@@ -63,13 +82,18 @@ impl Database {
         parts.map(Some).ok_or_else(malformed)
     }
 
-    /// Begins a session with whatever `host` leads to now. The password is read at the first use and kept in memory.
+    /// Begins a session with whatever the address leads to now. The password is read at the first use and kept in memory; a
+    /// token is made each time.
     ///
     /// # Errors
     /// As reading the secret, and as [`Connector::connect`].
-    pub async fn connect(&self, host: &str, port: u16) -> Result<Session, Trouble> {
+    pub async fn connect(&self, address: &Address) -> Result<Session, Trouble> {
+        if self.target.password == SecretSource::Iam {
+            let token = self.aws.tokens.token(&address.name, address.named_port, &self.target.user).await?;
+            return self.connector.connect(address, &token).await;
+        }
         let password = self.password().await?;
-        let session = self.connector.connect(host, port, &password).await;
+        let session = self.connector.connect(address, &password).await;
         if let Err(trouble) = &session
             && trouble.is_code(WRONG_PASSWORD)
         {

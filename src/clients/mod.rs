@@ -21,6 +21,7 @@ pub mod postgres;
 pub mod program;
 pub mod rds;
 pub mod secrets;
+pub mod tokens;
 pub mod trouble;
 
 pub use aws::{Accounts, Aws};

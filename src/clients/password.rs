@@ -17,5 +17,9 @@ pub async fn read(source: &SecretSource, aws: &Aws) -> Result<SecretString, Trou
         SecretSource::Env(name) => std::env::var(name).map(SecretString::from).map_err(|_| {
             Trouble::new(format!("environment {name}"), TroubleKind::NotFound, "the variable is not set".to_owned())
         }),
+        SecretSource::Iam => {
+            let words = "IAM vouches for the role, so there is no password";
+            Err(Trouble::new("password", TroubleKind::NotFound, words))
+        }
     }
 }

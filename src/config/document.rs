@@ -236,7 +236,7 @@ impl Node {
 
 /// Tables of which exactly one key is given: whoever lays another one over it means it instead.
 const ALTERNATIVES: [(&str, &[&str]); 2] =
-    [("password", &["op", "secrets-manager", "env"]), ("deploy", &["helm", "elsewhere"])];
+    [("password", &["op", "secrets-manager", "env", "iam"]), ("deploy", &["helm", "elsewhere"])];
 
 fn drop_alternatives(entries: &mut Vec<Entry>, others: &[Entry], key: &str) {
     let table = key.rsplit('.').next().unwrap_or_default();

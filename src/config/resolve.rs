@@ -252,18 +252,19 @@ fn sql(at: &At<'_>, file: &PartitionFile, findings: &mut Findings) -> Option<Sql
 
 fn secret(at: &At<'_>, file: Option<&SecretFile>, findings: &mut Findings) -> Option<SecretSource> {
     let keys = ["sql", "password"];
-    let help = || Some("one of `op`, `secrets-manager`, `env`".to_owned());
-    let Some(SecretFile { op, secrets_manager, env }) = file else {
+    let help = || Some("one of `op`, `secrets-manager`, `env`, `iam = true`".to_owned());
+    let Some(SecretFile { op, secrets_manager, env, iam }) = file else {
         findings.add(at, &keys, "is missing", help());
         return None;
     };
     findings.value(at, &["sql", "password", "op"], values::op_reference);
-    match (op, secrets_manager, env) {
-        (Some(reference), None, None) => Some(SecretSource::Op(reference.clone())),
-        (None, Some(secret), None) => {
+    match (op, secrets_manager, env, iam) {
+        (Some(reference), None, None, None) => Some(SecretSource::Op(reference.clone())),
+        (None, Some(secret), None, None) => {
             Some(SecretSource::SecretsManager { id: secret.id.clone(), key: secret.key.clone() })
         }
-        (None, None, Some(variable)) => Some(SecretSource::Env(variable.clone())),
+        (None, None, Some(variable), None) => Some(SecretSource::Env(variable.clone())),
+        (None, None, None, Some(true)) => Some(SecretSource::Iam),
         _ => {
             findings.add(at, &keys, "must be read in exactly one place", help());
             None

@@ -131,11 +131,12 @@ pub struct SqlFile {
     pub user: Option<String>,
     /// Where the password is read, as late as possible. Never the password itself.
     pub password: Option<SecretFile>,
-    /// `host:port` in place of the writer endpoint that RDS answers; for a port-forward that is open already.
+    /// `host:port` in place of the writer endpoint that RDS answers; for a port-forward that is open already. With
+    /// `verify-full` the server must still identify itself by the writer endpoint's own name.
     pub endpoint: Option<String>,
     /// Protection of the connection; left out: `verify-full`.
     pub tls: Option<TlsFile>,
-    /// Authorities to trust, PEM; left out: the platform's own.
+    /// Authorities to trust, PEM; left out: those of Amazon RDS, which the cockpit brings along.
     pub ca_file: Option<String>,
 }
 
@@ -160,6 +161,8 @@ pub struct SecretFile {
     pub secrets_manager: Option<SecretsManagerFile>,
     /// An environment variable of the cockpit.
     pub env: Option<String>,
+    /// `true`: no password but a token of IAM's, made anew for each session; the role must be granted `rds_iam`.
+    pub iam: Option<bool>,
 }
 
 /// A secret in AWS Secrets Manager.

@@ -141,7 +141,7 @@ pub struct SqlTarget {
     pub endpoint: Option<String>,
     /// How the connection is protected.
     pub tls: TlsMode,
-    /// Authorities to trust, PEM; none takes the platform's own.
+    /// Authorities to trust, PEM; none takes those of Amazon RDS, which the cockpit brings along.
     pub ca_file: Option<String>,
 }
 
@@ -170,6 +170,8 @@ pub enum SecretSource {
     },
     /// An environment variable of the cockpit.
     Env(String),
+    /// None: IAM vouches for the role, with a token that is made for each session.
+    Iam,
 }
 
 /// Where a partition's pods are.

@@ -65,11 +65,8 @@ impl Tools {
     /// If the partition has no SQL, or no session can be had.
     pub async fn sql(&self) -> Result<Session, Trouble> {
         let database = self.database().await?;
-        let (host, port) = match database.endpoint()? {
-            Some(endpoint) => endpoint,
-            None => self.writer_endpoint().await?,
-        };
-        database.connect(&host, port).await
+        let address = database.writer_endpoint(self.writer_endpoint()).await?;
+        database.connect(&address).await
     }
 
     /// Kept, so that the password is read once and not at every look.

@@ -10,6 +10,7 @@ use super::cadence::Pace;
 use super::sample::{ClusterView, MemberView, Reading, Role, Source};
 use super::task::{Ask, Voice};
 use crate::clients::database::Database;
+use crate::clients::postgres::Address;
 use crate::clients::{Aws, Trouble, TroubleKind, rds};
 use crate::runbook::names::PartitionName;
 
@@ -22,17 +23,17 @@ pub async fn cluster(described: &mut Described) -> Option<Arc<ClusterView>> {
     described.wait_for(Option::is_some).await.ok().and_then(|known| known.clone())
 }
 
-/// Host and port of the writer endpoint: the plan's own, or the one that RDS answers, as soon as it is known.
+/// Where the writer endpoint is dialled: at the plan's own, or at the one that RDS answers, as soon as it is known.
 ///
 /// # Errors
 /// The plan's own is no `host:port`.
-pub async fn endpoint(database: &Database, described: &mut Described) -> Result<(String, u16), Trouble> {
-    if let Some(own) = database.endpoint()? {
-        return Ok(own);
-    }
+pub async fn endpoint(database: &Database, described: &mut Described) -> Result<Address, Trouble> {
     let ended = || Trouble::new("connect", TroubleKind::NotFound, "the cluster's endpoint is not known");
-    let cluster = cluster(described).await.ok_or_else(ended)?;
-    Ok((cluster.endpoint.clone(), cluster.port))
+    let known = async {
+        let cluster = cluster(described).await.ok_or_else(ended)?;
+        Ok((cluster.endpoint.clone(), cluster.port))
+    };
+    database.writer_endpoint(known).await
 }
 
 /// Asks for the clusters of one account and region.

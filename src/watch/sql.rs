@@ -11,7 +11,7 @@ use super::sample::{Reading, Role, Source, SqlView, WriteProbe};
 use super::task::{Ask, Voice};
 use crate::clients::database::Database;
 use crate::clients::dns::Resolver;
-use crate::clients::postgres::{self, Session, WhoAmI};
+use crate::clients::postgres::{self, Address, Session, WhoAmI};
 use crate::clients::{Trouble, TroubleKind};
 use crate::runbook::names::{InstanceId, PartitionName};
 
@@ -48,11 +48,11 @@ impl Ask for Sql {
         };
         let said = match place {
             Err(trouble) => Err(trouble),
-            Ok((host, port)) => match timeout(patience(pace), self.look(&host, port, pace)).await {
+            Ok(address) => match timeout(patience(pace), self.look(&address, pace)).await {
                 Ok(said) => said,
                 Err(_) => {
                     let message = format!("nothing within {} ms", patience(pace).as_millis());
-                    Err(Trouble::new(format!("SQL {host}"), TroubleKind::NoAnswer, message))
+                    Err(Trouble::new(format!("SQL {}", address.host), TroubleKind::NoAnswer, message))
                 }
             },
         };
@@ -64,8 +64,8 @@ impl Ask for Sql {
 }
 
 impl Sql {
-    /// Host and port that are dialled.
-    async fn place(&mut self) -> Result<(String, u16), Trouble> {
+    /// Where it is dialled.
+    async fn place(&mut self) -> Result<Address, Trouble> {
         let database = self.database.as_ref().map_err(Clone::clone)?;
         let Some(instance) = &self.instance else {
             return api::endpoint(database, &mut self.described).await;
@@ -73,22 +73,26 @@ impl Sql {
         let cluster = api::cluster(&mut self.described).await;
         let member = cluster.as_ref().and_then(|cluster| cluster.members.iter().find(|member| member.id == *instance));
         let host = member.and_then(|member| member.endpoint.clone());
-        host.zip(cluster.as_ref().map(|cluster| cluster.port)).ok_or_else(|| {
+        let address =
+            host.zip(cluster.as_ref().map(|cluster| cluster.port)).map(|(host, port)| Address::of(&host, port));
+        address.ok_or_else(|| {
             Trouble::new(format!("SQL {instance}"), TroubleKind::NotFound, "the instance has no endpoint (yet)")
         })
     }
 
-    async fn look(&mut self, host: &str, port: u16, pace: Pace) -> Result<Reading, Trouble> {
+    async fn look(&mut self, address: &Address, pace: Pace) -> Result<Reading, Trouble> {
         let database = self.database.as_ref().map_err(Clone::clone)?;
         // Taken out: a question that is given up in the middle leaves a session that nobody can use any more.
         let kept = match self.session.take() {
-            Some(session) if !session.is_closed() && !self.leads_elsewhere(&session, host).await => Some(session),
+            Some(session) if !session.is_closed() && !self.leads_elsewhere(&session, &address.host).await => {
+                Some(session)
+            }
             _ => None,
         };
         let reconnected = kept.is_none();
         let session = match kept {
             Some(session) => session,
-            None => database.connect(host, port).await?,
+            None => database.connect(address).await?,
         };
         let who = session.who_am_i().await?;
         if reconnected {

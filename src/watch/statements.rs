@@ -10,7 +10,7 @@ use super::sample::{CounterReset, Reading, Source, StatementRate, StatementsView
 use super::task::{Ask, Voice};
 use crate::clients::Trouble;
 use crate::clients::database::Database;
-use crate::clients::postgres::{Session, Statement, StatementCounters};
+use crate::clients::postgres::{Address, Session, Statement, StatementCounters};
 use crate::runbook::names::{InstanceId, PartitionName};
 
 /// How many of the costliest statements are read. Of what ranks below nothing is known.
@@ -42,7 +42,7 @@ impl Ask for Statements {
         };
         let begun = Instant::now();
         let said = match place {
-            Ok((host, port)) => self.look(&host, port).await,
+            Ok(address) => self.look(&address).await,
             Err(trouble) => Err(trouble),
         };
         voice.say(&self.partition, Source::Statements, begun, said).await;
@@ -55,12 +55,12 @@ impl Statements {
         Self { partition, database, described, session: None, before: None }
     }
 
-    async fn look(&mut self, host: &str, port: u16) -> Result<Reading, Trouble> {
+    async fn look(&mut self, address: &Address) -> Result<Reading, Trouble> {
         let database = self.database.as_ref().map_err(Clone::clone)?;
         let (session, instance) = match self.session.take() {
             Some((session, instance)) if !session.is_closed() => (session, instance),
             _ => {
-                let session = database.connect(host, port).await?;
+                let session = database.connect(address).await?;
                 let who = session.who_am_i().await?;
                 (session, who.instance.as_deref().map(InstanceId::from))
             }

@@ -28,6 +28,7 @@ use super::identity::Identity;
 use super::insights::Insights;
 use super::rds::Rds;
 use super::secrets::Secrets;
+use super::tokens::Tokens;
 use crate::runbook::event::Call;
 use crate::runbook::plan::AwsTarget;
 use crate::runbook::text::shell_line;
@@ -91,6 +92,8 @@ pub struct Aws {
     pub identity: Identity,
     /// Load.
     pub insights: Insights,
+    /// Tokens for database roles.
+    pub tokens: Tokens,
 }
 
 /// The two configurations that the service clients are made of.
@@ -115,6 +118,7 @@ impl Aws {
             secrets: Secrets::new(configs),
             identity: Identity::new(configs),
             insights: Insights::new(configs),
+            tokens: Tokens::new(configs),
         }
     }
 }

@@ -37,6 +37,26 @@ const ANSWER: Duration = Duration::from_secs(6);
 /// The name by which the cockpit is seen in pg_stat_activity.
 const APPLICATION: &str = "aurora-cockpit";
 
+/// Where a session is dialled, and as whom the server must identify itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    /// Host that is dialled.
+    pub host: String,
+    /// Port that is dialled.
+    pub port: u16,
+    /// Name in the server's certificate, and in a token for it.
+    pub name: String,
+    /// The server's own port.
+    pub named_port: u16,
+}
+
+impl Address {
+    /// A server that is dialled by its own name.
+    pub fn of(host: &str, port: u16) -> Self {
+        Self { host: host.to_owned(), port, name: host.to_owned(), named_port: port }
+    }
+}
+
 /// Makes sessions with the databases of one partition.
 #[derive(Clone)]
 pub struct Connector {
@@ -69,14 +89,14 @@ impl Connector {
         Ok(Self { resolver, database: target.database.clone(), user: target.user.clone(), tls })
     }
 
-    /// Begins a session with whatever `host` leads to now.
+    /// Begins a session with whatever the address leads to now.
     ///
     /// # Errors
     /// `NotFound` for a name or database that does not exist, `Unreachable` where nobody answers (a server that starts or
     /// stops included), `Denied` where the sign-in or the server's certificate is refused.
-    pub async fn connect(&self, host: &str, port: u16, password: &SecretString) -> Result<Session, Trouble> {
-        let call = format!("connect to {host}:{port}");
-        match timeout(CONNECT, self.open(&call, host, port, password)).await {
+    pub async fn connect(&self, address: &Address, password: &SecretString) -> Result<Session, Trouble> {
+        let call = format!("connect to {}:{}", address.host, address.port);
+        match timeout(CONNECT, self.open(&call, address, password)).await {
             Ok(session) => session,
             Err(_) => {
                 let message = format!("no session within {} s", CONNECT.as_secs());
@@ -85,8 +105,8 @@ impl Connector {
         }
     }
 
-    async fn open(&self, call: &str, host: &str, port: u16, password: &SecretString) -> Result<Session, Trouble> {
-        let resolved = self.resolver.resolve(host).await?;
+    async fn open(&self, call: &str, to: &Address, password: &SecretString) -> Result<Session, Trouble> {
+        let resolved = self.resolver.resolve(&to.host).await?;
         let mut config = Config::new();
         config
             .user(&self.user)
@@ -107,7 +127,7 @@ impl Connector {
             .keepalives_retries(3);
         for address in &resolved.addresses {
             // The name goes with each address: the certificate is verified against the name.
-            config.host(host).hostaddr(*address).port(port);
+            config.host(&to.name).hostaddr(*address).port(to.port);
         }
         let failed = |error| trouble::while_connecting(call, error);
         let client = match &self.tls {

@@ -109,10 +109,14 @@ impl Server {
     }
 
     async fn session(&self, host: &str, target: &SqlTarget) -> Result<Session, Trouble> {
+        self.session_at(&Address::of(host, self.port), target).await
+    }
+
+    async fn session_at(&self, address: &Address, target: &SqlTarget) -> Result<Session, Trouble> {
         let connector = Connector::new(Resolver::asking(([127, 0, 0, 1], 9).into())?, target)?;
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
-            match connector.connect(host, self.port, &SecretString::from(PASSWORD)).await {
+            match connector.connect(address, &SecretString::from(PASSWORD)).await {
                 // It listens before it lets anyone in.
                 Err(trouble) if trouble.is_code("57P03") && Instant::now() < deadline => {
                     tokio::time::sleep(Duration::from_millis(50)).await;
@@ -206,6 +210,10 @@ async fn the_servers_name_is_verified_against_its_certificate() {
     assert!(session.who_am_i().await.expect("who").is_writer);
     let other_name = server.session("127.0.0.1", &trusting).await.expect_err("the name does not fit");
     assert_eq!((other_name.kind, other_name.code.as_deref()), (TroubleKind::Denied, Some("TLS")), "{other_name}");
+    let forwarded = Address { host: "127.0.0.1".into(), name: "localhost".into(), ..Address::of("", server.port) };
+    server.session_at(&forwarded, &trusting).await.expect("a forwarded port, and still the server's own name");
+    let foreign = Address { name: "elsewhere".into(), ..forwarded };
+    assert_eq!(server.session_at(&foreign, &trusting).await.expect_err("another name").kind, TroubleKind::Denied);
     let untrusting = server.target(TlsMode::VerifyFull, None);
     let untrusted = server.session("localhost", &untrusting).await.expect_err("nobody vouches for it");
     assert_eq!(untrusted.kind, TroubleKind::Denied, "{untrusted}");

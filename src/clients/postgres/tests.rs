@@ -59,7 +59,7 @@ impl Stage {
     async fn session(&self, partition: &str, host: &str) -> Result<Session, Trouble> {
         let (target, password) = self.sql(partition);
         let connector = Connector::new(self.resolver.clone(), &target)?;
-        connector.connect(host, self.databases.port, &password).await
+        connector.connect(&Address::of(host, self.databases.port), &password).await
     }
 }
 
@@ -132,11 +132,13 @@ async fn a_wrong_password_is_refused() {
     let (endpoint, _) = stage.hosts("dev");
     let (target, _) = stage.sql("dev");
     let connector = Connector::new(stage.resolver.clone(), &target).expect("a connector");
-    let refused = connector.connect(&endpoint, stage.databases.port, &SecretString::from("wrong")).await;
+    let refused = connector.connect(&Address::of(&endpoint, stage.databases.port), &SecretString::from("wrong")).await;
     let refused = refused.expect_err("the password is wrong");
     assert_eq!((refused.kind, refused.code.as_deref()), (TroubleKind::Denied, Some("28P01")));
-    let unknown =
-        connector.connect("nobody.rds.amazonaws.com", 1, &SecretString::from("x")).await.expect_err("no name");
+    let unknown = connector
+        .connect(&Address::of("nobody.rds.amazonaws.com", 1), &SecretString::from("x"))
+        .await
+        .expect_err("no name");
     assert_eq!(unknown.kind, TroubleKind::NotFound);
 }
 

@@ -6,28 +6,32 @@ use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
-use rustls_platform_verifier::BuilderVerifierExt;
 
 use crate::clients::{Trouble, TroubleKind};
 
-/// A configuration that trusts the authorities of a PEM file, or those of this machine.
+/// The authorities of Amazon RDS and RDS Proxy, of all regions. No operating system knows them.
+const RDS_AUTHORITIES: &[u8] = include_bytes!("../../../assets/rds-authorities.pem");
+
+/// A configuration that trusts the authorities of a PEM file, or else those of Amazon RDS and nobody else.
 pub fn config(ca_file: Option<&str>) -> Result<ClientConfig, Trouble> {
     let unusable = |error: rustls::Error| Trouble::new("TLS", TroubleKind::Malformed, error.to_string());
     let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(unusable)?;
-    match ca_file {
-        Some(path) => Ok(builder.with_root_certificates(authorities(path)?).with_no_client_auth()),
-        None => Ok(builder.with_platform_verifier().map_err(unusable)?.with_no_client_auth()),
-    }
+    let authorities = match ca_file {
+        Some(path) => authorities(path, &std::fs::read(path).map_err(|error| unreadable(path, &error))?),
+        None => authorities("the cockpit's own bundle", RDS_AUTHORITIES),
+    };
+    Ok(builder.with_root_certificates(authorities?).with_no_client_auth())
 }
 
-fn authorities(path: &str) -> Result<RootCertStore, Trouble> {
-    let unreadable = |error: &dyn std::fmt::Display| {
-        let message = format!("the authorities in {path} cannot be read: {error}");
-        Trouble::new("TLS", TroubleKind::NotFound, message)
-    };
-    let certificates = CertificateDer::pem_file_iter(path).map_err(|error| unreadable(&error))?;
+fn unreadable(path: &str, error: &dyn std::fmt::Display) -> Trouble {
+    Trouble::new("TLS", TroubleKind::NotFound, format!("the authorities in {path} cannot be read: {error}"))
+}
+
+fn authorities(path: &str, pem: &[u8]) -> Result<RootCertStore, Trouble> {
+    let unreadable = |error: &dyn std::fmt::Display| unreadable(path, error);
+    let certificates = CertificateDer::pem_slice_iter(pem);
     let certificates: Vec<_> = certificates.collect::<Result<_, _>>().map_err(|error| unreadable(&error))?;
     let mut store = RootCertStore::empty();
     // A bundle may hold one authority of a kind that is not supported; the others still count.
@@ -36,4 +40,28 @@ fn authorities(path: &str) -> Result<RootCertStore, Trouble> {
         return Err(unreadable(&"no authority in it can be used"));
     }
     Ok(store)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn every_authority_that_is_shipped_can_be_used() {
+        let declared =
+            RDS_AUTHORITIES.split(|byte| *byte == b'\n').filter(|line| *line == b"-----BEGIN CERTIFICATE-----");
+        let store = authorities("the bundle", RDS_AUTHORITIES).unwrap();
+        assert_eq!(store.len(), declared.count());
+        let named = |words: &str| {
+            let words = words.as_bytes();
+            store.roots.iter().any(|root| root.subject.windows(words.len()).any(|part| part == words))
+        };
+        for region in ["us-east-1", "us-west-2", "eu-central-1", "ap-southeast-2"] {
+            for key in ["RSA2048", "RSA4096", "ECC384"] {
+                assert!(named(&format!("Amazon RDS {region} Root CA {key} G1")), "{region} {key}");
+            }
+        }
+    }
 }
