@@ -21,12 +21,12 @@ pub(super) async fn auto(place: &Place, args: &AutoArgs) -> Result<u8, Failure> 
     let run = headless.run.clone();
     let closed = headless.close().await;
     site::end_if_ours().await;
-    let stopped = ended?;
-    closed?;
     match args.output {
         Form::Json => print_json(&inspect::summary(&run))?,
         Form::Text => print(&crate::report::markdown(&run))?,
     }
+    let stopped = ended?;
+    closed?;
     Ok(if stopped { exit::FAILED } else { exit::DONE })
 }
 
@@ -50,7 +50,7 @@ async fn take_the_operators_place(headless: &mut Headless) -> Result<bool, Failu
             headless.record(Event::GoAhead { partition: step.partition.clone(), by, note: None }).await?;
             headless.talk(&format!("{}: go-ahead", step.partition));
         } else {
-            headless.fire(&step, None).await?;
+            headless.fire_once_it_holds(&step, None).await?;
         }
     }
     let run = &headless.run;
@@ -86,13 +86,13 @@ async fn take(headless: &mut Headless, step: &StepRef, way: &Way) -> Result<bool
         Way::Again { after } => {
             headless.talk(&format!("{step}: again, in {} s", after.as_secs()));
             tokio::time::sleep(*after).await;
-            headless.fire(step, None).await?;
+            headless.fire_once_it_holds(step, None).await?;
         }
         Way::Lever { lever, choice } => {
             let lever = StepRef { partition: step.partition.clone(), step: lever.clone() };
             // Where the lever does not move, the step says so again, and the way wears out.
-            headless.fire(&lever, choice.clone()).await?;
-            headless.fire(step, None).await?;
+            headless.fire_once_it_holds(&lever, choice.clone()).await?;
+            headless.fire_once_it_holds(step, None).await?;
         }
         Way::Back { step: earlier } => {
             let earlier = StepRef { partition: step.partition.clone(), step: earlier.clone() };

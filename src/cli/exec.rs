@@ -11,7 +11,6 @@ use crate::runbook::event::{Brief, Event};
 use crate::runbook::names::{PartitionName, StepRef};
 use crate::runbook::plan::{ConfirmRule, Step, StepKind};
 use crate::runbook::state::{Run, StepState};
-use crate::session;
 
 pub(super) async fn exec(place: &Place, args: &ExecArgs) -> Result<u8, Failure> {
     let plan = place.plan(args.rollout.as_deref())?;
@@ -90,7 +89,7 @@ async fn fire(headless: &mut Headless, step: &StepRef, args: &ExecArgs) -> Resul
         headless.record(Event::GoAhead { partition: step.partition.clone(), by, note: None }).await?;
         return Ok(headless.run.state_of(step));
     }
-    let brief = session::brief(look).await.map_err(|trouble| Failure::failed(format!("{step}: {trouble}")))?;
+    let brief = headless.brief(&look).await?;
     if let Some(blocks) = brief.preconditions.iter().find(|each| each.holds == Holds::No) {
         return Err(Failure::refused(format!("{step} may not be fired: {}", blocks.text)));
     }

@@ -1,14 +1,22 @@
 //! A session without a screen: the same recorder, gates, watchers and steps.
 
 use std::io::Write as _;
+use std::time::Duration;
 
 use super::Failure;
 use super::place::Place;
-use crate::runbook::event::{Event, Record};
+use crate::runbook::event::{Brief, Event, Record};
+use crate::runbook::gate::Refusal;
 use crate::runbook::names::StepRef;
 use crate::runbook::plan::Plan;
 use crate::runbook::state::{Run, StepState};
-use crate::session::{FireError, Opened, Session, Told};
+use crate::session::{self, FireError, Opened, Session, Told};
+use crate::steps::{Look, RecordError};
+
+/// How often what must hold is looked at before a step is given up, where trouble that passes is in the way.
+const LOOKS: u32 = 20;
+/// Time between two of these looks.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(2);
 
 /// A session without a screen.
 pub(super) struct Headless {
@@ -40,19 +48,64 @@ impl Headless {
 
     /// Fires a step and waits for its attempt's end.
     pub async fn fire(&mut self, step: &StepRef, choice: Option<String>) -> Result<StepState, Failure> {
+        self.fire_when(step, choice, |_| false).await
+    }
+
+    /// As [`Self::fire`], for somebody who stands by: what must hold and does not is waited for, for a while.
+    pub async fn fire_once_it_holds(&mut self, step: &StepRef, choice: Option<String>) -> Result<StepState, Failure> {
+        let not_yet =
+            |error: &FireError| matches!(error, FireError::Record(RecordError::Refused(Refusal::Precondition { .. })));
+        self.fire_when(step, choice, not_yet).await
+    }
+
+    async fn fire_when(
+        &mut self,
+        step: &StepRef,
+        choice: Option<String>,
+        is_worth_waiting: impl Fn(&FireError) -> bool,
+    ) -> Result<StepState, Failure> {
         let title = self.run.step(step).map_or_else(String::new, |(_, planned, _)| planned.title.clone());
         self.talk(&format!("{step}: {title}"));
-        match self.session.fire(&self.run, step, choice).await {
-            Ok(_) => {}
-            Err(error @ (FireError::Record(_) | FireError::NotInPlan(_) | FireError::Changed { .. })) => {
-                return Err(Failure::refused(error));
+        let mut looks = 1;
+        while let Err(error) = self.session.fire(&self.run, step, choice.clone()).await {
+            let passing = matches!(&error, FireError::Unseen(trouble) if trouble.is_passing());
+            if looks == LOOKS || !(passing || is_worth_waiting(&error)) {
+                return Err(match error {
+                    FireError::Unseen(_) => Failure::failed(format!("{step}: {error}")),
+                    _ => Failure::refused(error),
+                });
             }
-            Err(error @ FireError::Unseen(_)) => return Err(Failure::failed(format!("{step}: {error}"))),
+            self.talk(&format!("{step}: {error}; looking again"));
+            self.wait_between_looks().await?;
+            looks += 1;
         }
         self.settle().await?;
         let state = self.run.state_of(step);
         self.talk(&format!("{step}: {state}"));
         Ok(state)
+    }
+
+    /// What a confirmation shows. What cannot be looked at for a moment only is looked at again, a few times.
+    pub async fn brief(&mut self, look: &Look) -> Result<Brief, Failure> {
+        let mut looks = 1;
+        loop {
+            match session::brief(look.clone()).await {
+                Ok(brief) => return Ok(brief),
+                Err(trouble) if looks == LOOKS || !trouble.is_passing() => {
+                    return Err(Failure::failed(format!("{}: {trouble}", look.reference())));
+                }
+                Err(trouble) => self.talk(&format!("{}: {trouble}; looking again", look.reference())),
+            }
+            self.wait_between_looks().await?;
+            looks += 1;
+        }
+    }
+
+    /// Waits a little, never twice the same time: several sessions that were thrown out together should not come back
+    /// together.
+    async fn wait_between_looks(&mut self) -> Result<(), Failure> {
+        tokio::time::sleep(BETWEEN_LOOKS.mul_f64(0.75 + fastrand::f64() / 2.0)).await;
+        self.catch_up()
     }
 
     /// Writes an event of the operator's.

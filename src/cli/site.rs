@@ -1,14 +1,21 @@
 //! `demo` and `rehearse`: a simulated site is started, and this process becomes the cockpit on it.
 
-use std::os::unix::process::CommandExt as _;
+use std::io::Write as _;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::PathBuf;
 use std::process::Command;
 
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::signal::unix::{SignalKind, signal};
+
 use super::args::{Common, DemoArgs, Form, RehearseArgs};
-use super::{Failure, place, screen};
+use super::{Failure, exit, place, screen};
 use crate::config;
 use crate::runbook::plan::Plan;
 use crate::sim::launch::{LaunchError, StartOptions, Started, end_at};
+
+/// How often a cockpit without hands that was killed is started again.
+const RESTARTS: u32 = 5;
 
 /// Set for a cockpit whose site ends with it.
 const OURS: &str = "AURORA_COCKPIT_SITE_IS_OURS";
@@ -41,21 +48,28 @@ pub(super) async fn rehearse(common: &Common, args: &RehearseArgs) -> Result<u8,
     }
     let state_dir = state_dir(common, "rehearse")?;
     let (site, found) = site(&state_dir, Some(rollout.clone()), scenario, &args.site).await?;
-    let mut command = cockpit(&site, &state_dir, common)?;
-    if args.auto {
-        command.arg("auto").arg("--output").arg(if args.output == Form::Json { "json" } else { "text" });
-    } else {
-        command.arg("run");
+    let rehearse = |name: &str, new: bool| {
+        let mut command = cockpit(&site, &state_dir, common)?;
+        command.arg(name).arg("--rollout").arg(&rollout);
+        if new {
+            command.arg("--new");
+        }
+        if !args.only.is_empty() {
+            command.arg("--only").arg(args.only.join(","));
+        }
+        Ok(command)
+    };
+    // The world of a former run is gone with its site.
+    if !args.auto {
+        return Err(become_it(rehearse("run", !found)?));
     }
-    if !found {
-        // The world of a former run is gone with its site.
-        command.arg("--new");
-    }
-    command.arg("--rollout").arg(&rollout);
-    if !args.only.is_empty() {
-        command.arg("--only").arg(args.only.join(","));
-    }
-    Err(become_it(command))
+    let form = if args.output == Form::Json { "json" } else { "text" };
+    keep_at_it(|again| {
+        let mut command = rehearse("auto", !found && !again)?;
+        command.args(["--output", form]);
+        Ok(command)
+    })
+    .await
 }
 
 /// A state directory in which a simulated site lives belongs to it: whoever works there works on that site, never on the
@@ -133,6 +147,44 @@ fn cockpit(site: &Started, state_dir: &std::path::Path, common: &Common) -> Resu
         command.arg("--no-color");
     }
     Ok(command)
+}
+
+/// Runs a cockpit without hands to its end. One that is killed is started again, as an operator would do it, and goes on from
+/// its journal; one that was told to end is not. The exit code is the last one's.
+async fn keep_at_it(command: impl Fn(bool) -> Result<Command, Failure>) -> Result<u8, Failure> {
+    let listen = |kind| signal(kind).map_err(Failure::failed);
+    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    let mut restarts = 0;
+    loop {
+        let could_not = |error| Failure::failed(format!("the cockpit could not be started: {error}"));
+        let mut child = tokio::process::Command::from(command(restarts > 0)?).spawn().map_err(could_not)?;
+        let mut told = None;
+        let status = loop {
+            tokio::select! {
+                status = child.wait() => break status.map_err(Failure::failed)?,
+                _ = interrupt.recv() => told = Some(Signal::INT),
+                _ = terminate.recv() => told = Some(Signal::TERM),
+            }
+            let pid = child.id().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
+            if let Some((pid, signal)) = pid.zip(told) {
+                // It may have ended just now.
+                let _ = kill_process(pid, signal);
+            }
+        };
+        if let Some(code) = status.code() {
+            return Ok(u8::try_from(code).unwrap_or(exit::FAILED));
+        }
+        let why = status.signal().map_or_else(String::new, |signal| format!(" by signal {signal}"));
+        if told.is_some() || restarts == RESTARTS {
+            return Err(Failure::failed(format!("the cockpit was ended{why}; what it had fired goes on")));
+        }
+        restarts += 1;
+        // Where standard error is gone there is nobody to tell.
+        let _ = writeln!(
+            std::io::stderr(),
+            "the cockpit was killed{why}; started again ({restarts} of {RESTARTS}), it goes on from its journal"
+        );
+    }
 }
 
 /// Becomes the cockpit: one process to kill and one to take up again. Comes back only if that fails.

@@ -5,10 +5,9 @@ use aws_sdk_cloudformation::types::{Stack, StackEvent};
 use jiff::Timestamp;
 
 use super::aws::{Configs, call, moment, trouble};
-use super::{Controls, Trouble, TroubleKind};
+use super::{Controls, Trouble, TroubleKind, met};
 use crate::runbook::event::Call;
 use crate::runbook::plan::AwsTarget;
-use crate::runbook::text::{clean_line, mask};
 
 const STACKS: &str = "cloudformation:DescribeStacks";
 const EVENTS: &str = "cloudformation:DescribeStackEvents";
@@ -163,7 +162,7 @@ fn view_event(event: StackEvent) -> Option<StackEventView> {
 }
 
 fn reason(text: String) -> String {
-    mask(&clean_line(&text), &[])
+    met::wash_line("cloudformation:DescribeStackEvents", &text)
 }
 
 #[cfg(test)]

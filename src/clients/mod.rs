@@ -15,6 +15,7 @@ pub mod identity;
 pub mod image;
 pub mod insights;
 pub mod kubernetes;
+pub mod met;
 pub mod onepassword;
 pub mod password;
 pub mod postgres;

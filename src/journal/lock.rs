@@ -5,7 +5,7 @@ use std::io::{Read as _, Seek as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use std::{fmt, thread};
+use std::{fmt, fs, thread};
 
 use jiff::{Timestamp, Zoned};
 use serde::{Deserialize, Serialize};
@@ -14,6 +14,8 @@ use super::error::{Holder, JournalError};
 
 /// Name of the lock's file within the run's directory.
 const FILE: &str = "lock";
+/// Name of the directory, beside it, in which sessions that were refused leave their names.
+const REFUSED: &str = "refused";
 
 /// A look at the lock (see [`holder`]) holds it for a moment, so a session that finds it held looks again before it
 /// believes it.
@@ -77,6 +79,7 @@ impl OperatorLock {
             .map_err(JournalError::io("open the lock", &path))?;
         if !try_for_a_moment(&file, &path)? {
             let holder = Holder(read_owner(&mut file));
+            leave_name(run_dir, &owner);
             return Err(JournalError::Held { run: run_dir.to_owned(), holder });
         }
         write_owner(&mut file, &owner).map_err(JournalError::io("write the lock", &path))?;
@@ -100,6 +103,40 @@ pub fn holder(run_dir: &Path) -> Option<Holder> {
     match file.try_lock_shared() {
         Err(TryLockError::WouldBlock) => Some(Holder(read_owner(&mut file))),
         Ok(()) | Err(TryLockError::Error(_)) => None,
+    }
+}
+
+/// The sessions that wanted the run in `run_dir` and were refused, since this was asked last. For its holder, who is to know
+/// that somebody else is at work.
+pub fn take_refused(run_dir: &Path) -> Vec<Owner> {
+    let Ok(entries) = fs::read_dir(run_dir.join(REFUSED)) else { return Vec::new() };
+    let names = entries.flatten().map(|entry| entry.path());
+    let mut refused: Vec<Owner> = names
+        // What is only half written has another name yet.
+        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+        .filter_map(|path| {
+            let owner = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+            // Told once: a file that cannot be removed would be told again, and nothing worse.
+            let _ = fs::remove_file(&path);
+            owner
+        })
+        .collect();
+    refused.sort_by_key(|owner| owner.since);
+    refused
+}
+
+/// Leaves the name of a session that was refused. It is told who holds the run in any case, so nothing hangs on this.
+fn leave_name(run_dir: &Path, owner: &Owner) {
+    let directory = run_dir.join(REFUSED);
+    let name = format!("{}-{}", owner.host, owner.pid);
+    let leave = || {
+        fs::create_dir_all(&directory)?;
+        let unfinished = directory.join(format!("{name}.unfinished"));
+        fs::write(&unfinished, serde_json::to_vec(owner)?)?;
+        fs::rename(unfinished, directory.join(format!("{name}.json")))
+    };
+    if let Err(error) = leave() {
+        tracing::debug!(%error, "a refused session could not leave its name");
     }
 }
 

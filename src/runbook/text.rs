@@ -69,6 +69,60 @@ fn last_drawing(line: &str) -> String {
     drawings.find(|drawing| !drawing.trim().is_empty()).unwrap_or_default().trim_end().to_owned()
 }
 
+/// What a text from outside holds that may reach neither terminal nor file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Hostile {
+    /// Control sequences that do more than colour a line or redraw it.
+    pub escapes: bool,
+    /// Characters that turn their neighbours around or are not seen.
+    pub hidden: bool,
+    /// What has the shape of a secret.
+    pub secrets: bool,
+}
+
+impl Hostile {
+    /// What is hostile in a text; none where nothing is.
+    pub fn of(raw: &str) -> Option<Self> {
+        let cleaned = clean(raw);
+        let hostile = Self {
+            escapes: steers(raw),
+            hidden: raw
+                .chars()
+                .any(|c| matches!(c, '\u{200b}' | '\u{2060}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')),
+            secrets: mask_shapes(&cleaned) != cleaned,
+        };
+        (hostile != Self::default()).then_some(hostile)
+    }
+
+    /// Both together.
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            escapes: self.escapes || other.escapes,
+            hidden: self.hidden || other.hidden,
+            secrets: self.secrets || other.secrets,
+        }
+    }
+}
+
+/// Whether a text steers the terminal beyond what programs usually do: colours, and going back to the line's start.
+fn steers(raw: &str) -> bool {
+    let mut rest = raw.chars().peekable();
+    while let Some(c) = rest.next() {
+        match c {
+            '\x1b' if rest.peek() == Some(&'[') => {
+                rest.next();
+                while rest.next_if(|c| (' '..='?').contains(c)).is_some() {}
+                if !matches!(rest.next(), Some('m' | 'G' | 'K')) {
+                    return true;
+                }
+            }
+            '\x1b' | '\x07' | '\u{80}'..='\u{9f}' => return true,
+            _ => {}
+        }
+    }
+    false
+}
+
 /// Text with every occurrence of a known secret, and everything that has the shape of one, replaced by [`MASK`].
 ///
 /// Shapes: AWS access keys, JSON web tokens, `user:password@` and DSN keys in addresses, and values after words such as
@@ -283,6 +337,21 @@ mod tests {
     #[test]
     fn command_lines_can_be_pasted() {
         assert_eq!(shell_line(["aws", "rds", "--name", "it's me", ""]), r"aws rds --name 'it'\''s me' ''");
+    }
+
+    #[test]
+    fn colours_are_usual_and_what_steers_a_terminal_is_not() {
+        let hostile = |escapes, hidden, secrets| Some(Hostile { escapes, hidden, secrets });
+        for (raw, found) in [
+            ("\x1b[32mINFO\x1b[0m started\x1b[K\r\n", None),
+            ("plain, https://host/path", None),
+            ("\x1b]0;title\x07", hostile(true, false, false)),
+            ("\x1b[2Jgone", hostile(true, false, false)),
+            ("user\u{202e}txt.exe", hostile(false, true, false)),
+            ("PGPASSWORD=geheim", hostile(false, false, true)),
+        ] {
+            assert_eq!(Hostile::of(raw), found, "{raw:?}");
+        }
     }
 
     proptest! {

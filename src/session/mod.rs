@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -11,9 +11,11 @@ use tokio::sync::{Notify, broadcast, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::clients::met::{self, Met};
 use crate::clients::{Accounts, Controls, Trouble};
 use crate::journal::{self, Directory, Journal, JournalError, Owner};
-use crate::runbook::event::{Brief, Event, Record};
+use crate::runbook::check::Evidence;
+use crate::runbook::event::{Brief, Event, Finding, Record};
 use crate::runbook::fold::FoldError;
 use crate::runbook::names::{PartitionName, RunId, StepRef};
 use crate::runbook::plan::Plan;
@@ -78,12 +80,22 @@ pub struct Session {
     say: mpsc::UnboundedSender<Said>,
     pause: Duration,
     nudge: Arc<Notify>,
+    ahead: Mutex<Ahead>,
     /// What the watchers see.
     pub samples: broadcast::Sender<Sample>,
     /// How often the watchers look.
     pub cadence: Arc<watch::Sender<Cadence>>,
     /// Set when the session ends.
     pub cancel: CancellationToken,
+}
+
+/// What was found before an attempt was there that it could be written down with; the next one takes it.
+#[derive(Debug, Default)]
+struct Ahead {
+    /// Remarks.
+    remarks: Vec<Finding>,
+    /// Trouble that kept a look before the action from seeing.
+    met: Met,
 }
 
 /// A session that was opened.
@@ -141,6 +153,7 @@ impl Session {
         notices: Vec<String>,
     ) -> Result<Opened, SessionError> {
         let mut run = run;
+        let remarks = run.session.as_ref().map(|former| died(former, run.last_at)).into_iter().collect();
         let accounts = Accounts::default();
         let mut tools = HashMap::new();
         for partition in &run.plan.partitions {
@@ -169,6 +182,7 @@ impl Session {
             say,
             pause: options.pause,
             nudge: Arc::default(),
+            ahead: Mutex::new(Ahead { remarks, met: Met::default() }),
             samples: broadcast::channel(SAMPLES).0,
             cadence: Arc::new(watch::channel(Cadence::default()).0),
             cancel: CancellationToken::new(),
@@ -249,7 +263,11 @@ impl Session {
     /// Why it was not fired; nothing was sent.
     pub async fn fire(&self, run: &Run, step: &StepRef, choice: Option<String>) -> Result<JoinHandle<()>, FireError> {
         let look = self.look(run, step).ok_or_else(|| FireError::NotInPlan(step.clone()))?;
-        let brief = steps::brief(&look).await?;
+        let brief = steps::brief(&look).await.inspect_err(|trouble| {
+            if trouble.is_passing() {
+                self.ahead.lock().unwrap_or_else(PoisonError::into_inner).met.bear(trouble);
+            }
+        })?;
         // What the operator read and confirmed is what is sent, or nothing is: since then the writer may have moved.
         let confirmed = run.confirming.as_ref().filter(|confirming| confirming.step == *step);
         if confirmed.is_some_and(|confirmed| confirmed.brief.calls != brief.calls) {
@@ -298,7 +316,8 @@ impl Session {
             cadence: self.cadence.clone(),
             looked_again: None,
         };
-        tokio::spawn(attempt_to_its_end(act))
+        let ahead = std::mem::take(&mut *self.ahead.lock().unwrap_or_else(PoisonError::into_inner));
+        tokio::spawn(attempt_to_its_end(act, ahead))
     }
 }
 
@@ -342,12 +361,14 @@ pub fn fold(path: &Path, entries: &[journal::Entry]) -> Result<Run, SessionError
     Run::from_records(records?).map_err(|source| SessionError::Fold { path: path.to_owned(), source })
 }
 
-async fn attempt_to_its_end(act: Act) {
+async fn attempt_to_its_end(act: Act, ahead: Ahead) {
     let (step, attempt) = act.here();
     let recorder = act.recorder.clone();
     act.set_pace(Pace::Busy);
-    let quiet = act.clone();
-    let outcome = match steps::run(act).await {
+    let mut quiet = act.clone();
+    remark(&mut quiet, ahead.remarks).await;
+    let (outcome, met) = met::collecting(ahead.met, steps::run(act)).await;
+    let outcome = match outcome {
         Ok(outcome) => outcome,
         Err(Stop::Outcome(outcome)) => *outcome,
         // The attempt stays open; the next session takes it up again.
@@ -359,8 +380,47 @@ async fn attempt_to_its_end(act: Act) {
         }
     };
     quiet.set_pace(Pace::Quiet);
+    let refused = journal::lock::take_refused(&quiet.run_dir);
+    let noticed = steps::remarks(&met).into_iter().chain(refused.iter().map(two_operators)).collect();
+    remark(&mut quiet, noticed).await;
     if let Err(error) = recorder.record(Event::AttemptEnded { step: step.clone(), attempt, outcome }).await {
         quiet.say(format!("{step}: its end could not be written down: {error}"));
         tracing::error!(%step, %error, "the end of an attempt could not be written");
     }
+}
+
+/// Writes down what was noticed. Where that fails, writing the attempt's end fails as well, and says so.
+async fn remark(act: &mut Act, noticed: Vec<Finding>) {
+    for finding in noticed {
+        let _ = act.remark(finding).await;
+    }
+}
+
+/// The session before left no word that it had ended.
+fn died(former: &crate::runbook::event::Session, last: Timestamp) -> Finding {
+    let crate::runbook::event::Session { operator, host, pid, .. } = former;
+    let evidence = Evidence {
+        source: "journal".to_owned(),
+        text: format!("the session of {operator} on {host} (process {pid}) was opened and never closed"),
+        at: last,
+    };
+    let now = Timestamp::now().strftime("%H:%M:%S UTC");
+    Finding::of("cockpit-killed", format!("the session before ended without closing; taken up again at {now}"))
+        .because(evidence)
+        .meaning("what had been fired went on meanwhile; what became of it is looked up, and nothing is sent twice")
+        .way_out("nothing; the run goes on from its journal")
+}
+
+/// Somebody else wanted the controls meanwhile.
+fn two_operators(other: &Owner) -> Finding {
+    let Owner { operator, host, pid, since } = other;
+    let evidence = Evidence {
+        source: "the run's lock".to_owned(),
+        text: format!("refused to {operator} on {host} (process {pid})"),
+        at: *since,
+    };
+    Finding::of("two-operators", format!("{operator} on {host} wanted the controls of this run and was refused"))
+        .because(evidence)
+        .meaning("this session alone changes anything; the other one may look on as a monitor")
+        .way_out(format!("agree with {operator} who operates; `aurora-cockpit monitor` shows them the same screens"))
 }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::context::{Noting, Stop};
 use crate::clients::rds::Change;
-use crate::clients::{Controls, Trouble, TroubleKind};
+use crate::clients::{Controls, Trouble, TroubleKind, met};
 use crate::runbook::check::Evidence;
 use crate::runbook::event::{Action, ActionOutcome, Event, Finding, Outcome};
 use crate::runbook::state::ActionRun;
@@ -166,6 +166,7 @@ impl Act {
                 Ok(Acted::Done { at })
             }
             Err(trouble) if trouble.may_have_acted() => {
+                met::bear(&trouble);
                 if self.look_up(&open, &look, &trouble.to_string()).await? {
                     return Ok(Acted::Done { at: open.sent });
                 }
@@ -232,7 +233,11 @@ impl Act {
                     return Ok(false);
                 }
                 Err(trouble) if Instant::now() >= deadline => return Err(self.unknown(open, why, &trouble).await?),
-                Ok(Looked::NoSign(_)) | Err(_) => self.wait(self.look.pause).await?,
+                Ok(Looked::NoSign(_)) => self.wait(self.look.pause).await?,
+                Err(trouble) => {
+                    met::bear(&trouble);
+                    self.wait(self.look.pause).await?;
+                }
             }
         }
     }

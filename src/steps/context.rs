@@ -12,7 +12,7 @@ use super::diagnosis;
 use super::recorder::{RecordError, Recorder};
 use super::tools::Tools;
 use crate::clients::rds::ClusterView;
-use crate::clients::{Trouble, TroubleKind};
+use crate::clients::{Trouble, TroubleKind, met};
 use crate::runbook::check::{Check, Evidence};
 use crate::runbook::event::{Event, Finding, Outcome};
 use crate::runbook::names::{PartitionName, StepRef};
@@ -147,6 +147,7 @@ impl Patience {
                 Ok(Some(seen))
             }
             Err(trouble) if trouble.is_passing() || trouble.kind == TroubleKind::SignedOut => {
+                met::bear(&trouble);
                 self.trouble = Some(trouble);
                 Ok(None)
             }

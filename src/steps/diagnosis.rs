@@ -1,6 +1,7 @@
 //! From trouble to finding: what it is, in the operator's words, by its evidence.
 
 use super::context::Look;
+use crate::clients::met::{Borne, Met, Washed};
 use crate::clients::{Trouble, TroubleKind};
 use crate::runbook::check::Evidence;
 use crate::runbook::event::Finding;
@@ -26,14 +27,13 @@ pub fn of_trouble(look: &Look, trouble: &Trouble) -> Finding {
         TroubleKind::Denied => Finding::of("access-denied", format!("{profile} may not call {}", trouble.call))
             .meaning("the session is alive, the permission is missing")
             .way_out("have the permission added, or check that the profile is the right one"),
-        TroubleKind::Throttled => Finding::of("throttled", format!("{} is throttled", trouble.call))
-            .meaning("nothing was sent twice")
-            .way_out("wait a little, then try again"),
-        TroubleKind::Unreachable => Finding::of("network-lost", format!("{} is not reached", trouble.call))
-            .meaning("nothing is known of the other side until it is reached again")
-            .way_out("check the network and the endpoint, then try again"),
-        TroubleKind::NoAnswer => Finding::of("api-5xx", format!("{} gave no usable answer", trouble.call))
-            .way_out("try again; the step looks before it sends"),
+        _ if passing(trouble).is_some() => passing_finding(look, trouble),
+        TroubleKind::Throttled | TroubleKind::Unreachable | TroubleKind::NoAnswer => {
+            Finding::unknown(format!("{} is not to be had: {}", trouble.call, trouble.message))
+                .meaning("nothing is known of the other side until it answers")
+                .way_out("check the connection, then try again; the step looks before it sends")
+                .again_after(look.step.retry_after)
+        }
         TroubleKind::Refused | TroubleKind::NotFound | TroubleKind::Malformed => {
             Finding::unknown(format!("{}: {}", trouble.call, trouble.message))
         }
@@ -56,6 +56,107 @@ pub fn ended_midway(look: &Look, trouble: &Trouble) -> Finding {
 /// The profile in whose name AWS is asked.
 fn profile(look: &Look) -> &str {
     look.partition.aws.profile.as_deref().unwrap_or("the default profile")
+}
+
+/// The situation of which trouble that passes by itself is a sign; none where it may be anything. Only who is always there
+/// is meant, AWS and Kubernetes: a database that does not answer may be restarting as it should.
+pub fn passing(trouble: &Trouble) -> Option<&'static str> {
+    if !is_aws(&trouble.call) && !trouble.call.starts_with("kubernetes:") {
+        return None;
+    }
+    match trouble.kind {
+        TroubleKind::Throttled => Some("throttled"),
+        // Without anything to sign a call with, nothing was tried.
+        TroubleKind::Unreachable if trouble.message.contains("credential") || trouble.message.contains("profile") => {
+            None
+        }
+        TroubleKind::Unreachable => Some("network-lost"),
+        TroubleKind::NoAnswer if was_cut(&trouble.message) => Some("network-lost"),
+        TroubleKind::NoAnswer => Some("api-5xx"),
+        // A body that broke off, under a status that promised one.
+        TroubleKind::Malformed if trouble.code.is_none() && trouble.message.starts_with("HTTP 200") => Some("api-5xx"),
+        _ => None,
+    }
+}
+
+/// Whether a connection was cut rather than answered, in the words of the HTTP library and of the operating system.
+fn was_cut(words: &str) -> bool {
+    const CUT: [&str; 5] =
+        ["connection closed", "connection reset", "Connection reset", "Broken pipe", "Network is unreachable"];
+    CUT.iter().any(|cut| words.contains(cut))
+}
+
+fn passing_finding(look: &Look, trouble: &Trouble) -> Finding {
+    let finding = match passing(trouble) {
+        Some("throttled") => Finding::of("throttled", format!("{} is throttled", trouble.call))
+            .meaning("it was refused, so nothing was sent twice")
+            .way_out("wait a little, then try again"),
+        Some("network-lost") => Finding::of("network-lost", format!("{} is not reached", trouble.call))
+            .meaning("nothing is known of the other side until it is reached again")
+            .way_out("check the network and the endpoint, then try again"),
+        _ => Finding::of("api-5xx", format!("{} gave no usable answer", trouble.call))
+            .meaning("nothing is known of the other side until it answers")
+            .way_out("try again; the step looks before it sends"),
+    };
+    finding.again_after(look.step.retry_after)
+}
+
+/// What an attempt met and went on through, each situation once.
+pub fn remarks(met: &Met) -> Vec<Finding> {
+    let mut remarks: Vec<Finding> = Vec::new();
+    for borne in &met.borne {
+        let Some(situation) = passing(&borne.trouble) else { continue };
+        let evidence = Evidence { source: borne.trouble.call.clone(), text: told(borne), at: borne.last };
+        match remarks.iter_mut().find(|known| known.situation.as_deref() == Some(situation)) {
+            Some(known) => known.evidence.push(evidence),
+            None => remarks.push(
+                Finding::of(situation, went_on(situation, &borne.trouble.call))
+                    .because(evidence)
+                    .meaning("it was waited out; what was sent was looked up before anything was sent again")
+                    .way_out(
+                        "nothing; where it lasts, look at the account's quotas, the service's health or the network",
+                    ),
+            ),
+        }
+    }
+    remarks.extend(washed(met));
+    remarks
+}
+
+fn went_on(situation: &str, call: &str) -> String {
+    match situation {
+        "throttled" => format!("calls were throttled, {call} among them"),
+        "network-lost" => format!("connections were lost, {call} among them"),
+        _ => format!("calls got no usable answer, {call} among them"),
+    }
+}
+
+/// How often, over how long, with which code and in whose words.
+fn told(borne: &Borne) -> String {
+    let times = if borne.times == 1 { "once".to_owned() } else { format!("{} times", borne.times) };
+    let seconds = borne.last.duration_since(borne.first).as_secs_f64();
+    let over = if borne.times == 1 { String::new() } else { format!(" over {seconds:.0} s") };
+    format!("{times}{over}; {}", borne.trouble)
+}
+
+/// Text that was washed, as one remark.
+fn washed(met: &Met) -> Option<Finding> {
+    let sources: Vec<&str> = met.washed.iter().map(|washed| washed.source.as_str()).collect();
+    let finding = Finding::of("hostile-text", format!("text from {} was washed", sources.join(", ")));
+    let evidence = met.washed.iter().map(|Washed { source, hostile, at }| {
+        let kinds = [
+            (hostile.escapes, "control sequences"),
+            (hostile.hidden, "hidden or reversing characters"),
+            (hostile.secrets, "what looks like a secret"),
+        ];
+        let kinds: Vec<&str> = kinds.into_iter().filter(|(is, _)| *is).map(|(_, kind)| kind).collect();
+        Evidence { source: source.clone(), text: format!("taken out: {}", kinds.join(", ")), at: *at }
+    });
+    let mut finding = finding
+        .meaning("it reached neither terminal nor journal nor report; the rest of the text is as it came")
+        .way_out("find out who wrote it; replace a secret that was written there");
+    finding.evidence.extend(evidence);
+    (!met.washed.is_empty()).then_some(finding)
 }
 
 /// The command by which the partition's AWS session is renewed.

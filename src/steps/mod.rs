@@ -27,6 +27,7 @@ mod verify_sql;
 
 pub use act::Act;
 pub use context::{Look, Noting, Said, Stop};
+pub use diagnosis::remarks;
 pub use recorder::{RecordError, Recorder};
 pub use tools::Tools;
 

@@ -21,10 +21,10 @@ pub use views::{
 };
 
 use super::cause::{is_connect, root_words};
-use super::{Controls, Trouble, TroubleKind};
+use super::{Controls, Trouble, TroubleKind, met};
 use crate::runbook::event::Call;
 use crate::runbook::plan::KubernetesTarget;
-use crate::runbook::text::{clean, clean_line, mask, shell_line};
+use crate::runbook::text::{clean_line, mask, shell_line};
 
 /// How long a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -111,7 +111,7 @@ impl Kubernetes {
             ..LogParams::default()
         };
         let text = api.logs(pod, &wanted).await.map_err(|error| trouble("kubernetes:GetPodLog", &error))?;
-        Ok(mask(&clean(&text), &[]).lines().map(str::to_owned).collect())
+        Ok(met::wash("kubernetes:GetPodLog", &text).lines().map(str::to_owned).collect())
     }
 
     /// When a secret was made; none where it does not exist. Its content is not asked for.

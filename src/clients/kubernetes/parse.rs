@@ -12,7 +12,7 @@ use super::views::{
     ContainerState, ContainerView, DeploymentView, ExternalSecretView, NamespaceView, PodView, VariableOrigin,
     VariableView,
 };
-use crate::runbook::text::{clean_line, mask};
+use crate::clients::met;
 
 pub(super) fn namespace(namespace: Namespace) -> NamespaceView {
     NamespaceView {
@@ -84,6 +84,9 @@ fn containers(specified: Vec<Container>, statuses: &[ContainerStatus]) -> Vec<Co
         .collect()
 }
 
+/// The call by which pods are read, for what has to be washed.
+const PODS: &str = "kubernetes:ListPods";
+
 fn state(state: Option<&core::ContainerState>) -> ContainerState {
     let Some(state) = state else { return ContainerState::Waiting { reason: String::new() } };
     if let Some(running) = &state.running {
@@ -91,13 +94,13 @@ fn state(state: Option<&core::ContainerState>) -> ContainerState {
     } else if let Some(ended) = &state.terminated {
         ContainerState::Ended {
             code: ended.exit_code,
-            reason: ended.reason.clone(),
+            reason: ended.reason.as_deref().map(|reason| met::wash_line(PODS, reason)),
             started: moment(ended.started_at.clone()),
             finished: moment(ended.finished_at.clone()),
         }
     } else {
-        let reason = state.waiting.as_ref().and_then(|waiting| waiting.reason.clone());
-        ContainerState::Waiting { reason: reason.unwrap_or_default() }
+        let reason = state.waiting.as_ref().and_then(|waiting| waiting.reason.as_deref());
+        ContainerState::Waiting { reason: met::wash_line(PODS, reason.unwrap_or_default()) }
     }
 }
 
@@ -119,7 +122,9 @@ pub(super) fn external_secret(object: &DynamicObject) -> ExternalSecretView {
     let status = &object.data["status"];
     let conditions = status["conditions"].as_array().map(Vec::as_slice).unwrap_or_default();
     let ready = conditions.iter().find(|condition| condition["type"] == "Ready");
-    let text = |name: &str| ready.and_then(|ready| ready[name].as_str()).map(|text| mask(&clean_line(text), &[]));
+    let text = |name: &str| {
+        ready.and_then(|ready| ready[name].as_str()).map(|text| met::wash_line("kubernetes:GetExternalSecret", text))
+    };
     ExternalSecretView {
         ready: ready.and_then(|ready| ready["status"].as_str()).map(|status| status == "True"),
         reason: text("reason"),

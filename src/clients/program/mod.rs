@@ -22,7 +22,7 @@ pub use capture::{Capture, Captured};
 pub use files::{Ended, Started};
 pub use start::Spec;
 
-use super::{Controls, Trouble, TroubleKind};
+use super::{Controls, Trouble, TroubleKind, met};
 use crate::runbook::text::{mask, terminal_lines};
 use files::Files;
 use holder::Message;
@@ -136,7 +136,9 @@ impl Program {
     /// All lines that it has printed so far, cleaned, without what looks like a secret.
     pub fn lines(&self) -> Vec<String> {
         let bytes = std::fs::read(self.files.output()).unwrap_or_default();
-        let lines = terminal_lines(&String::from_utf8_lossy(&bytes));
+        let text = String::from_utf8_lossy(&bytes);
+        met::washed("program output", &text);
+        let lines = terminal_lines(&text);
         lines.into_iter().map(|line| mask(&line, &[])).collect()
     }
 

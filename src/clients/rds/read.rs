@@ -10,9 +10,8 @@ use jiff::Timestamp;
 use super::Rds;
 use super::views::{ClusterView, EventSource, EventView, InstanceView, MemberView, ParameterView, SnapshotView};
 use crate::clients::aws::{moment, trouble};
-use crate::clients::{Trouble, TroubleKind};
+use crate::clients::{Trouble, TroubleKind, met};
 use crate::runbook::names::InstanceId;
-use crate::runbook::text::clean_line;
 
 const CLUSTERS: &str = "rds:DescribeDBClusters";
 const INSTANCES: &str = "rds:DescribeDBInstances";
@@ -93,7 +92,7 @@ impl Rds {
             events.push(EventView {
                 at,
                 source: event.source_identifier.unwrap_or_default(),
-                message: clean_line(&event.message.unwrap_or_default()),
+                message: met::wash_line(EVENTS, &event.message.unwrap_or_default()),
                 categories: event.event_categories.unwrap_or_default(),
             });
         }

@@ -107,7 +107,7 @@ async fn a_call_lost_on_its_way_leaves_the_writer_and_is_left_to_the_operator() 
     let mut stage = Stage::open(SPEED).await;
     stage.wire.breaks(FAILOVER, Fault::LostBefore);
     let outcome = stage.fire("failover").await;
-    assert_eq!(situation(&outcome).0, Some("api-5xx"), "{outcome:?}");
+    assert_eq!(situation(&outcome).0, Some("network-lost"), "{outcome:?}");
     assert_eq!((stage.changes(FAILOVER), writer(&stage).as_str()), (0, WRITER));
     assert_eq!(stage.settled("failover"), ["found undone"]);
 }
