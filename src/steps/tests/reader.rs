@@ -71,7 +71,7 @@ async fn a_reboot_lost_on_its_way_is_found_undone() {
     let mut stage = Stage::open(SPEED).await;
     stage.wire.breaks(REBOOT, Fault::LostBefore);
     let outcome = stage.fire("reader").await;
-    assert_eq!(situation(&outcome).0, Some("api-5xx"), "{outcome:?}");
+    assert_eq!(situation(&outcome).0, Some("network-lost"), "{outcome:?}");
     assert_eq!((stage.changes(REBOOT), stage.settled("reader")), (0, vec!["found undone"]));
 }
 

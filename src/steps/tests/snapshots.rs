@@ -74,7 +74,7 @@ async fn a_call_lost_on_its_way_is_found_undone_and_left_to_the_operator() {
     let mut stage = Stage::open(400.0).await;
     stage.wire.breaks(CREATE, Fault::LostBefore);
     let outcome = stage.fire("snapshot").await;
-    assert_eq!(situation(&outcome).0, Some("api-5xx"), "{outcome:?}");
+    assert_eq!(situation(&outcome).0, Some("network-lost"), "{outcome:?}");
     assert_eq!((stage.changes(CREATE), stage.settled("snapshot")), (0, vec!["found undone"]));
     stage.wire.mend();
     assert_eq!(stage.fire("snapshot").await, Outcome::Passed);
