@@ -17,6 +17,7 @@ mod failover;
 mod levers;
 mod preflight;
 mod program;
+mod provenance;
 pub mod recorder;
 mod restart_reader;
 mod snapshot;

@@ -4,7 +4,13 @@ use std::time::Duration;
 
 use super::aurora::{Cluster, Snapshot};
 use super::refusal::Refusal;
+use super::situations::outlasting;
 use super::{World, now, timings};
+use crate::runbook::plan::StepKind;
+use crate::runbook::situation::Situation;
+
+/// Site seconds for which a cluster is being modified when a snapshot finds it so: longer than the runbook's 5 min.
+const BUSY: f64 = 420.0;
 
 impl World {
     /// Takes a snapshot of a cluster.
@@ -20,9 +26,10 @@ impl World {
             ));
         }
         let began = self.instant();
-        let partition = self.by_cluster(cluster).ok_or_else(|| Refusal::no_cluster(cluster))?;
-        let takes = timings::of(&partition.name).snapshot;
-        let cluster = &mut partition.cluster;
+        let name = self.by_cluster(cluster).ok_or_else(|| Refusal::no_cluster(cluster))?.name.clone();
+        self.keeps_busy(cluster, &name, speed);
+        let takes = self.snapshot_takes(&name, speed);
+        let cluster = &mut self.by_cluster(cluster).ok_or_else(|| Refusal::no_cluster(cluster))?.cluster;
         if cluster.status != "available" {
             return Err(Refusal::cluster_state(format!(
                 "The DB cluster {} is not in an available state; its status is {}.",
@@ -44,9 +51,48 @@ impl World {
         Ok(taken)
     }
 
+    /// Something else begins to modify the cluster, if that is on stage: a task of its maintenance window, say.
+    fn keeps_busy(&mut self, cluster: &str, partition: &str, speed: f64) {
+        let is_free = self.by_cluster(cluster).is_some_and(|found| found.cluster.status == "available");
+        if !is_free || !self.strikes(Situation::ClusterBusy, partition) {
+            return;
+        }
+        if let Some(found) = self.by_cluster(cluster) {
+            "modifying".clone_into(&mut found.cluster.status);
+        }
+        let (cluster, partition) = (cluster.to_owned(), partition.to_owned());
+        let ends = move |world: &mut World, _: f64| {
+            world.remedied(Situation::ClusterBusy, &partition);
+            if let Some(found) = world.by_cluster(&cluster) {
+                "available".clone_into(&mut found.cluster.status);
+            }
+        };
+        self.later(Duration::from_secs_f64(BUSY), speed, Box::new(ends));
+    }
+
+    /// Site seconds until the next snapshot is available: the log's, or longer than the rollout has patience.
+    fn snapshot_takes(&mut self, partition: &str, speed: f64) -> f64 {
+        let usual = timings::of(partition).snapshot;
+        if !self.strikes(Situation::SnapshotSlow, partition) {
+            return usual;
+        }
+        let steps = self.plan.partitions.iter().filter(|planned| planned.name.as_str() == partition);
+        let mut steps = steps.flat_map(|planned| &planned.steps);
+        let step = steps.find(|step| matches!(step.kind, StepKind::Snapshot(_)));
+        step.map_or(usual, |step| outlasting(step.stuck_after, speed).max(usual))
+    }
+
     /// Deletes a snapshot, at once; answers it as it was.
     pub fn delete_snapshot(&mut self, snapshot: &str) -> Result<Snapshot, Refusal> {
         let id = snapshot.to_lowercase();
+        let mut partitions = self.partitions.iter().filter(|it| it.cluster.snapshots.iter().any(|one| one.id == id));
+        let partition = partitions.next().map(|partition| partition.name.clone()).unwrap_or_default();
+        if self.strikes(Situation::SnapshotInUse, &partition) {
+            return Err(Refusal::new(
+                "InvalidDBClusterSnapshotStateFault",
+                format!("Cannot delete the cluster snapshot {id} because it is currently being copied or shared."),
+            ));
+        }
         let (cluster, index) = self.snapshot(&id).ok_or_else(|| Refusal::no_snapshot(&id))?;
         if cluster.snapshots[index].status != "available" {
             return Err(Refusal::new(
@@ -55,7 +101,9 @@ impl World {
             ));
         }
         cluster.tell_of_snapshot(&id, "RDS-EVENT-0162", "Cluster snapshot deleted");
-        Ok(cluster.snapshots.remove(index))
+        let deleted = cluster.snapshots.remove(index);
+        self.remedied(Situation::SnapshotExists, &partition);
+        Ok(deleted)
     }
 
     /// Restores a snapshot into a new cluster without instances, which takes hours.

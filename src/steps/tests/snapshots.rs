@@ -1,6 +1,7 @@
 //! Step 1, the snapshot, and step 7, its deletion.
 
 use super::*;
+use crate::runbook::check::Holds;
 
 const CREATE: &str = "CreateDBClusterSnapshot";
 const DELETE: &str = "DeleteDBClusterSnapshot";
@@ -116,7 +117,7 @@ async fn a_snapshot_that_took_longer_than_its_limit_is_awaited() {
     plan.partitions[0].steps[0].limit = Duration::from_millis(200);
     let mut stage = Stage::with(plan, 400.0).await;
     let outcome = stage.fire("snapshot").await;
-    assert!(situation(&outcome).1.contains("was not seen within"), "{outcome:?}");
+    assert_eq!(situation(&outcome).0, Some("snapshot-slow"), "{outcome:?}");
     stage.run.plan.partitions[0].steps[0].limit = Duration::from_secs(30);
     assert!(stage.brief("snapshot").await.already_done.is_some());
     assert_eq!(stage.fire("snapshot").await, Outcome::Passed);
@@ -133,18 +134,89 @@ async fn somebody_elses_snapshot_blocks_and_is_never_taken_for_ours() {
     let outcome = stage.fire_while("snapshot", other).await;
     assert_eq!(situation(&outcome).0, Some("snapshot-exists"), "{outcome:?}");
     assert_eq!(stage.settled("snapshot"), ["refused"]);
-    // Before the confirmation.
+    // Before the confirmation it is said, and is no reason to lead nowhere: the refusal leads on to the lever.
     let brief = stage.brief("snapshot").await;
-    assert!(brief.preconditions.iter().any(|each| each.holds == crate::runbook::check::Holds::No), "{brief:?}");
+    let said = brief.preconditions.iter().find(|each| each.text.contains("exists already")).expect("it is said");
+    assert_eq!((said.holds, brief.already_done), (Holds::Mind, None));
 }
 
 #[tokio::test]
-async fn a_busy_cluster_refuses_and_the_operator_is_told() {
+async fn a_busy_cluster_is_waited_for_and_asked_again() {
     let mut stage = Stage::open(400.0).await;
+    let busy = |world: &mut World| {
+        "modifying".clone_into(&mut world.partitions[0].cluster.status);
+        world.later_on_cluster(CLUSTER, 400.0, 400.0, |cluster| "available".clone_into(&mut cluster.status));
+    };
+    stage.run.plan.partitions[0].steps[0].retry_after = Duration::from_millis(200);
+    assert_eq!(stage.fire_while("snapshot", busy).await, Outcome::Passed);
+    let remarks: Vec<_> = stage.last("snapshot").remarks.iter().map(|each| each.situation.as_deref()).collect();
+    assert_eq!((remarks, stage.changes(CREATE)), (vec![Some("cluster-busy")], 2));
+    stage.assert_all_passed("snapshot");
+}
+
+#[tokio::test]
+async fn the_operator_cuts_the_wait_for_a_busy_cluster_short() {
+    let mut stage = Stage::open(400.0).await;
+    stage.run.plan.partitions[0].steps[0].retry_after = Duration::from_secs(3600);
+    let busy = |world: &mut World| "modifying".clone_into(&mut world.partitions[0].cluster.status);
+    let running = stage.begin("snapshot", busy).await;
+    while stage.last("snapshot").remarks.is_empty() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        stage.catch_up();
+    }
+    stage.site.change(|world| "available".clone_into(&mut world.partitions[0].cluster.status));
+    // The remark is written a moment before the wait begins.
+    let nudge = stage.nudge.clone();
+    let nudging = tokio::spawn(async move {
+        loop {
+            nudge.notify_waiters();
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+    assert_eq!(stage.end("snapshot", running).await, Outcome::Passed);
+    nudging.abort();
+}
+
+/// The cluster is busy for longer than the step has patience: the operator decides.
+#[tokio::test]
+async fn a_cluster_that_stays_busy_ends_the_attempt() {
+    let mut stage = Stage::open(400.0).await;
+    let step = &mut stage.run.plan.partitions[0].steps[0];
+    (step.retry_after, step.limit) = (Duration::from_millis(50), Duration::from_millis(200));
     let busy = |world: &mut World| "modifying".clone_into(&mut world.partitions[0].cluster.status);
     let outcome = stage.fire_while("snapshot", busy).await;
     assert_eq!(situation(&outcome).0, Some("cluster-busy"), "{outcome:?}");
     assert!(snapshots(&stage).is_empty());
+}
+
+#[tokio::test]
+async fn a_strangers_snapshot_is_retaken_by_the_lever_and_the_step_then_knows_it_for_its_own() {
+    let mut stage = Stage::open(400.0).await;
+    stage.site.change(|world| {
+        world.create_snapshot(CLUSTER, "example-stage-restart", 400.0).expect("taken by somebody else");
+        world.partitions[0].cluster.snapshots[0].status = "available".to_owned();
+    });
+    let outcome = stage.fire("snapshot").await;
+    assert_eq!(situation(&outcome).0, Some("snapshot-exists"), "{outcome:?}");
+    let Outcome::Failed { finding } = &outcome else { panic!("{outcome:?}") };
+    assert!(finding.evidence.iter().any(|each| each.source == "journal"), "{finding:?}");
+    assert!(stage.brief("retake-snapshot").await.choices.is_empty());
+    assert_eq!(stage.fire("retake-snapshot").await, Outcome::Passed);
+    stage.assert_all_passed("retake-snapshot");
+    assert_eq!(stage.fire("snapshot").await, Outcome::Passed);
+    // One refused, one by the lever.
+    assert_eq!((stage.changes(CREATE), stage.changes(DELETE)), (2, 1));
+}
+
+#[tokio::test]
+async fn this_runs_own_snapshot_is_retaken_by_its_name_only() {
+    let mut stage = Stage::open(400.0).await;
+    assert_eq!(stage.fire("snapshot").await, Outcome::Passed);
+    let outcome = stage.fire("retake-snapshot").await;
+    assert!(situation(&outcome).1.contains("own insurance"), "{outcome:?}");
+    assert_eq!(stage.changes(DELETE), 0);
+    let choices = stage.brief("retake-snapshot").await.choices;
+    assert_eq!(choices.iter().map(|choice| choice.id.as_str()).collect::<Vec<_>>(), ["example-stage-restart"]);
 }
 
 /// A session that died between a refusal and its conclusion draws the conclusion; it does not try its luck again.
@@ -153,6 +225,11 @@ async fn a_refusal_is_not_asked_for_again_by_a_new_session() {
     let mut stage = Stage::open(400.0).await;
     let busy = |world: &mut World| "modifying".clone_into(&mut world.partitions[0].cluster.status);
     let running = stage.begin("snapshot", busy).await;
+    while stage.last("snapshot").remarks.is_empty() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        stage.catch_up();
+    }
+    running.abort();
     let _ = running.await;
     stage.catch_up();
     assert_eq!(stage.settled("snapshot"), ["refused"]);
