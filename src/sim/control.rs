@@ -5,6 +5,8 @@
 //! - `GET /__sim/situations`: what is on the stage, and how often each struck.
 //! - `POST /__sim/situations` with the keys of a scenario's `[[situation]]`: puts one more on the stage; 422 with what is
 //!   wrong and what was probably meant.
+//! - `POST /__sim/faults` with `{"service","operation","code","message","status","times"}`: answers a call with an error that
+//!   no situation is made of.
 //! - `POST /__sim/deploy` with `{"infrastructure","partition","profile"}`: starts the deploy of the stacks; 202 with
 //!   `{"attempt":n}`, 404 for an unknown partition, 403 for a profile that does not lead to its account, 409 while one runs.
 //! - `GET /__sim/deploy?partition=P`: `{"attempt":n,"lines":[{"seq":1,"text":"…"}],"done":false,"failed":null}`.
@@ -14,12 +16,13 @@ use std::sync::Arc;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::ledger::LedgerLine;
+use super::world::faults::Fault;
 use super::world::story_deploy::CannotDeploy;
 use super::world::{Site, SitePartition, World};
 
@@ -29,6 +32,7 @@ pub fn router(site: Arc<Site>) -> Router {
         .route("/__sim/ledger", get(ledger))
         .route("/__sim/state", get(state))
         .route("/__sim/situations", get(situations).post(stage))
+        .route("/__sim/faults", post(invent))
         .route("/__sim/deploy", get(deploy_progress).post(start_deploy))
         .with_state(site)
 }
@@ -59,6 +63,11 @@ async fn stage(State(site): State<Arc<Site>>, Json(situation): Json<toml::Table>
             (StatusCode::UNPROCESSABLE_ENTITY, Json(json!({ "error": problems.to_string() }))).into_response()
         }
     }
+}
+
+async fn invent(State(site): State<Arc<Site>>, Json(fault): Json<Fault>) -> StatusCode {
+    site.change(|world| world.invent(fault));
+    StatusCode::NO_CONTENT
 }
 
 /// What a caller of the deploy says.
@@ -106,7 +115,8 @@ async fn deploy_progress(State(site): State<Arc<Site>>, Query(query): Query<Depl
     }
 }
 
-fn summary(world: &World) -> Value {
+/// A summary of the world, as `GET /__sim/state` answers it.
+pub(super) fn summary(world: &World) -> Value {
     let accounts: Vec<_> = world
         .accounts
         .iter()

@@ -141,7 +141,7 @@ fn query(
     (method, uri, body): (&Method, &Uri, &[u8]),
 ) -> Response {
     let form = if *method == Method::GET { uri.query().unwrap_or_default().as_bytes() } else { body };
-    let refuse = |status, code, message: &str| query_error(service.namespace, status, code, message);
+    let refuse = |status, code: &str, message: &str| query_error(service.namespace, status, code, message);
     let Some(params) = Params::read(form) else {
         return refuse(StatusCode::NOT_FOUND, "MalformedQueryString", "The query string contains a syntax error.");
     };
@@ -162,6 +162,10 @@ fn query(
     if !caller.signed_in {
         let message = "The security token included in the request is expired";
         return query_error(service.namespace, StatusCode::FORBIDDEN, "ExpiredToken", message);
+    }
+    if let Some(fault) = site.fault(service.name, action) {
+        let status = fault.status.and_then(|status| StatusCode::from_u16(status).ok());
+        return refuse(status.unwrap_or(StatusCode::BAD_REQUEST), &fault.code, &fault.message);
     }
     match (service.answer)(site, &caller, action, &params) {
         Some(Ok(result)) => query_answer(service.namespace, action, &result.into_text()),

@@ -107,6 +107,10 @@ pub(super) fn answer(
     let Some(input) = input else {
         return wire.error("SerializationException", "The request's body could not be read.");
     };
+    if let Some(fault) = site.fault(service, &operation) {
+        let status = fault.status.and_then(|status| StatusCode::from_u16(status).ok());
+        return wire.error_as(status.unwrap_or(StatusCode::BAD_REQUEST), &fault.code, &fault.message);
+    }
     let answer = match service {
         "pi" => pi::answer(site, &caller, &operation, &input),
         "monitoring" => monitoring::answer(site, &caller, &operation, &input),

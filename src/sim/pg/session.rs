@@ -103,6 +103,9 @@ impl Server {
         }
         let seen = self.seen()?;
         self.site.ledger.count("postgres", &command.name(), &self.instance, matches!(command, Command::Write(_)));
+        if let Some(fault) = self.site.fault("postgres", &command.name()) {
+            return Err(SqlError::new(fault.code, fault.message));
+        }
         match command {
             Command::Select(select) => {
                 let rows = select.rows(&seen, parameters)?;

@@ -1,5 +1,7 @@
 //! Values and errors of the simulated databases.
 
+use std::borrow::Cow;
+
 use std::cmp::Ordering;
 use std::net::IpAddr;
 use std::time::SystemTime;
@@ -189,15 +191,15 @@ impl ToSqlText for Inet {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SqlError {
     /// SQLSTATE.
-    pub code: &'static str,
+    pub code: Cow<'static, str>,
     /// Message.
     pub message: String,
 }
 
 impl SqlError {
     /// An error of that SQLSTATE.
-    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+    pub fn new(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+        Self { code: code.into(), message: message.into() }
     }
 
     /// What a real server could do and this one cannot.
@@ -211,7 +213,7 @@ impl From<SqlError> for ErrorInfo {
         // 28xxx and 57P0x end the session.
         let fatal = error.code.starts_with("28") || error.code.starts_with("57P");
         let severity = if fatal { "FATAL" } else { "ERROR" };
-        ErrorInfo::new(severity.to_owned(), error.code.to_owned(), error.message)
+        ErrorInfo::new(severity.to_owned(), error.code.into_owned(), error.message)
     }
 }
 

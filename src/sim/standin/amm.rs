@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::arguments::Arguments;
-use super::{SiteClient, say, vault};
+use super::{Call, SiteClient, say, vault};
 use crate::sim::world::deploy::Deploy;
 
 const RESET: &str = "\x1b[0m";
@@ -33,6 +33,10 @@ struct Script<'a> {
 
 /// Runs the script; answers its exit code.
 pub async fn main(site: &SiteClient, args: Vec<String>) -> i32 {
+    let invented = site.program("amm.sh", Call { args: args.clone(), files: Vec::new() }).await;
+    if invented != 0 {
+        return invented;
+    }
     let arguments = Arguments::parse(&args, &["force"], &[]);
     let [infrastructure, partition] = arguments.words()[..] else {
         error("usage: amm.sh [--profile PROFILE] [--region REGION] INFRASTRUCTURE PARTITION");

@@ -64,6 +64,7 @@ impl World {
             sentry_dsn,
             dir: None,
             situations: Vec::new(),
+            faults: Vec::new(),
             begun: Vec::new(),
             rng,
         }

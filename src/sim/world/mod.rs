@@ -10,6 +10,7 @@ pub mod before;
 pub mod cloud;
 pub mod deploy;
 pub mod deploy_script;
+pub mod faults;
 pub mod life;
 pub mod operations;
 pub mod refusal;
@@ -80,6 +81,8 @@ pub struct World {
     pub dir: Option<PathBuf>,
     /// The situations on the stage.
     pub situations: Vec<situations::OnStage>,
+    /// Errors that a test has invented.
+    faults: Vec<faults::Fault>,
     /// The kinds of steps that have begun, by partition.
     begun: Vec<(String, &'static str)>,
     /// Where everything random comes from.
