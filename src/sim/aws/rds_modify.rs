@@ -20,6 +20,7 @@ pub(super) fn answer(site: &Site, caller: &Caller, action: &str, params: &Params
         "ModifyDBInstance" => Some(modify_instance(world, caller, params, speed)),
         "ModifyDBCluster" => Some(modify_cluster(world, caller, params, speed)),
         "ModifyDBClusterParameterGroup" => Some(modify_group(world, caller, params, speed)),
+        "ResetDBClusterParameterGroup" => Some(reset_group(world, caller, params, speed)),
         _ => None,
     }))?
 }
@@ -120,13 +121,18 @@ fn modify_cluster(world: &mut World, caller: &Caller, params: &Params, speed: f6
     Ok(cluster_answer(world, caller, &id))
 }
 
-fn modify_group(world: &mut World, caller: &Caller, params: &Params, speed: f64) -> Result<Xml, Refusal> {
+/// The parameter group that a call gives, if it is one of the caller's or the engine's.
+fn own_group<'a>(world: &World, caller: &Caller, params: &'a Params) -> Result<&'a str, Refusal> {
     let group = params.need("DBClusterParameterGroupName")?;
-    let foreign = |cluster: &&crate::sim::world::aurora::Cluster| cluster.rollout_group.eq_ignore_ascii_case(group);
-    if !group.starts_with("default.") && !rds::clusters(world, caller).any(|cluster| foreign(&cluster)) {
-        let message = format!("DBClusterParameterGroup not found: {group}");
-        return Err(Refusal::new("DBParameterGroupNotFound", message));
+    let own = rds::clusters(world, caller).any(|cluster| cluster.rollout_group.eq_ignore_ascii_case(group));
+    if own || group.starts_with("default.") {
+        return Ok(group);
     }
+    Err(Refusal::new("DBParameterGroupNotFound", format!("DBClusterParameterGroup not found: {group}")))
+}
+
+fn modify_group(world: &mut World, caller: &Caller, params: &Params, speed: f64) -> Result<Xml, Refusal> {
+    let group = own_group(world, caller, params)?;
     let read = |index: usize| {
         let prefix = format!("Parameters.Parameter.{index}");
         let name = params.need(&format!("{prefix}.ParameterName"))?.to_owned();
@@ -137,6 +143,20 @@ fn modify_group(world: &mut World, caller: &Caller, params: &Params, speed: f64)
     let count = params.count("Parameters.Parameter");
     let changes: Vec<_> = (1..=count).map(read).collect::<Result<_, Refusal>>()?;
     world.modify_parameter_group(group, changes, speed)?;
+    let mut xml = Xml::default();
+    xml.put("DBClusterParameterGroupName", group);
+    Ok(xml)
+}
+
+/// Back to the engine's default: some parameters by name. The whole group at once is beyond the site.
+fn reset_group(world: &mut World, caller: &Caller, params: &Params, speed: f64) -> Result<Xml, Refusal> {
+    let group = own_group(world, caller, params)?;
+    let name = |index: usize| params.need(&format!("Parameters.Parameter.{index}.ParameterName")).map(str::to_owned);
+    let names: Vec<_> = (1..=params.count("Parameters.Parameter")).map(name).collect::<Result<_, Refusal>>()?;
+    if names.is_empty() {
+        return Err(Refusal::combination("Either ResetAllParameters or Parameters must be specified."));
+    }
+    world.reset_parameter_group(group, &names, speed)?;
     let mut xml = Xml::default();
     xml.put("DBClusterParameterGroupName", group);
     Ok(xml)

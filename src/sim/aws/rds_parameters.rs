@@ -7,7 +7,19 @@ use super::{Caller, rds};
 use crate::sim::world::World;
 use crate::sim::world::aurora::GroupParameter;
 use crate::sim::world::refusal::Refusal;
-use crate::sim::world::settings::apply_type;
+
+/// Parameters that are numbers although their value may be 0 or 1.
+const COUNTED: [&str; 9] = [
+    "backend_flush_after",
+    "commit_delay",
+    "gin_fuzzy_search_limit",
+    "log_min_duration_statement",
+    "log_temp_files",
+    "max_prepared_transactions",
+    "random_page_cost",
+    "seq_page_cost",
+    "statement_timeout",
+];
 
 const FAMILY: &str = "aurora-postgresql16";
 
@@ -146,21 +158,22 @@ pub(super) fn describe(world: &World, caller: &Caller, params: &Params) -> Resul
     let group = params.need("DBClusterParameterGroupName")?;
     let own = overrides(world, caller, group)?;
     let source = params.get("Source");
-    let mut all: Vec<(&str, &str, bool)> = ENGINE.iter().map(|(name, value)| (*name, *value, false)).collect();
+    let usual = |(name, value): &(&str, &str)| GroupParameter::usual((*name).to_owned(), (*value).to_owned());
+    let mut all: Vec<(GroupParameter, bool)> = ENGINE.iter().map(|engine| (usual(engine), false)).collect();
     for parameter in own {
-        all.retain(|(name, ..)| *name != parameter.name);
-        all.push((&parameter.name, &parameter.value, true));
+        all.retain(|(known, _)| known.name != parameter.name);
+        all.push((parameter.clone(), true));
     }
-    all.retain(|(_, _, user)| source.is_none_or(|source| (source == "user") == *user));
-    all.sort_unstable();
+    all.retain(|(_, user)| source.is_none_or(|source| (source == "user") == *user));
+    all.sort_unstable_by(|(one, _), (other, _)| one.name.cmp(&other.name));
     let (page, marker) = params.page(&all)?;
     let mut xml = Xml::default();
-    xml.list("Parameters", "Parameter", page, |xml, (name, value, user)| {
-        let kind = apply_type(name);
+    xml.list("Parameters", "Parameter", page, |xml, (parameter, user)| {
+        let GroupParameter { name, value, .. } = parameter;
         xml.put("ParameterName", name).put_some("ParameterValue", Some(value).filter(|value| !value.is_empty()));
-        xml.put("Source", if *user { "user" } else { "engine-default" }).put("ApplyType", kind);
-        xml.put("DataType", data_type(value)).put("IsModifiable", true);
-        xml.put("ApplyMethod", if kind == "static" { "pending-reboot" } else { "immediate" });
+        xml.put("Source", if *user { "user" } else { "engine-default" }).put("ApplyType", parameter.apply_type);
+        xml.put("DataType", data_type(name, value)).put("IsModifiable", true);
+        xml.put("ApplyMethod", parameter.apply_method);
         xml.within("SupportedEngineModes", |xml| {
             xml.put("member", "provisioned");
         });
@@ -212,9 +225,9 @@ fn not_found(group: &str) -> Refusal {
     Refusal::new("DBParameterGroupNotFound", format!("DBClusterParameterGroup not found: {group}"))
 }
 
-fn data_type(value: &str) -> &'static str {
+fn data_type(name: &str, value: &str) -> &'static str {
     match value {
-        "0" | "1" => "boolean",
+        "0" | "1" if !COUNTED.contains(&name) => "boolean",
         _ if value.parse::<f64>().is_ok() => "integer",
         _ => "string",
     }

@@ -53,6 +53,8 @@ pub struct Cluster {
     pub event_fate: EventFate,
     /// Parameters of the rollout's group, none before the deploy made it; what the default group has is not here.
     pub group_parameters: Vec<GroupParameter>,
+    /// What keeps its servers from what that group should give them.
+    pub snags: super::snags::Snags,
     /// Whether CREATE EXTENSION pg_stat_statements was run in the application's database.
     pub extension_created: bool,
     /// How far the real servers behind it are, if there are any.
@@ -215,4 +217,6 @@ pub struct GroupParameter {
     pub value: String,
     /// `static` or `dynamic`.
     pub apply_type: &'static str,
+    /// When it is applied: `immediate` or `pending-reboot`.
+    pub apply_method: &'static str,
 }

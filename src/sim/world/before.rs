@@ -119,6 +119,7 @@ fn cluster(partition: &Partition, rng: &mut Rng) -> Cluster {
         events: Vec::new(),
         event_fate: EventFate::late(fate_seed(&lower)),
         group_parameters: Vec::new(),
+        snags: Default::default(),
         extension_created: false,
         behind: Default::default(),
     }

@@ -7,6 +7,7 @@ use super::cloud::Secret;
 use super::story_modify::RETENTION_REFUSED;
 use super::{World, now, settings, timings};
 use crate::runbook::plan::{CommandSpec, Partition, StepKind};
+use crate::runbook::situation::Situation;
 
 /// Site seconds of a stack whose change set is resubmitted, of one that is updated, and of one without changes.
 const RESUBMITTED: f64 = 13.0;
@@ -307,7 +308,7 @@ impl World {
         let parameters = planned.map(settings::rollout_parameters).unwrap_or_default();
         let Some(partition) = self.by_cluster(&scene.cluster) else { return };
         let cluster = &mut partition.cluster;
-        cluster.group_parameters = parameters;
+        cluster.group_parameters = cluster.synthesised(parameters);
         "available".clone_into(&mut cluster.status);
         let group = cluster.rollout_group.clone();
         cluster.attach(&group);
@@ -322,6 +323,7 @@ impl World {
     fn takes_class(&mut self, scene: &Scene, instance: &str, immediately: bool) {
         let planned = self.plan.partitions.iter().find(|planned| planned.name.as_str() == scene.partition);
         let Some(class) = planned.and_then(|planned| planned.cluster.class_after.clone()) else { return };
+        let queued = self.holds(Situation::FlushReader, &scene.partition);
         let Some(instance) = self.by_cluster(&scene.cluster).and_then(|found| found.cluster.instance_mut(instance))
         else {
             return;
@@ -329,7 +331,7 @@ impl World {
         if instance.class == class {
             return;
         }
-        if immediately {
+        if immediately && !queued {
             instance.class = class;
         } else {
             instance.pending_class = Some(class);

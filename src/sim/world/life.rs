@@ -1,6 +1,6 @@
 //! What happens to a cluster's servers: they go down, come up, take settings; their load shows it and RDS tells of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::aurora::{Cluster, Instance, LoadChange, LoadMark, RdsEvent, SlowLog};
@@ -80,7 +80,7 @@ impl Cluster {
 
     /// Brings an instance's server up again, with all settings of its group live; a writer takes up its role.
     pub fn bring_up(&mut self, id: &str) {
-        let parameters = self.wanted_settings(id);
+        let parameters = self.after_restart(id);
         if self.writer.is_none() && self.promoting.is_none() && self.api_writer.eq_ignore_ascii_case(id) {
             self.writer = Some(self.api_writer.clone());
         }
@@ -90,8 +90,11 @@ impl Cluster {
             instance.started = now();
             instance.live = parameters;
             instance.note_slow_log();
-            "in-sync".clone_into(&mut instance.group_status);
             instance.mark(if serves { LoadChange::ReconnectBurst } else { LoadChange::Idle });
+        }
+        let status = self.group_status_of(id);
+        if let Some(instance) = self.instance_mut(id) {
+            status.clone_into(&mut instance.group_status);
         }
     }
 
@@ -105,16 +108,23 @@ impl Cluster {
 
     /// Makes the dynamic settings of the attached group live on an instance; the static ones wait for a restart.
     pub fn apply_dynamic(&mut self, id: &str) {
-        let wanted = self.wanted_settings(id);
+        let mut wanted = self.wanted_settings(id);
+        let waits = |name: &str| {
+            let mut own = self.group_parameters.iter().filter(|parameter| parameter.name == name);
+            own.any(|parameter| parameter.apply_method == "pending-reboot")
+        };
+        let is_dynamic = |name: &str| settings::apply_type(name) == "dynamic";
+        let known: BTreeSet<String> = wanted.keys().cloned().collect();
+        wanted.retain(|name, _| is_dynamic(name) && !waits(name) && !self.snags.withheld.contains(name));
         let Some(instance) = self.instance_mut(id) else { return };
-        for (name, value) in &wanted {
-            if settings::apply_type(name) == "dynamic" {
-                instance.live.insert(name.clone(), value.clone());
-            }
-        }
+        // What was reset in the group, and nobody had set before, is not live any more.
+        instance.live.retain(|name, _| !is_dynamic(name) || known.contains(name));
+        instance.live.extend(wanted);
         instance.note_slow_log();
-        let status = if instance.live == wanted { "in-sync" } else { "pending-reboot" };
-        status.clone_into(&mut instance.group_status);
+        let status = self.group_status_of(id);
+        if let Some(instance) = self.instance_mut(id) {
+            status.clone_into(&mut instance.group_status);
+        }
     }
 
     /// What would be live on an instance if it restarted now.

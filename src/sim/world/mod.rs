@@ -17,6 +17,7 @@ pub mod refusal;
 pub mod servers;
 pub mod settings;
 pub mod situations;
+pub mod snags;
 pub mod story_deploy;
 pub mod story_failover;
 pub mod story_modify;

@@ -80,7 +80,7 @@ impl Cluster {
 
     fn wanted_server(&self, instance: &Instance) -> WantedServer {
         // Static parameters that wait for a restart are in the configuration file of a real server as well.
-        let waits = instance.group_status == "pending-reboot";
+        let waits = instance.group_status == "pending-reboot" && !self.snags.keeps(&instance.id);
         WantedServer {
             id: instance.id.clone(),
             up: instance.up,

@@ -67,7 +67,16 @@ pub fn rollout_parameters(partition: &Partition) -> Vec<GroupParameter> {
     for (name, value) in SEED {
         wanted.entry(name.to_owned()).or_insert_with(|| value.to_owned());
     }
-    wanted.into_iter().map(|(name, value)| GroupParameter { apply_type: apply_type(&name), name, value }).collect()
+    wanted.into_iter().map(|(name, value)| GroupParameter::usual(name, value)).collect()
+}
+
+impl GroupParameter {
+    /// A parameter that is applied as parameters of its type are: dynamic ones at once, static ones with a restart.
+    pub fn usual(name: String, value: String) -> Self {
+        let apply_type = apply_type(&name);
+        let apply_method = if apply_type == "static" { "pending-reboot" } else { "immediate" };
+        Self { name, value, apply_type, apply_method }
+    }
 }
 
 /// `static` for what a restart alone can change, else `dynamic`.

@@ -78,6 +78,7 @@ impl World {
         let known = self.begun.iter().any(|(name, begun)| name == partition && *begun == kind);
         if !known {
             self.begun.push((partition.to_owned(), kind));
+            trouble::step_begun(self, partition, kind, speed);
         }
         for index in 0..self.situations.len() {
             let waiting = &self.situations[index];
@@ -110,7 +111,7 @@ impl World {
         }
     }
 
-    fn has_begun(&self, partition: &str, step: &str) -> bool {
+    pub(super) fn has_begun(&self, partition: &str, step: &str) -> bool {
         // These only look and come first: the site cannot tell when, so they have always begun.
         matches!(step, "preflight" | "drift")
             || self.begun.iter().any(|(name, begun)| name == partition && *begun == step)

@@ -79,7 +79,10 @@ impl World {
         let to = new.to_owned();
         self.later_on_cluster(cluster, NAME_MOVES, speed, move |cluster| cluster.dns_writer = to);
         let to = new.to_owned();
-        self.later_on_cluster(cluster, API_MOVES, speed, move |cluster| cluster.api_writer = to);
+        self.later_on_cluster(cluster, API_MOVES, speed, move |cluster| {
+            cluster.promoted(&to);
+            cluster.api_writer = to;
+        });
         let from = old.to_owned();
         self.later_on_cluster(cluster, DEMOTED_UP, speed, move |cluster| {
             cluster.bring_up(&from);

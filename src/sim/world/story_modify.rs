@@ -1,8 +1,9 @@
 //! Modifications: of an instance (the flush of what is queued), of a cluster, of a parameter group.
 
-use super::aurora::GroupParameter;
+use super::aurora::{Cluster, GroupParameter};
 use super::refusal::Refusal;
 use super::{World, settings, timings};
+use crate::runbook::situation::Situation;
 
 /// Site seconds of a class change after the instance reads `modifying`.
 const SHUTS_DOWN: f64 = 160.0;
@@ -12,6 +13,8 @@ const AVAILABLE: f64 = 352.0;
 /// How long the first class change of a cluster waits until it reads `modifying`, and how long later ones do.
 const FIRST_WAITS: f64 = 90.0;
 const LATER_WAITS: f64 = 19.0;
+/// How long a changed dynamic parameter of a group takes to be live.
+const APPLIED: f64 = 5.0;
 
 impl World {
     /// Modifies an instance: queues a class, and with `immediately` carries out whatever is queued.
@@ -39,7 +42,9 @@ impl World {
         }
         if immediately && let Some(class) = instance.pending_class.clone() {
             instance.flushing = true;
-            let id = instance.id.clone();
+            let (id, name) = (instance.id.clone(), partition.name.clone());
+            self.may_miss_static(&id);
+            self.remedied(Situation::FlushReader, &name);
             let waits = if swapped_before { LATER_WAITS } else { FIRST_WAITS };
             self.change_class(&cluster_id, &id, class, waits, speed);
         }
@@ -126,29 +131,11 @@ impl World {
     pub fn modify_parameter_group(
         &mut self,
         group: &str,
-        parameters: Vec<ParameterChange>,
+        changes: Vec<ParameterChange>,
         speed: f64,
     ) -> Result<(), Refusal> {
-        let partition = self.partitions.iter_mut().find(|partition| {
-            partition.cluster.rollout_group.eq_ignore_ascii_case(group)
-                && !partition.cluster.group_parameters.is_empty()
-        });
-        let cluster = match partition {
-            Some(partition) => &mut partition.cluster,
-            None if group.starts_with("default.") => {
-                return Err(Refusal::new(
-                    "InvalidDBParameterGroupState",
-                    "Parameters of a default parameter group can't be modified.",
-                ));
-            }
-            None => {
-                return Err(Refusal::new(
-                    "DBParameterGroupNotFound",
-                    format!("DBClusterParameterGroup not found: {group}"),
-                ));
-            }
-        };
-        for change in &parameters {
+        let cluster = self.cluster_of_group(group)?;
+        for change in &changes {
             if change.immediate && settings::apply_type(&change.name) == "static" {
                 return Err(Refusal::combination(format!(
                     "cannot use immediate apply method for static parameter {}",
@@ -156,19 +143,64 @@ impl World {
                 )));
             }
         }
-        for ParameterChange { name, value, .. } in parameters {
+        let names: Vec<_> = changes.iter().map(|change| change.name.clone()).collect();
+        for ParameterChange { name, value, immediate } in changes {
             cluster.group_parameters.retain(|parameter| parameter.name != name);
-            let apply_type = settings::apply_type(&name);
-            cluster.group_parameters.push(GroupParameter { name, value, apply_type });
+            let apply_method = if immediate { "immediate" } else { "pending-reboot" };
+            cluster.group_parameters.push(GroupParameter { apply_method, ..GroupParameter::usual(name, value) });
         }
-        let id = cluster.id.clone();
-        if cluster.parameter_group == cluster.rollout_group {
-            self.later_on_cluster(&id, 5.0, speed, |cluster| {
-                let instances: Vec<_> = cluster.instances.iter().map(|instance| instance.id.clone()).collect();
-                instances.iter().for_each(|instance| cluster.apply_dynamic(instance));
+        self.group_changed(group, &names, speed);
+        Ok(())
+    }
+
+    /// Takes parameters of the rollout's group back to the engine's default. Dynamic ones are so some seconds later.
+    pub fn reset_parameter_group(&mut self, group: &str, names: &[String], speed: f64) -> Result<(), Refusal> {
+        let cluster = self.cluster_of_group(group)?;
+        cluster.group_parameters.retain(|parameter| !names.contains(&parameter.name));
+        self.group_changed(group, names, speed);
+        Ok(())
+    }
+
+    /// The group's values reach the servers, and what the stage had wrong with those parameters is over.
+    fn group_changed(&mut self, group: &str, names: &[String], speed: f64) {
+        let of_group = |cluster: &Cluster| cluster.rollout_group.eq_ignore_ascii_case(group);
+        let Some(partition) = self.partitions.iter_mut().find(|partition| of_group(&partition.cluster)) else { return };
+        let (name, cluster) = (partition.name.clone(), &mut partition.cluster);
+        let (id, attached) = (cluster.id.clone(), cluster.parameter_group == cluster.rollout_group);
+        let was_wrong = names.iter().any(|name| cluster.snags.wrong.remove(name).is_some());
+        let was_withheld = names.iter().any(|name| cluster.snags.withheld.contains(name));
+        let still_withheld = cluster.snags.withheld.iter().any(|name| !names.contains(name));
+        if was_wrong {
+            self.remedied(Situation::DynamicOneWrong, &name);
+            self.remedied(Situation::MaxConnectionsWrong, &name);
+            self.remedied(Situation::RegretAfterDelete, &name);
+        }
+        if was_withheld && !still_withheld {
+            self.remedied(Situation::DynamicStuck, &name);
+        }
+        if attached {
+            let names = names.to_vec();
+            self.later_on_cluster(&id, APPLIED, speed, move |cluster| {
+                names.iter().for_each(|name| cluster.release(name));
             });
         }
-        Ok(())
+    }
+
+    /// The cluster whose group the rollout made under that name.
+    fn cluster_of_group(&mut self, group: &str) -> Result<&mut Cluster, Refusal> {
+        if group.starts_with("default.") {
+            return Err(Refusal::new(
+                "InvalidDBParameterGroupState",
+                "Parameters of a default parameter group can't be modified.",
+            ));
+        }
+        let made = |cluster: &Cluster| {
+            cluster.rollout_group.eq_ignore_ascii_case(group) && !cluster.group_parameters.is_empty()
+        };
+        let mut clusters = self.partitions.iter_mut().map(|partition| &mut partition.cluster);
+        clusters.find(|cluster| made(cluster)).ok_or_else(|| {
+            Refusal::new("DBParameterGroupNotFound", format!("DBClusterParameterGroup not found: {group}"))
+        })
     }
 }
 

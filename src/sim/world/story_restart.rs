@@ -1,7 +1,10 @@
 //! Restarts: an operator's reboot, and those that the deploy does on its own.
 
 use super::refusal::Refusal;
+use super::situations::outlasting;
 use super::{World, timings};
+use crate::runbook::plan::StepKind;
+use crate::runbook::situation::Situation;
 
 impl World {
     /// Reboots an instance. On Aurora a writer's reboot leaves the readers up, and there is no failover to force.
@@ -22,8 +25,47 @@ impl World {
             )));
         }
         let (cluster, instance) = (cluster.id.clone(), instance.id.clone());
-        self.restart(&cluster, &instance, 0.0, timings::REBOOT, speed);
+        self.may_miss_static(&instance);
+        self.picks_up_after_promotion(&instance);
+        let takes = self.reader_hangs(&instance, speed).unwrap_or(timings::REBOOT);
+        self.restart(&cluster, &instance, 0.0, takes, speed);
         Ok(())
+    }
+
+    /// Whether the restart of a reader that begins now picks up no static parameter, by the stage.
+    pub(super) fn may_miss_static(&mut self, id: &str) {
+        let Some(name) = self.partition_of_reader(id) else { return };
+        if self.strikes(Situation::ReaderPendingReboot, &name)
+            && let Some(partition) = self.partition(&name)
+        {
+            partition.cluster.misses_static(id);
+        }
+    }
+
+    /// The promoted reader's restart picks up what those before the failover had missed.
+    fn picks_up_after_promotion(&mut self, id: &str) {
+        let Some(partition) = self.by_instance(id) else { return };
+        let waits = partition.cluster.instance(id).is_some_and(|instance| instance.group_status == "pending-reboot");
+        let (name, writes) = (partition.name.clone(), partition.cluster.is_writer(id));
+        if waits && writes {
+            self.remedied(Situation::PreloadMissing, &name);
+            self.remedied(Situation::MaxConnectionsWrong, &name);
+        }
+    }
+
+    /// How long a reader's reboot hangs, where the stage says that it does: longer than the rollout calls it stuck.
+    fn reader_hangs(&mut self, id: &str, speed: f64) -> Option<f64> {
+        let name = self.partition_of_reader(id)?;
+        let planned = self.plan.partitions.iter().find(|planned| planned.name.as_str() == name)?;
+        let patience = planned.steps.iter().find(|step| step.kind == StepKind::RestartReader)?.stuck_after;
+        self.strikes(Situation::ReaderStuck, &name).then(|| outlasting(patience, speed))
+    }
+
+    /// The partition of a reader that has not been failed over to: the one of the runbook's step 4.
+    fn partition_of_reader(&mut self, id: &str) -> Option<String> {
+        let partition = self.by_instance(id)?;
+        let (name, is_writer) = (partition.name.clone(), partition.cluster.is_writer(id));
+        (!is_writer && !self.has_begun(&name, "failover")).then_some(name)
     }
 
     /// Restarts an instance from `at` on, available again `takes` site seconds later. A queued class is not taken.

@@ -177,6 +177,7 @@ fn restored_from(cluster: &Cluster, new: &str) -> Cluster {
         events: Vec::new(),
         event_fate: cluster.event_fate.clone(),
         group_parameters: Vec::new(),
+        snags: Default::default(),
         extension_created: cluster.extension_created,
         behind: Default::default(),
     }

@@ -21,3 +21,8 @@ pub(super) fn begins(world: &mut World, situation: Situation, partition: &str, s
     chart::begins(world, situation, partition, speed);
     always::begins(world, situation, partition, speed);
 }
+
+/// What a step that begins makes of the situations that are on the stage already.
+pub(super) fn step_begun(world: &mut World, partition: &str, kind: &str, speed: f64) {
+    parameters::step_begun(world, partition, kind, speed);
+}
