@@ -6,7 +6,7 @@
 //! - `POST /__sim/situations` with the keys of a scenario's `[[situation]]`: puts one more on the stage; 422 with what is
 //!   wrong and what was probably meant.
 //! - `POST /__sim/faults` with `{"service","operation","code","message","status","times"}`: answers a call with an error that
-//!   no situation is made of.
+//!   no situation is made of; `DELETE` takes them all back.
 //! - `POST /__sim/deploy` with `{"infrastructure","partition","profile"}`: starts the deploy of the stacks; 202 with
 //!   `{"attempt":n}`, 404 for an unknown partition, 403 for a profile that does not lead to its account, 409 while one runs.
 //! - `GET /__sim/deploy?partition=P`: `{"attempt":n,"lines":[{"seq":1,"text":"…"}],"done":false,"failed":null}`.
@@ -32,7 +32,7 @@ pub fn router(site: Arc<Site>) -> Router {
         .route("/__sim/ledger", get(ledger))
         .route("/__sim/state", get(state))
         .route("/__sim/situations", get(situations).post(stage))
-        .route("/__sim/faults", post(invent))
+        .route("/__sim/faults", post(invent).delete(forget))
         .route("/__sim/deploy", get(deploy_progress).post(start_deploy))
         .with_state(site)
 }
@@ -67,6 +67,11 @@ async fn stage(State(site): State<Arc<Site>>, Json(situation): Json<toml::Table>
 
 async fn invent(State(site): State<Arc<Site>>, Json(fault): Json<Fault>) -> StatusCode {
     site.change(|world| world.invent(fault));
+    StatusCode::NO_CONTENT
+}
+
+async fn forget(State(site): State<Arc<Site>>) -> StatusCode {
+    site.change(World::forget);
     StatusCode::NO_CONTENT
 }
 

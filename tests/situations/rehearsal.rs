@@ -1,9 +1,11 @@
 //! One rehearsal through the real binary: `rehearse --auto` of named partitions under a scenario whose situations bear names
 //! that tell nothing.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::process::Stdio;
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -20,7 +22,6 @@ const LIMIT: Duration = Duration::from_secs(240);
 pub struct Rehearsal {
     pub place: Place,
     pub said: Said,
-    pub took: Duration,
 }
 
 /// What somebody found on the way.
@@ -73,10 +74,10 @@ impl Rehearsal {
         if !only.is_empty() {
             arguments.extend(["--only", only]);
         }
-        let begun = Instant::now();
+
         let said = to_its_end(&place, &arguments);
         wait_until("the site has ended", || place.address().is_none());
-        Self { place, said, took: begun.elapsed() }
+        Self { place, said }
     }
 
     /// What was printed; none where nothing was.
@@ -90,7 +91,6 @@ impl Rehearsal {
     }
 
     /// How the site stood at its end.
-    #[allow(dead_code)]
     pub fn state(&self) -> Value {
         let file = self.place.site().join("state.json");
         let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
@@ -176,4 +176,20 @@ fn to_its_end(place: &Place, arguments: &[&str]) -> Said {
         Err(RecvTimeoutError::Disconnected) => panic!("whoever waits for the binary has gone"),
     };
     output.expect("the binary's output").into()
+}
+
+/// One request of the site's own interface with a body: the status and what was answered.
+pub fn ask(address: &str, method: &str, path: &str, body: &Value) -> (u16, String) {
+    let host = address.strip_prefix("http://").expect("an address");
+    let mut stream = TcpStream::connect(host).expect("the site listens");
+    stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a time-out");
+    let body = if body.is_null() { String::new() } else { body.to_string() };
+    let length = body.len();
+    let head = format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\n");
+    let request = format!("{head}content-length: {length}\r\nconnection: close\r\n\r\n{body}");
+    stream.write_all(request.as_bytes()).expect("the site reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("the site answers");
+    let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+    (status, answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())
 }

@@ -44,6 +44,11 @@ impl World {
         self.faults.push(fault);
     }
 
+    /// Takes all of them back.
+    pub fn forget(&mut self) {
+        self.faults.clear();
+    }
+
     /// The invented error that this call is answered with, if there is one; that counts as one of its times.
     fn fault(&mut self, service: &str, operation: &str) -> Option<Fault> {
         let meant = |fault: &&mut Fault| {
