@@ -61,6 +61,15 @@ fn the_screen_says_what_matters_at_every_size() {
         "monitoring",
         "amm-failed",
         "confirming-in-production",
+        "amm-in-trouble",
+        "ways-out",
+        "unknown",
+        "levers",
+        "levers-gone",
+        "confirming-a-lever",
+        "signing-in",
+        "rolled-back",
+        "silent",
     ];
     for (name, state) in night::moments().into_iter().filter(|(name, _)| golden.contains(name)) {
         for size in SIZES {
@@ -139,7 +148,7 @@ fn cancel_is_focused_and_fire_is_shut_until_the_name_is_typed() {
 }
 
 fn press(state: &mut State, key: KeyCode) -> Vec<Effect> {
-    update(state, Message::Drawn { fits: true }, night::OPERATOR);
+    update(state, Message::Drawn { fits: true, terminal: None }, night::OPERATOR);
     update(state, Message::Key(KeyEvent::new(key, KeyModifiers::NONE)), night::OPERATOR)
 }
 

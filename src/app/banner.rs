@@ -3,9 +3,13 @@
 use std::time::Duration;
 
 use super::concerns::{WITNESS_FRESH, concerns};
+use super::dialog::Dialog;
 use super::live::Freshness;
 use super::state::{Mode, State};
+use super::ways::{Act, best, way_words, ways};
+use super::{attach, levers};
 use crate::runbook::check::Verdict;
+use crate::runbook::event::Outcome;
 use crate::runbook::names::StepRef;
 use crate::runbook::plan::{Partition, StepKind};
 use crate::runbook::state::StepState;
@@ -82,7 +86,7 @@ pub fn banner(state: &State) -> Banner {
     match state.run.next_step() {
         Some((step, step_state)) if step_state.is_trouble() => trouble(state, &step),
         Some((step, _)) => ready(state, &step),
-        None => through(state),
+        None => rolled_back(state).unwrap_or_else(|| through(state)),
     }
 }
 
@@ -107,10 +111,29 @@ fn running(state: &State, step: &StepRef) -> Banner {
         }
     }
     let mut detail = hurts(state, partition);
+    detail.extend(asks(state, step));
     detail.extend(recovered(state, partition).filter(|_| planned.kind == StepKind::Failover));
     detail.extend(disagreement(state, partition));
+    let met = run.attempts.last().and_then(|attempt| attempt.remarks.last());
+    detail.extend(met.map(|remark| piece(first_sentence(&remark.cause), Stress::Plain)));
     detail.extend(others(state));
     Banner { urgency: Urgency::Running, headline, detail }
+}
+
+/// That a program waits for its operator, or may be waiting.
+fn asks(state: &State, step: &StepRef) -> Option<Piece> {
+    let signs_in =
+        state.run.under_way().find(|(other, attempt)| state.run.signs_in(other) && attempt.program.is_some());
+    if signs_in.is_some() {
+        let words = match (&state.dialog, &state.mode) {
+            (Some(Dialog::Terminal(_)), _) => "it waits in the terminal below",
+            (_, Mode::Operator) => "a sign-in waits for you in its terminal: i opens it",
+            (_, Mode::Monitor(_)) => "a sign-in waits for the operator",
+        };
+        return Some(piece(words, Stress::Mind));
+    }
+    let silence = attach::silent_for(state, step)?;
+    Some(piece(format!("silent for {}: a prompt may be waiting, i looks", clock(silence)), Stress::Mind))
 }
 
 /// Where the writer's role goes.
@@ -175,23 +198,83 @@ fn others(state: &State) -> Option<Piece> {
 fn trouble(state: &State, step: &StepRef) -> Banner {
     let mut headline = vec![piece(step.partition.as_str(), Stress::Strong)];
     let mut detail = Vec::new();
-    if let Some((_, planned, run)) = state.run.step(step) {
+    if let Some((_, planned, _)) = state.run.step(step) {
         headline.push(piece(format!("{} {}", planned.label, planned.title), Stress::Strong));
         headline.push(piece(state.run.state_of(step).to_string(), Stress::Bad));
-        use crate::runbook::event::Outcome;
-        if let Some(Outcome::Failed { finding } | Outcome::Partial { finding } | Outcome::Unknown { finding }) =
-            run.attempts.last().and_then(|attempt| attempt.outcome.as_ref())
-        {
-            // Its first sentence; the details hold the rest.
-            let cause = finding.cause.split_once(". ").map_or(finding.cause.as_str(), |(first, _)| first);
-            headline.push(piece(cause, Stress::Plain));
-            let way = finding.remedy.as_ref().and_then(|remedy| remedy.lines().next());
-            detail.extend(way.map(|way| piece(format!("way out: {way}"), Stress::Mind)));
-        }
     }
-    detail.push(piece("d details · Enter tries again · s skips", Stress::Faint));
+    if let Some((_, finding)) = state.run.trouble(step) {
+        headline.push(piece(first_sentence(&finding.cause), Stress::Strong));
+        detail.extend(lever_in_trouble(state, step));
+        detail.extend(way_out(state, step));
+        let more = finding.remedy.as_ref().and_then(|remedy| remedy.lines().next());
+        detail.extend(more.map(|remedy| piece(first_sentence(remedy), Stress::Faint)));
+    }
     detail.extend(others(state));
     Banner { urgency: Urgency::Trouble, headline, detail }
+}
+
+/// What to do next about a step in trouble, with its key.
+fn way_out(state: &State, step: &StepRef) -> Vec<Piece> {
+    let all = ways(state, step);
+    let Some(way) = all.get(best(&all)) else { return Vec::new() };
+    let worked = all.iter().find(|way| way.tried.as_ref().is_some_and(|(how, _)| how.is_behind()));
+    let mut detail = Vec::new();
+    if let Some(lever) = worked {
+        detail.push(piece(format!("{} has worked", way_words(state, step, &lever.act)), Stress::Good));
+    }
+    let words = way_words(state, step, &way.act);
+    let when = way.from.filter(|from| *from > state.now).map_or_else(String::new, |from| {
+        let at = from.to_zoned(state.zone.clone()).strftime("%H:%M:%S").to_string();
+        format!(" from {at}, in {}", clock(state.until(from)))
+    });
+    match state.mode {
+        Mode::Operator if way.act == Act::Again => {
+            detail.push(piece(format!("Enter: {words}{when}"), Stress::Mind));
+            if all.iter().filter(|way| way.offered).count() > 1 {
+                detail.push(piece("w: other ways out", Stress::Faint));
+            }
+        }
+        Mode::Operator => detail.push(piece(format!("w: {words}{when}"), Stress::Mind)),
+        Mode::Monitor(_) => detail.push(piece(format!("way out: {words}{when}"), Stress::Mind)),
+    }
+    detail
+}
+
+/// The first sentence says what happened; the details hold the rest.
+fn first_sentence(text: &str) -> &str {
+    text.split_once(". ").map_or(text, |(first, _)| first)
+}
+
+/// That a lever was pulled and did not do what it should.
+fn lever_in_trouble(state: &State, step: &StepRef) -> Option<Piece> {
+    let (lever, attempt) = levers::in_trouble(state, &step.partition)?;
+    let (_, planned, _) = state.run.step(&lever)?;
+    let cause = attempt.outcome.as_ref().and_then(Outcome::finding).map(|finding| first_sentence(&finding.cause));
+    let how = attempt.stands().to_string().to_lowercase();
+    Some(piece(format!("{} {how}: {}", planned.title, cause.unwrap_or_default()), Stress::Bad))
+}
+
+/// A partition that was taken back: nothing goes on after it.
+fn rolled_back(state: &State) -> Option<Banner> {
+    let taken_back =
+        |partition: &&Partition| state.run.partition(&partition.name).is_some_and(|run| run.rolled_back.is_some());
+    let partition = state.run.plan.partitions.iter().find(taken_back)?;
+    let word = state.run.partition(&partition.name)?.rolled_back.as_ref()?;
+    let at = word.at.to_zoned(state.zone.clone()).strftime("%H:%M").to_string();
+    let after = state.run.plan.partitions.iter().skip_while(|each| each.name != partition.name).nth(1);
+    let after = after.map(|after| piece(format!("{} and what follows it stay locked", after.name), Stress::Mind));
+    let mut detail: Vec<Piece> = after.into_iter().collect();
+    detail.push(piece("L: levers can still be pulled", Stress::Faint));
+    detail.extend(others(state));
+    Some(Banner {
+        urgency: Urgency::Trouble,
+        headline: vec![
+            piece(partition.name.as_str(), Stress::Strong),
+            piece("FAILED · ROLLED BACK", Stress::Bad),
+            piece(format!("{at} by {}: {}", word.by, word.text), Stress::Strong),
+        ],
+        detail,
+    })
 }
 
 fn ready(state: &State, step: &StepRef) -> Banner {
@@ -213,6 +296,7 @@ fn ready(state: &State, step: &StepRef) -> Banner {
         headline.push(piece(key, Stress::Mind));
     }
     let mut detail = hurts(state, partition);
+    detail.extend(lever_in_trouble(state, step));
     detail.extend(disagreement(state, partition));
     if let Some(expected) = planned.expected {
         detail.push(piece(format!("takes about {}", clock(expected)), Stress::Faint));

@@ -2,6 +2,7 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
+use super::attach::attachable;
 use super::state::{Mode, Pane, State};
 use crate::runbook::event::Outcome;
 use crate::runbook::names::StepRef;
@@ -19,6 +20,18 @@ pub enum CommandId {
     GoAhead,
     /// Writes a note about the marked step.
     Note,
+    /// Writes down a decision about the marked step, with what is on the screen of it.
+    Decision,
+    /// Writes down what is left to be done after the rollout.
+    FollowUp,
+    /// Lists what can be done about the marked step.
+    Ways,
+    /// Lists the partition's levers.
+    Levers,
+    /// Shows the terminal of the program that runs.
+    Terminal,
+    /// Takes the partition back.
+    RollBack,
     /// Shows everything known of the marked step.
     Details,
     /// Stops the rollout.
@@ -121,6 +134,24 @@ pub static COMMANDS: &[Command] = &[
         disabled_reason: fire_disabled,
     },
     Command {
+        id: CommandId::Ways,
+        label: "ways out",
+        keys: &[Key::Char('w')],
+        danger: true,
+        footer: true,
+        help: "List what can be done about the marked step, the best first.",
+        disabled_reason: ways_disabled,
+    },
+    Command {
+        id: CommandId::Terminal,
+        label: "terminal",
+        keys: &[Key::Char('i')],
+        danger: false,
+        footer: true,
+        help: "Show the terminal of the program that runs, and type into it; Ctrl-] leaves it.",
+        disabled_reason: terminal_disabled,
+    },
+    Command {
         id: CommandId::Skip,
         label: "skip",
         keys: &[Key::Char('s')],
@@ -145,6 +176,33 @@ pub static COMMANDS: &[Command] = &[
         danger: false,
         footer: true,
         help: "Write a note about the marked step into the execution log.",
+        disabled_reason: controls_missing,
+    },
+    Command {
+        id: CommandId::Levers,
+        label: "levers",
+        keys: &[Key::Char('L')],
+        danger: true,
+        footer: true,
+        help: "List the partition's levers: which can be pulled, what each costs, how it last went.",
+        disabled_reason: never,
+    },
+    Command {
+        id: CommandId::Decision,
+        label: "decision",
+        keys: &[Key::Char('D')],
+        danger: false,
+        footer: false,
+        help: "Write a decision about the marked step into the execution log, with the evidence on the screen.",
+        disabled_reason: controls_missing,
+    },
+    Command {
+        id: CommandId::FollowUp,
+        label: "follow-up",
+        keys: &[Key::Char('T')],
+        danger: false,
+        footer: false,
+        help: "Write down what is left to be done after the rollout.",
         disabled_reason: controls_missing,
     },
     Command {
@@ -256,6 +314,15 @@ pub static COMMANDS: &[Command] = &[
         disabled_reason: never,
     },
     Command {
+        id: CommandId::RollBack,
+        label: "roll back",
+        keys: &[Key::Char('B')],
+        danger: true,
+        footer: false,
+        help: "Say that this partition was taken back, how and why. It then reads FAILED · ROLLED BACK, and nothing goes on after it.",
+        disabled_reason: roll_back_disabled,
+    },
+    Command {
         id: CommandId::Stop,
         label: "stop the rollout",
         keys: &[Key::Char('X')],
@@ -313,7 +380,7 @@ fn never(_: &State) -> Option<String> {
 }
 
 /// Why nothing can be changed from here, if so.
-fn controls_missing(state: &State) -> Option<String> {
+pub fn controls_missing(state: &State) -> Option<String> {
     match &state.mode {
         Mode::Operator => None,
         Mode::Monitor(Some(holder)) => Some(format!("read-only: {} holds the controls", holder.operator)),
@@ -364,6 +431,32 @@ fn stop_disabled(state: &State) -> Option<String> {
     }
     let (running, _) = state.run.running()?;
     Some(format!("{running} is running; wait until it ends"))
+}
+
+fn ways_disabled(state: &State) -> Option<String> {
+    let step = state.marked_step()?;
+    let (_, planned, _) = state.run.step(&step)?;
+    if let Some(why) = state.run.will_not_run(&step.partition) {
+        return Some(why);
+    }
+    let calm = state.run.trouble(&step).is_none();
+    calm.then(|| format!("{} {} is in no trouble", planned.label, planned.title))
+}
+
+fn terminal_disabled(state: &State) -> Option<String> {
+    attachable(state).is_none().then(|| "no program runs, and the marked step ran none".to_owned())
+}
+
+fn roll_back_disabled(state: &State) -> Option<String> {
+    if let Some(reason) = stop_disabled(state) {
+        return Some(reason);
+    }
+    let (partition, run) = state.looked_at();
+    if run.rolled_back.is_some() {
+        return Some(format!("{} was rolled back", partition.name));
+    }
+    let begun = run.steps.iter().any(|step| !step.attempts.is_empty());
+    (!begun).then(|| format!("nothing was fired in {} yet", partition.name))
 }
 
 fn already_following(state: &State) -> Option<String> {

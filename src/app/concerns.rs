@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::levers;
 use super::live::{Freshness, Live, freshness};
 use super::state::State;
 use crate::clients::TroubleKind;
 use crate::runbook::check::Verdict;
+use crate::runbook::event::Outcome;
 use crate::runbook::names::StepRef;
 use crate::runbook::plan::Partition;
 use crate::runbook::topology::Agreement;
@@ -45,6 +47,7 @@ pub fn concerns(state: &State) -> Vec<Concern> {
     let mut concerns = Vec::new();
     for partition in &state.run.plan.partitions {
         of_steps(state, partition, &mut concerns);
+        of_levers(state, partition, &mut concerns);
         of_window(state, partition, &mut concerns);
         if let Some(live) = state.live.get(&partition.name) {
             of_cluster(state, partition, live, &mut concerns);
@@ -74,6 +77,15 @@ fn of_steps(state: &State, partition: &Partition, concerns: &mut Vec<Concern>) {
             concerns.push(Concern { weight, place: place.clone(), text, since: Some(check.at) });
         }
     }
+}
+
+fn of_levers(state: &State, partition: &Partition, concerns: &mut Vec<Concern>) {
+    let Some((lever, attempt)) = levers::in_trouble(state, &partition.name) else { return };
+    let title = partition.step(&lever.step).map_or_else(|| lever.to_string(), |lever| lever.title.clone());
+    let cause = attempt.outcome.as_ref().and_then(Outcome::finding).map(|finding| finding.cause.as_str());
+    let text = format!("{}: {}", attempt.stands().to_string().to_lowercase(), cause.unwrap_or_default());
+    let place = format!("{} · {title}", partition.name);
+    concerns.push(Concern { weight: Weight::Bad, place, text, since: attempt.ended_at });
 }
 
 fn of_window(state: &State, partition: &Partition, concerns: &mut Vec<Concern>) {

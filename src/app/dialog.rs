@@ -1,6 +1,7 @@
 //! Dialogs: small state machines, each tied to what it asks about, so that a late answer to another is dropped.
 
-use crate::runbook::event::Brief;
+use super::terminal::Terminal;
+use crate::runbook::event::{Brief, NoteKind};
 use crate::runbook::names::{PartitionName, StepRef};
 
 /// What stands over the screen.
@@ -12,11 +13,31 @@ pub enum Dialog {
         step: StepRef,
         /// Number of the request.
         request: u64,
+        /// The choice that it is to be fired with, where a way out names one.
+        choice: Option<String>,
     },
     /// A step waits to be fired.
     Confirm(Box<Confirm>),
     /// Words are asked for.
     Ask(Ask),
+    /// What can be done about a step in trouble.
+    Ways {
+        /// The step.
+        step: StepRef,
+        /// Which of its [ways](super::ways::ways) is marked.
+        marked: usize,
+        /// Lines scrolled.
+        scroll: u16,
+    },
+    /// The levers of a partition.
+    Levers {
+        /// The partition.
+        partition: PartitionName,
+        /// The lever that is marked, by its place in the [list](super::levers::levers).
+        marked: usize,
+    },
+    /// The terminal of a program.
+    Terminal(Box<Terminal>),
     /// A step with all that is known of it.
     Details {
         /// The step.
@@ -51,6 +72,8 @@ pub struct Confirm {
     pub typed: String,
     /// Which of the brief's choices is marked.
     pub choice: usize,
+    /// The choice that a way out named.
+    pub wanted: Option<String>,
     /// Lines scrolled, where the terminal is too low for all of it.
     pub scroll: u16,
     /// Which button is focused; Cancel at first.
@@ -79,11 +102,30 @@ impl Confirm {
             brief,
             typed: String::new(),
             choice: 0,
+            wanted: None,
             scroll: 0,
             focus: Button::Cancel,
             firing: false,
             refused: None,
         }
+    }
+
+    /// The same, with the choice marked that a way out named. Where it is not among the choices now, that is said: the first
+    /// of the others is not what was meant.
+    pub fn wanting(mut self, wanted: Option<String>) -> Self {
+        let Some(wanted) = wanted else { return self };
+        match self.brief.choices.iter().position(|choice| choice.id == wanted) {
+            Some(index) => self.choice = index,
+            None if self.brief.choices.is_empty() => {}
+            None => self.refused = Some(format!("{wanted} is not among the choices now; choose anew, or cancel")),
+        }
+        self.wanted = Some(wanted);
+        self
+    }
+
+    /// The choice that it is fired with.
+    pub fn chosen(&self) -> Option<String> {
+        self.brief.choices.get(self.choice).map(|choice| choice.id.clone()).or_else(|| self.wanted.clone())
     }
 
     /// Whether Fire can be chosen: nothing blocks, and the name, where one is asked for, is complete.
@@ -100,8 +142,51 @@ pub struct Ask {
     pub purpose: Purpose,
     /// The words so far.
     pub text: String,
+    /// A name that must be typed as well.
+    pub name: Option<NameTyped>,
     /// Why they were not taken.
     pub refused: Option<String>,
+}
+
+/// A name that is typed to show that one knows where one is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NameTyped {
+    /// The name.
+    pub name: String,
+    /// What was typed so far.
+    pub typed: String,
+    /// Whether the keys go here, and no longer to the words.
+    pub focused: bool,
+}
+
+impl Ask {
+    /// A question as it opens, with words to begin from.
+    pub fn new(purpose: Purpose, text: impl Into<String>) -> Self {
+        Self { purpose, text: text.into(), name: None, refused: None }
+    }
+
+    /// Wants a name typed as well.
+    pub fn naming(mut self, name: &str) -> Self {
+        self.name = Some(NameTyped { name: name.to_owned(), typed: String::new(), focused: false });
+        self
+    }
+
+    /// The line that the keys go to.
+    pub fn line(&mut self) -> &mut String {
+        match &mut self.name {
+            Some(name) if name.focused => &mut name.typed,
+            _ => &mut self.text,
+        }
+    }
+
+    /// Why the words cannot be taken as they are, if so.
+    pub fn lacks(&self) -> Option<&'static str> {
+        if self.text.trim().is_empty() && !self.purpose.words_are_optional() {
+            return Some("a few words are needed: they go into the execution log");
+        }
+        let named = self.name.as_ref().is_none_or(|name| name.typed == name.name);
+        if named { None } else { Some("the cluster's name must be typed whole") }
+    }
 }
 
 /// What words are asked for.
@@ -110,9 +195,18 @@ pub enum Purpose {
     /// The reason to pass over a step.
     Skip(StepRef),
     /// A note about a step.
-    Note(StepRef),
+    Note(StepRef, NoteKind),
     /// A remark with the go-ahead.
     GoAhead(PartitionName),
+    /// The reason to go back to a step.
+    Back {
+        /// The step that is gone back to.
+        to: StepRef,
+        /// The step that showed that it must be.
+        from: StepRef,
+    },
+    /// The reason why a partition was taken back, and how.
+    RollBack(PartitionName),
     /// The reason to stop the rollout.
     Stop,
 }

@@ -2,18 +2,22 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
+use super::attach::{attach, attachable};
 use super::commands::{self, CommandId};
-use super::dialog::{Ask, Button, Confirm, Dialog, Purpose};
+use super::dialog::{Ask, Dialog, Purpose};
+use super::in_dialog::in_dialog;
 use super::state::{Mode, Pane, State};
-use super::update::{Effect, close, open};
-use crate::runbook::event::{Event, NoteKind};
+use super::update::{Effect, open};
+use super::ways;
+use crate::runbook::event::NoteKind;
 use crate::runbook::names::StepRef;
 use crate::runbook::plan::StepKind;
 
 /// Takes in a key.
 pub(super) fn on_key(state: &mut State, key: KeyEvent, operator: &str) -> Vec<Effect> {
     state.notice = None;
-    if key.modifiers.contains(KeyModifiers::CONTROL) && key.code == KeyCode::Char('c') {
+    let to_program = matches!(state.dialog, Some(Dialog::Terminal(_)));
+    if key.modifiers.contains(KeyModifiers::CONTROL) && key.code == KeyCode::Char('c') && !to_program {
         return command(state, CommandId::Quit);
     }
     if state.dialog.is_some() {
@@ -33,24 +37,34 @@ pub(super) fn on_key(state: &mut State, key: KeyEvent, operator: &str) -> Vec<Ef
     command(state, found.id)
 }
 
-fn command(state: &mut State, id: CommandId) -> Vec<Effect> {
+pub(super) fn command(state: &mut State, id: CommandId) -> Vec<Effect> {
     match id {
         CommandId::Fire => return fire(state),
         CommandId::GoAhead => {
             let name = state.looked_at().0.name.clone();
-            open(state, ask(Purpose::GoAhead(name)));
+            ask(state, Purpose::GoAhead(name));
         }
         CommandId::Skip => {
             if let Some(step) = state.marked_step() {
-                open(state, ask(Purpose::Skip(step)));
+                ask(state, Purpose::Skip(step));
             }
         }
-        CommandId::Note => {
+        CommandId::Note => note(state, NoteKind::Remark),
+        CommandId::Decision => note(state, NoteKind::Decision),
+        CommandId::FollowUp => note(state, NoteKind::FollowUp),
+        CommandId::Stop => ask(state, Purpose::Stop),
+        CommandId::RollBack => roll_back(state),
+        CommandId::Ways => {
             if let Some(step) = state.marked_step() {
-                open(state, ask(Purpose::Note(step)));
+                let marked = ways::best(&ways::ways(state, &step));
+                open(state, Dialog::Ways { step, marked, scroll: 0 });
             }
         }
-        CommandId::Stop => open(state, ask(Purpose::Stop)),
+        CommandId::Levers => {
+            let partition = state.looked_at().0.name.clone();
+            open(state, Dialog::Levers { partition, marked: 0 });
+        }
+        CommandId::Terminal => return attachable(state).map_or_else(Vec::new, |step| attach(state, step)),
         CommandId::Details => {
             if let Some(step) = state.marked_step() {
                 open(state, Dialog::Details { step, scroll: 0 });
@@ -80,8 +94,22 @@ fn command(state: &mut State, id: CommandId) -> Vec<Effect> {
     Vec::new()
 }
 
-fn ask(purpose: Purpose) -> Dialog {
-    Dialog::Ask(Ask { purpose, text: String::new(), refused: None })
+fn ask(state: &mut State, purpose: Purpose) {
+    open(state, Dialog::Ask(Ask::new(purpose, "")));
+}
+
+fn note(state: &mut State, kind: NoteKind) {
+    if let Some(step) = state.marked_step() {
+        ask(state, Purpose::Note(step, kind));
+    }
+}
+
+/// Asks why the partition that is looked at is taken back; in production its cluster's name is typed as well.
+pub(super) fn roll_back(state: &mut State) {
+    let (partition, _) = state.looked_at();
+    let ask = Ask::new(Purpose::RollBack(partition.name.clone()), "");
+    let ask = if partition.production { ask.naming(&partition.cluster.id) } else { ask };
+    open(state, Dialog::Ask(ask));
 }
 
 /// Opens the confirmation of the marked step, or says why not.
@@ -97,9 +125,14 @@ fn fire(state: &mut State) -> Vec<Effect> {
     if goes_ahead {
         return command(state, CommandId::GoAhead);
     }
+    prepare(state, step, None)
+}
+
+/// Asks for the facts with which a step or lever is confirmed.
+pub(super) fn prepare(state: &mut State, step: StepRef, choice: Option<String>) -> Vec<Effect> {
     let request = state.next_request;
     state.next_request += 1;
-    open(state, Dialog::Preparing { step: step.clone(), request });
+    open(state, Dialog::Preparing { step: step.clone(), request, choice });
     vec![Effect::Brief { step, request }]
 }
 
@@ -137,148 +170,4 @@ fn scroll(state: &mut State, lines: isize) {
     let back = if state.focus == Pane::Log { lines } else { -lines };
     let scrolled = state.scroll.entry(state.focus).or_default();
     *scrolled = scrolled.saturating_add_signed(back).min(most);
-}
-
-fn in_dialog(state: &mut State, key: KeyEvent, operator: &str) -> Vec<Effect> {
-    let Some(mut dialog) = state.dialog.take() else { return Vec::new() };
-    if let Dialog::Details { step, .. } = &dialog
-        && state.run.state_of(step).is_trouble()
-        && state.marked_step().as_ref() == Some(step)
-        && matches!(key.code, KeyCode::Enter | KeyCode::Char('s' | 'n'))
-    {
-        // A diagnosis is left by its way out: the key does what it does on the screen behind it.
-        close(state);
-        return on_key(state, key, operator);
-    }
-    let (stays, effects) = match &mut dialog {
-        Dialog::Preparing { .. } => (key.code != KeyCode::Esc, Vec::new()),
-        Dialog::Confirm(confirm) => {
-            if matches!(state.mode, Mode::Monitor(_)) {
-                (true, if key.code == KeyCode::Char('q') { command(state, CommandId::Quit) } else { Vec::new() })
-            } else {
-                in_confirm(confirm, key)
-            }
-        }
-        Dialog::Ask(ask) => in_ask(ask, key, operator),
-        Dialog::Details { scroll, .. } | Dialog::Help { scroll } => (turn(scroll, key), Vec::new()),
-        Dialog::Concerns => (!matches!(key.code, KeyCode::Esc | KeyCode::Char('q' | '!') | KeyCode::Enter), Vec::new()),
-        Dialog::Quit { leave } => match key.code {
-            KeyCode::Left | KeyCode::Right | KeyCode::Tab | KeyCode::BackTab => {
-                *leave = !*leave;
-                (true, Vec::new())
-            }
-            KeyCode::Enter => {
-                state.leaving = *leave;
-                (false, Vec::new())
-            }
-            KeyCode::Esc => (false, Vec::new()),
-            _ => (true, Vec::new()),
-        },
-    };
-    if stays {
-        state.dialog = Some(dialog);
-    } else {
-        state.dialog_drawn = false;
-    }
-    effects
-}
-
-/// Scrolls a text; whether it stays open.
-fn turn(scroll: &mut u16, key: KeyEvent) -> bool {
-    match key.code {
-        KeyCode::Down | KeyCode::Char('j') => *scroll = scroll.saturating_add(1),
-        KeyCode::Up | KeyCode::Char('k') => *scroll = scroll.saturating_sub(1),
-        KeyCode::PageDown | KeyCode::Char(' ') => *scroll = scroll.saturating_add(10),
-        KeyCode::PageUp => *scroll = scroll.saturating_sub(10),
-        KeyCode::Esc | KeyCode::Enter | KeyCode::Char('q' | 'd' | '?') => return false,
-        _ => {}
-    }
-    true
-}
-
-fn in_confirm(confirm: &mut Confirm, key: KeyEvent) -> (bool, Vec<Effect>) {
-    let cancelled = Effect::Record(Box::new(Event::ConfirmationClosed { request: confirm.request }));
-    if confirm.firing {
-        return (true, Vec::new());
-    }
-    let types = confirm.brief.type_name.is_some();
-    match key.code {
-        KeyCode::Esc => return (false, vec![cancelled]),
-        KeyCode::Tab | KeyCode::BackTab | KeyCode::Left | KeyCode::Right => {
-            confirm.focus = match confirm.focus {
-                Button::Cancel if confirm.can_fire() => Button::Fire,
-                _ => Button::Cancel,
-            };
-        }
-        KeyCode::Down if !confirm.brief.choices.is_empty() => {
-            confirm.choice = (confirm.choice + 1) % confirm.brief.choices.len();
-        }
-        KeyCode::Up if !confirm.brief.choices.is_empty() => {
-            let all = confirm.brief.choices.len();
-            confirm.choice = (confirm.choice + all - 1) % all;
-        }
-        KeyCode::PageDown | KeyCode::Down => confirm.scroll = confirm.scroll.saturating_add(5),
-        KeyCode::PageUp | KeyCode::Up => confirm.scroll = confirm.scroll.saturating_sub(5),
-        KeyCode::Enter if confirm.focus == Button::Cancel => return (false, vec![cancelled]),
-        KeyCode::Enter if confirm.can_fire() => {
-            confirm.firing = true;
-            confirm.refused = None;
-            let choice = confirm.brief.choices.get(confirm.choice).map(|choice| choice.id.clone());
-            return (true, vec![Effect::Fire { step: confirm.step.clone(), choice }]);
-        }
-        KeyCode::Backspace if types => {
-            confirm.typed.pop();
-            confirm.focus = Button::Cancel;
-        }
-        KeyCode::Char(character) if types && !key.modifiers.contains(KeyModifiers::CONTROL) => {
-            confirm.typed.push(character);
-            confirm.focus = Button::Cancel;
-        }
-        _ => {}
-    }
-    (true, Vec::new())
-}
-
-fn in_ask(ask: &mut Ask, key: KeyEvent, operator: &str) -> (bool, Vec<Effect>) {
-    match key.code {
-        KeyCode::Esc => (false, Vec::new()),
-        KeyCode::Backspace => {
-            ask.text.pop();
-            (true, Vec::new())
-        }
-        KeyCode::Char(character) if !key.modifiers.contains(KeyModifiers::CONTROL) => {
-            ask.text.push(character);
-            (true, Vec::new())
-        }
-        KeyCode::Enter => {
-            let words = ask.text.trim();
-            if words.is_empty() && !ask.purpose.words_are_optional() {
-                ask.refused = Some("a few words are needed: they go into the execution log".to_owned());
-                return (true, Vec::new());
-            }
-            let event = said(&ask.purpose, words, operator);
-            (true, vec![Effect::Record(Box::new(event))])
-        }
-        _ => (true, Vec::new()),
-    }
-}
-
-/// The event that the words amount to.
-fn said(purpose: &Purpose, words: &str, operator: &str) -> Event {
-    let (by, text) = (operator.to_owned(), words.to_owned());
-    match purpose {
-        Purpose::Skip(step) => Event::StepSkipped { step: step.clone(), reason: text, by, evidence: Vec::new() },
-        Purpose::Note(step) => Event::Noted {
-            partition: Some(step.partition.clone()),
-            step: Some(step.clone()),
-            by,
-            text,
-            note: NoteKind::Remark,
-            evidence: Vec::new(),
-        },
-        Purpose::GoAhead(partition) => {
-            Event::GoAhead { partition: partition.clone(), by, note: Some(text).filter(|text| !text.is_empty()) }
-        }
-        Purpose::Stop => Event::Stopped { by, reason: text },
-    }
 }

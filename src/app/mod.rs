@@ -1,14 +1,19 @@
 //! The cockpit's mind: one state, one update, no drawing.
 
+pub mod attach;
 pub mod banner;
 pub mod commands;
 pub mod concerns;
 pub mod dialog;
+mod in_dialog;
 mod keys;
+pub mod levers;
 pub mod live;
 pub mod log;
 mod narrate;
 pub mod state;
+pub mod terminal;
 #[cfg(test)]
 mod tests;
 pub mod update;
+pub mod ways;

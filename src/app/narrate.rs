@@ -4,7 +4,7 @@ use super::live::Live;
 use super::log::{Level, LogLine, LogSource};
 use super::state::State;
 use crate::runbook::check::Verdict;
-use crate::runbook::event::{ActionOutcome, Event, Outcome, Record};
+use crate::runbook::event::{ActionOutcome, Event, NoteKind, Outcome, Record};
 use crate::runbook::plan::StepKind;
 use crate::runbook::timeline::Zero;
 use crate::runbook::witness::{Testimony, Witness, Word};
@@ -48,7 +48,14 @@ fn words(event: &Event) -> Option<(Level, String)> {
         Event::Reopened { reason, by, .. } => (Level::Warning, format!("back to {name}, by {by}: {reason}")),
         Event::StepSkipped { reason, by, .. } => (Level::Warning, format!("{name} skipped by {by}: {reason}")),
         Event::GoAhead { partition, by, .. } => (Level::Info, format!("{partition}: go-ahead by {by}")),
-        Event::Noted { text, by, .. } => (Level::Info, format!("note by {by}: {text}")),
+        Event::Noted { text, by, note, .. } => {
+            let kind = match note {
+                NoteKind::Remark => "note",
+                NoteKind::Decision => "decision",
+                NoteKind::FollowUp => "follow-up",
+            };
+            (Level::Info, format!("{kind} by {by}: {text}"))
+        }
         Event::RolledBack { partition, by, reason, .. } => {
             (Level::Error, format!("{partition} rolled back by {by}: {reason}"))
         }

@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 use super::dialog::Dialog;
 use super::live::Live;
 use super::log::Log;
+use super::terminal::Size;
 use crate::runbook::event::Session;
 use crate::runbook::names::{PartitionName, StepRef};
 use crate::runbook::plan::Partition;
@@ -53,6 +54,12 @@ pub struct State {
     pub notice: Option<(Timestamp, String)>,
     /// Number of the next confirmation request.
     pub next_request: u64,
+    /// When a program of each partition was last heard.
+    pub heard: BTreeMap<PartitionName, Timestamp>,
+    /// Room for a program's terminal on this screen.
+    pub terminal_size: Size,
+    /// How many times a terminal was attached to.
+    pub attachments: u64,
     /// Set when the session is to end.
     pub leaving: bool,
 }
@@ -125,6 +132,9 @@ impl State {
             dialog_drawn: false,
             notice: None,
             next_request,
+            heard: BTreeMap::new(),
+            terminal_size: Size::default(),
+            attachments: 0,
             leaving: false,
         };
         state.follow();

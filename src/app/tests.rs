@@ -6,7 +6,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use jiff::Timestamp;
 use proptest::prelude::*;
 
-use super::dialog::{Button, Confirm, Dialog};
+use super::dialog::{Ask, Button, Confirm, Dialog, Purpose};
 use super::state::{Mode, State};
 use super::update::{Effect, Message, update};
 use crate::config;
@@ -62,7 +62,7 @@ fn type_in(state: &mut State, text: &str) {
 
 /// Draws, as the screen does after each round of messages.
 fn draw(state: &mut State) {
-    assert_eq!(update(state, Message::Drawn { fits: true }, ME), []);
+    assert_eq!(update(state, Message::Drawn { fits: true, terminal: None }, ME), []);
 }
 
 fn happens(state: &mut State, event: Event) {
@@ -194,7 +194,7 @@ fn keys_typed_before_the_dialog_was_seen_are_not_meant_for_it() {
 fn a_screen_too_small_for_the_dialog_does_not_count_as_seen() {
     let mut state = operator();
     confirming(&mut state, brief(None));
-    assert_eq!(update(&mut state, Message::Drawn { fits: false }, ME), []);
+    assert_eq!(update(&mut state, Message::Drawn { fits: false, terminal: None }, ME), []);
     for code in [KeyCode::Tab, KeyCode::Enter] {
         assert_eq!(press(&mut state, code), []);
     }
@@ -305,11 +305,7 @@ fn a_dialog_whose_question_was_answered_closes() {
     // Words for a skip by the skip.
     let mut state = operator();
     passes(&mut state, "snapshot");
-    state.dialog = Some(Dialog::Ask(super::dialog::Ask {
-        purpose: super::dialog::Purpose::Skip(of("reader")),
-        text: "proved otherwise".into(),
-        refused: None,
-    }));
+    state.dialog = Some(Dialog::Ask(Ask::new(Purpose::Skip(of("reader")), "proved otherwise")));
     draw(&mut state);
     let effects = press(&mut state, KeyCode::Enter);
     let [Effect::Record(event)] = effects.as_slice() else { panic!("{effects:?}") };
@@ -334,11 +330,7 @@ fn a_dialog_whose_question_was_answered_closes() {
 #[test]
 fn a_reason_is_asked_for_until_there_is_one() {
     let mut state = operator();
-    state.dialog = Some(Dialog::Ask(super::dialog::Ask {
-        purpose: super::dialog::Purpose::Stop,
-        text: "   ".into(),
-        refused: None,
-    }));
+    state.dialog = Some(Dialog::Ask(Ask::new(Purpose::Stop, "   ")));
     draw(&mut state);
     assert_eq!(press(&mut state, KeyCode::Enter), []);
     assert!(matches!(&state.dialog, Some(Dialog::Ask(ask)) if ask.refused.is_some()));
@@ -472,7 +464,7 @@ proptest! {
                         let answer = Message::Briefed { request, brief: Ok(Box::new(brief(None))) };
                         update(&mut state, answer, ME);
                     }
-                    Effect::Record(_) => {}
+                    _ => {}
                 }
             }
             goes_on(&mut state, what);

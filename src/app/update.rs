@@ -4,9 +4,10 @@ use crossterm::event::{KeyEvent, KeyEventKind};
 use jiff::Timestamp;
 
 use super::dialog::{Button, Confirm, Dialog, Purpose};
-use super::keys;
 use super::log::{self, Level, LogLine, LogSource};
 use super::state::{Mode, State};
+use super::terminal::{ProgramEnd, Size, Typed};
+use super::{attach, in_dialog, keys};
 use crate::runbook::event::{Brief, Event, Record};
 use crate::runbook::names::StepRef;
 use crate::runbook::plan::StepKind;
@@ -25,6 +26,24 @@ pub enum Message {
     Drawn {
         /// Whether there was room.
         fits: bool,
+        /// Room for a program's terminal, where there is any.
+        terminal: Option<Size>,
+    },
+    /// Text that was pasted.
+    Paste(String),
+    /// The program of the terminal on the screen printed something.
+    Output {
+        /// Number of the attachment.
+        attachment: u64,
+        /// Raw bytes, control sequences and all: only the emulator takes them.
+        bytes: Vec<u8>,
+    },
+    /// The program of the terminal on the screen ended.
+    ProgramEnded {
+        /// Number of the attachment.
+        attachment: u64,
+        /// How.
+        end: ProgramEnd,
     },
     /// An event was written to the run.
     Record(Record),
@@ -64,6 +83,29 @@ pub enum Effect {
     },
     /// Write an event of the operator's.
     Record(Box<Event>),
+    /// Hand over the output of the program in that directory, from its beginning, until another one is attached to.
+    Attach {
+        /// Number of the attachment, for the answers.
+        attachment: u64,
+        /// Directory of the program.
+        directory: String,
+    },
+    /// Hand over no more output.
+    Detach,
+    /// Type into the program in that directory.
+    Type {
+        /// Directory of the program.
+        directory: String,
+        /// What is typed.
+        typed: Typed,
+    },
+    /// Tell the program in that directory the size of its terminal.
+    Resize {
+        /// Directory of the program.
+        directory: String,
+        /// The size.
+        size: Size,
+    },
 }
 
 /// Takes in what happened and says what is to be done.
@@ -75,8 +117,17 @@ pub fn update(state: &mut State, message: Message, operator: &str) -> Vec<Effect
             state.now = now;
             Vec::new()
         }
-        Message::Drawn { fits } => {
+        Message::Drawn { fits, terminal } => {
             state.dialog_drawn = fits && state.dialog.is_some();
+            terminal.map_or_else(Vec::new, |size| attach::resize(state, size))
+        }
+        Message::Paste(text) => in_dialog::paste(state, &text),
+        Message::Output { attachment, bytes } => {
+            attach::take(state, attachment, &bytes);
+            Vec::new()
+        }
+        Message::ProgramEnded { attachment, end } => {
+            attach::end(state, attachment, end);
             Vec::new()
         }
         Message::Record(record) => on_record(state, record),
@@ -86,6 +137,9 @@ pub fn update(state: &mut State, message: Message, operator: &str) -> Vec<Effect
         }
         Message::Said(said) => {
             let source = if said.source == "cockpit" { LogSource::Cockpit } else { LogSource::Program };
+            if source == LogSource::Program {
+                state.heard.insert(said.partition.clone(), said.at);
+            }
             let level = log::level_of(&said.text);
             state.log.push(LogLine { at: said.at, source, partition: Some(said.partition), level, text: said.text });
             Vec::new()
@@ -127,7 +181,14 @@ fn on_record(state: &mut State, record: Record) -> Vec<Effect> {
     close_answered(state, &record.event);
     // With their word given, operators look at what comes of it, and then at what is next: the sentence at the top, the
     // marked step and Enter must mean the same.
-    let word = matches!(record.event, Event::AttemptStarted { .. } | Event::GoAhead { .. } | Event::StepSkipped { .. });
+    let word = matches!(
+        record.event,
+        Event::AttemptStarted { .. }
+            | Event::GoAhead { .. }
+            | Event::StepSkipped { .. }
+            | Event::Reopened { .. }
+            | Event::RolledBack { .. }
+    );
     if word && state.mode == Mode::Operator {
         state.follows = true;
     }
@@ -136,11 +197,16 @@ fn on_record(state: &mut State, record: Record) -> Vec<Effect> {
         state.follows = true;
     }
     super::narrate::timeline(state, &record);
+    let event = record.event.clone();
     if let Err(error) = state.run.apply(record) {
         notice(state, format!("the screen lost the run's thread: {error}; restart the cockpit, nothing is lost"));
     }
     state.follow();
-    Vec::new()
+    let solved = matches!(&state.dialog, Some(Dialog::Ways { step, .. }) if state.run.trouble(step).is_none());
+    if solved {
+        close(state);
+    }
+    attach::attach_to_sign_in(state, &event)
 }
 
 /// A dialog whose question the run has answered goes away, whoever answered it.
@@ -152,8 +218,10 @@ fn close_answered(state: &mut State, event: &Event) {
         (Some(Dialog::Confirm(confirm)), Event::GoAhead { partition, .. }) => confirm.step.partition == *partition,
         (Some(Dialog::Ask(ask)), event) => match (&ask.purpose, event) {
             (Purpose::Skip(asked), Event::StepSkipped { step, .. }) => asked == step,
+            (Purpose::Back { to, .. }, Event::Reopened { step, .. }) => to == step,
+            (Purpose::RollBack(asked), Event::RolledBack { partition, .. }) => asked == partition,
             (Purpose::GoAhead(asked), Event::GoAhead { partition, .. }) => asked == partition,
-            (Purpose::Note(_), Event::Noted { text, .. }) => *text == ask.text.trim(),
+            (Purpose::Note(..), Event::Noted { text, .. }) => *text == ask.text.trim(),
             (Purpose::Stop, Event::Stopped { .. }) => true,
             _ => false,
         },
@@ -208,15 +276,15 @@ fn is_deploying(state: &State) -> bool {
 }
 
 fn on_brief(state: &mut State, request: u64, brief: Result<Box<Brief>, String>) -> Vec<Effect> {
-    let Some(Dialog::Preparing { step, request: awaited }) = &state.dialog else { return Vec::new() };
+    let Some(Dialog::Preparing { step, request: awaited, choice }) = &state.dialog else { return Vec::new() };
     if *awaited != request {
         return Vec::new();
     }
-    let step = step.clone();
+    let (step, choice) = (step.clone(), choice.clone());
     match brief {
         Ok(brief) => {
             let event = Event::ConfirmationOpened { step: step.clone(), request, brief: brief.clone() };
-            open(state, Dialog::Confirm(Box::new(Confirm::new(step, request, *brief))));
+            open(state, Dialog::Confirm(Box::new(Confirm::new(step, request, *brief).wanting(choice))));
             vec![Effect::Record(Box::new(event))]
         }
         Err(why) => {

@@ -16,6 +16,7 @@ mod replay;
 mod run;
 mod screen;
 mod site;
+mod terminal;
 
 use std::io::Write as _;
 

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::args::MonitorArgs;
 use super::place::{self, Place};
 use super::screen::{self, Clock, Sources};
+use super::terminal::Attachment;
 use super::{Failure, exit};
 use crate::app::state::{Mode, State};
 use crate::app::update::Message;
@@ -53,7 +54,8 @@ pub(super) async fn monitor(place: &Place, args: &MonitorArgs) -> Result<u8, Fai
     };
     let state = State::new(run, mode, Timestamp::now());
     let sources = Sources { messages: inbox, records, said: None, samples, clock: Clock::Wall };
-    let done = screen::show(state, place, sources, |_, _| {}).await;
+    let mut attachment = Attachment::new(messages);
+    let done = screen::show(state, place, sources, |_, effect| attachment.carry_out(&effect)).await;
     cancel.cancel();
     drop(watchers);
     done.map(|_| exit::DONE)

@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use super::args::ReplayArgs;
 use super::place::Place;
 use super::screen::{self, Clock, Sources};
+use super::terminal::Attachment;
 use super::{Failure, exit};
 use crate::app::state::{Mode, State};
 use crate::app::update::Message;
@@ -35,11 +36,12 @@ pub(super) async fn replay(place: &Place, args: &ReplayArgs) -> Result<u8, Failu
     let run = Run::begin(first).map_err(Failure::failed)?;
     let (messages, inbox) = mpsc::unbounded_channel();
     let (sender, to_screen) = mpsc::unbounded_channel();
-    tokio::spawn(play(records.collect(), began, args.speed, sender, messages));
+    tokio::spawn(play(records.collect(), began, args.speed, sender, messages.clone()));
     let (_nobody, samples) = mpsc::channel(1);
     let state = State::new(run, Mode::Monitor(None), began);
     let sources = Sources { messages: inbox, records: to_screen, said: None, samples, clock: Clock::Events };
-    screen::show(state, place, sources, |_, _| {}).await.map(|_| exit::DONE)
+    let mut attachment = Attachment::new(messages);
+    screen::show(state, place, sources, |_, effect| attachment.carry_out(&effect)).await.map(|_| exit::DONE)
 }
 
 /// Hands the records over, with the pauses that lay between them, divided by the speed.

@@ -1,5 +1,6 @@
 //! `run`: the cockpit, as operator.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -7,9 +8,11 @@ use tokio::sync::mpsc;
 use super::args::RunArgs;
 use super::place::{self, Place};
 use super::screen::{self, Clock, Ended, Sources};
+use super::terminal::Attachment;
 use super::{Failure, exit, site};
 use crate::app::state::{Mode, State};
 use crate::app::update::{Effect, Message};
+use crate::clients::program::Program;
 use crate::runbook::event::Event;
 use crate::runbook::state::Run;
 use crate::session::{self, Opened, Session};
@@ -51,9 +54,14 @@ async fn operate(place: &Place, opened: Opened) -> Result<Ended, Failure> {
     session.take_up(&run).await.map_err(Failure::failed)?;
     let samples = session.watch().await;
     let executor = Executor { session: session.clone(), messages: messages.clone() };
+    let mut attachment = Attachment::new(messages);
     let sources =
         Sources { messages: inbox, records: told.records, said: Some(told.said), samples, clock: Clock::Wall };
-    let done = screen::show(state, place, sources, |run, effect| executor.carry_out(run, effect)).await;
+    let carry_out = |run: &Run, effect: Effect| {
+        attachment.carry_out(&effect);
+        executor.carry_out(run, effect);
+    };
+    let done = screen::show(state, place, sources, carry_out).await;
     session.cancel.cancel();
     // Nothing hangs on this word: a session that could not say good-bye is found by its lock.
     let _ = session.record(Event::SessionClosed).await;
@@ -88,6 +96,18 @@ impl Executor {
                     }
                 });
             }
+            // Keys keep their order: a holder takes them at once.
+            Effect::Type { directory, typed } => {
+                if let Err(trouble) = session.type_in(Path::new(&directory), typed.bytes()) {
+                    let _ = messages.send(Message::Notice(trouble.to_string()));
+                }
+            }
+            Effect::Resize { directory, size } => {
+                // A program that has just ended takes no size any more, and needs none.
+                let _ = Program::find(Path::new(&directory)).map(|program| program.resize(size.rows, size.columns));
+            }
+            // The terminal's own; see there.
+            Effect::Attach { .. } | Effect::Detach => {}
             Effect::Record(event) => {
                 tokio::spawn(async move {
                     if let Err(error) = session.record(*event).await {

@@ -68,7 +68,7 @@ pub(super) async fn show(
     mut state: State,
     place: &Place,
     mut sources: Sources,
-    carry_out: impl Fn(&Run, Effect),
+    mut carry_out: impl FnMut(&Run, Effect),
 ) -> Result<Ended, Failure> {
     let theme = theme(place)?;
     let mut screen = Screen::take().map_err(Failure::usage)?;
@@ -83,15 +83,17 @@ pub(super) async fn show(
         let message = tokio::select! {
             biased;
             () = sleep_until(next_frame), if is_due => {
-                let mut fits = false;
+                let mut seen = Message::Drawn { fits: false, terminal: None };
                 let drawn = screen.draw(|frame| {
-                    fits = ui::fits(frame.area());
+                    seen = Message::Drawn { fits: ui::fits(frame.area()), terminal: ui::terminal_room(frame.area()) };
                     ui::draw(frame, &state, &theme);
                 });
                 drawn.map_err(|error| gone(&error))?;
                 is_due = false;
                 next_frame = tokio::time::Instant::now() + FRAME;
-                update(&mut state, Message::Drawn { fits }, &place.operator);
+                for effect in update(&mut state, seen, &place.operator) {
+                    carry_out(&state.run, effect);
+                }
                 continue;
             }
             input = keys.next() => match input {
@@ -102,8 +104,9 @@ pub(super) async fn show(
                 }
                 Some(Ok(Input::Resize(..))) => {
                     // Nobody knows what of a dialog is still seen before it is drawn again.
-                    Message::Drawn { fits: false }
+                    Message::Drawn { fits: false, terminal: None }
                 }
+                Some(Ok(Input::Paste(text))) => Message::Paste(text),
                 Some(Ok(_)) => continue,
                 Some(Err(error)) => return Err(gone(&error)),
                 None => return Ok(Ended::Cut),

@@ -366,7 +366,8 @@ impl Run {
 
     /// The step that waits for an operator next: the first that is in trouble or ready, in the plan's order.
     pub fn next_step(&self) -> Option<(StepRef, StepState)> {
-        self.references().find_map(|reference| {
+        let goes_on = self.references().filter(|reference| self.will_not_run(&reference.partition).is_none());
+        goes_on.into_iter().find_map(|reference| {
             let state = self.state_of(&reference);
             (state == StepState::Ready || state == StepState::Confirming || state.is_trouble())
                 .then_some((reference, state))

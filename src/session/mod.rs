@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::clients::met::{self, Met};
+use crate::clients::program::Program;
 use crate::clients::{Accounts, Controls, Trouble};
 use crate::journal::{self, Directory, Journal, JournalError, Owner};
 use crate::runbook::check::Evidence;
@@ -213,6 +214,14 @@ impl Session {
     /// Has an attempt that waits before it tries again try at once. Does nothing where none waits.
     pub fn nudge(&self) {
         self.nudge.notify_waiters();
+    }
+
+    /// Types into the program in that directory.
+    ///
+    /// # Errors
+    /// If it takes no input any more.
+    pub fn type_in(&self, directory: &Path, bytes: &[u8]) -> Result<(), Trouble> {
+        Program::find(directory).map_or(Ok(()), |program| program.type_in(&self.controls, bytes))
     }
 
     /// The operator's name.

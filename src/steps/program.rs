@@ -65,12 +65,7 @@ fn exit(spec: &Spec, verdict: Verdict) -> Check {
 
 /// How a program ended, in a few words.
 pub(super) fn how(ended: &Ended) -> String {
-    match (&ended.error, &ended.signal, ended.code) {
-        (Some(error), _, _) => format!("not started: {error}"),
-        (None, Some(signal), _) => format!("ended by {signal}"),
-        (None, None, Some(code)) => format!("exit {code}"),
-        (None, None, None) => "ended".to_owned(),
-    }
+    ended.to_string()
 }
 
 /// The program's last lines that say something, for evidence.

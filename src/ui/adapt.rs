@@ -45,6 +45,14 @@ impl Depth {
     }
 
     fn fit(self, colour: Color) -> Color {
+        if self == Self::None {
+            return Color::Reset;
+        }
+        // A program's own colour, of the palette; the first sixteen are every terminal's.
+        if let (Self::Ansi, Color::Indexed(index @ 16..)) = (self, colour) {
+            let [r, g, b] = of_256(index);
+            return nearest_of_16([r, g, b]);
+        }
         let Color::Rgb(r, g, b) = colour else { return colour };
         match self {
             Self::True => colour,
@@ -116,6 +124,14 @@ fn blend(colour: Color, ground: Color, share: f32) -> Color {
 }
 
 const CUBE: [u8; 6] = [0, 95, 135, 175, 215, 255];
+
+/// A colour of the palette beyond the first sixteen: the cube, then the greys.
+fn of_256(index: u8) -> [u8; 3] {
+    match index.saturating_sub(16) {
+        cube @ 0..216 => [cube / 36, cube / 6 % 6, cube % 6].map(|step| CUBE[usize::from(step)]),
+        grey => [8 + (grey - 216) * 10; 3],
+    }
+}
 
 fn nearest_of_256(rgb: [u8; 3]) -> u8 {
     let step = |value: u8| (0..6u8).min_by_key(|index| CUBE[usize::from(*index)].abs_diff(value)).unwrap_or_default();

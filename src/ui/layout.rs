@@ -3,6 +3,7 @@
 use ratatui::layout::{Constraint, Layout, Rect};
 
 use crate::app::state::{Pane, State};
+use crate::runbook::plan::StepKind;
 
 /// Columns and rows below which the cockpit cannot be read.
 pub const SMALLEST: (u16, u16) = (78, 22);
@@ -68,11 +69,56 @@ pub fn places(area: Rect, state: &State) -> Option<Places> {
     .areas(area);
     let panes = match size {
         _ if state.zoomed => vec![(state.focus, body)],
+        Size::Wide if troubled(state) => in_trouble(body, 48, 11, true, state),
+        Size::Medium if troubled(state) => in_trouble(body, 43, 8, false, state),
+        Size::Small if troubled(state) => small_in_trouble(body, state),
         Size::Wide => wide(body, state),
         Size::Medium => medium(body, state),
         Size::Small => small(body, state),
     };
     Some(Places { header, banner, partitions, panels, panes, footer })
+}
+
+/// Whether the marked step is in trouble: then what is wrong with it takes the best place.
+fn troubled(state: &State) -> bool {
+    state.marked_step().is_some_and(|step| state.run.trouble(&step).is_some())
+}
+
+/// Steps at the left, the finding beside them; below it what is of help, which after a failover is its timeline.
+fn in_trouble(body: Rect, left: u16, least: u16, both: bool, state: &State) -> Vec<(Pane, Rect)> {
+    let [upper, log] =
+        Layout::vertical([Constraint::Fill(1), Constraint::Length((body.height / 4).clamp(7, 14))]).areas(body);
+    let [steps, right] = Layout::horizontal([Constraint::Length(left), Constraint::Fill(1)]).areas(upper);
+    let failover = state.looked_at().0.steps.get(state.step).is_some_and(|step| step.kind == StepKind::Failover);
+    let timeline = match state.focus {
+        Pane::Timeline => true,
+        Pane::Load | Pane::Queries => false,
+        _ => failover,
+    };
+    let below = if timeline { timeline_height(state).min(right.height / 2) } else { least };
+    let [finding, below] = Layout::vertical([Constraint::Fill(1), Constraint::Length(below)]).areas(right);
+    let mut panes = vec![(Pane::Steps, steps), (Pane::Checks, finding), (Pane::Log, log)];
+    if timeline {
+        panes.push((Pane::Timeline, below));
+    } else if both {
+        let [load, queries] = Layout::horizontal([Constraint::Percentage(46), Constraint::Fill(1)]).areas(below);
+        panes.extend([(Pane::Load, load), (Pane::Queries, queries)]);
+    } else {
+        panes.push((if state.focus == Pane::Queries { Pane::Queries } else { Pane::Load }, below));
+    }
+    panes
+}
+
+/// The finding below the marked step and its neighbours; the log makes room for it.
+fn small_in_trouble(body: Rect, state: &State) -> Vec<(Pane, Rect)> {
+    match state.focus {
+        Pane::Steps => {
+            let [steps, finding] = Layout::vertical([Constraint::Length(5), Constraint::Fill(1)]).areas(body);
+            vec![(Pane::Steps, steps), (Pane::Checks, finding)]
+        }
+        Pane::Checks => vec![(Pane::Checks, body)],
+        _ => small(body, state),
+    }
 }
 
 fn wide(body: Rect, state: &State) -> Vec<(Pane, Rect)> {
@@ -118,8 +164,11 @@ fn columns(body: Rect, left: u16, state: &State) -> (Rect, Rect, Rect, Rect) {
 
 /// The timeline takes what its lanes need, as long as `least` rows are left for what is below it.
 fn timeline_above(right: Rect, least: u16, state: &State) -> [Rect; 2] {
-    let lanes = state.live_here().map_or(0, |live| live.timeline.lanes.len()).max(8) as u16;
-    // Axis, bracket, earlier figures, and the frame.
-    let wanted = (lanes + 5).min(right.height.saturating_sub(least));
+    let wanted = timeline_height(state).min(right.height.saturating_sub(least));
     Layout::vertical([Constraint::Length(wanted), Constraint::Fill(1)]).areas(right)
+}
+
+/// Its lanes, and axis, bracket, earlier figures and the frame.
+fn timeline_height(state: &State) -> u16 {
+    state.live_here().map_or(0, |live| live.timeline.lanes.len()).max(8) as u16 + 5
 }

@@ -11,9 +11,12 @@ pub use self::layout::fits;
 use self::layout::{Places, SMALLEST};
 use self::theme::Theme;
 use crate::app::state::{Pane, State};
+use crate::app::terminal::Size;
 
 pub mod adapt;
 mod dialogs;
+mod doc;
+mod finding;
 mod format;
 mod layout;
 mod names;
@@ -22,6 +25,11 @@ mod panes;
 mod symbols;
 mod text;
 pub mod theme;
+
+/// Room for a program's terminal on a screen of this size; none where it is too small for one.
+pub fn terminal_room(area: Rect) -> Option<Size> {
+    dialogs::terminal::size(area)
+}
 
 /// Draws one frame.
 pub fn draw(frame: &mut Frame<'_>, state: &State, theme: &Theme) {

@@ -1,5 +1,6 @@
 //! The files by which a holder and those who watch it understand each other.
 
+use std::fmt;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -35,6 +36,18 @@ pub struct Ended {
     pub output_lost: bool,
     /// When.
     pub at: Timestamp,
+}
+
+/// In a few words.
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.error, &self.signal, self.code) {
+            (Some(error), _, _) => write!(f, "not started: {error}"),
+            (None, Some(signal), _) => write!(f, "ended by {signal}"),
+            (None, None, Some(code)) => write!(f, "exit {code}"),
+            (None, None, None) => write!(f, "ended"),
+        }
+    }
 }
 
 impl Ended {

@@ -5,12 +5,12 @@ use ratatui::layout::Position;
 use ratatui::text::Line;
 
 use super::Scene;
-use super::doc::Doc;
 use super::sheet::{Sheet, button, room};
 use crate::app::dialog::{Button, Confirm};
 use crate::runbook::check::{Holds, Precondition};
 use crate::runbook::event::Call;
 use crate::runbook::gate::FRESH;
+use crate::ui::doc::Doc;
 use crate::ui::text::{Spans, fit_spans, span, width};
 use crate::ui::{format, symbols};
 

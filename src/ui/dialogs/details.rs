@@ -4,15 +4,15 @@ use ratatui::buffer::Buffer;
 use ratatui::text::Line;
 
 use super::Scene;
-use super::doc::Doc;
 use super::sheet::{Sheet, room};
-use crate::runbook::check::{Check, Evidence, Verdict};
-use crate::runbook::event::{ActionOutcome, Finding, NoteKind, Outcome};
+use crate::runbook::check::{Check, Verdict};
+use crate::runbook::event::{ActionOutcome, NoteKind, Outcome};
 use crate::runbook::names::StepRef;
 use crate::runbook::plan::{ConfirmRule, Step};
 use crate::runbook::state::{ActionRun, Attempt, StepRun, StepState};
-use crate::ui::text::{Spans, column, span, spread, width, wrap};
-use crate::ui::{format, symbols};
+use crate::ui::doc::Doc;
+use crate::ui::text::{Spans, span, spread, width};
+use crate::ui::{finding, format, symbols};
 
 /// Draws the details.
 pub fn draw(buffer: &mut Buffer, scene: &Scene<'_>, step: &StepRef, scroll: u16) {
@@ -31,6 +31,8 @@ pub fn draw(buffer: &mut Buffer, scene: &Scene<'_>, step: &StepRef, scroll: u16)
     sheet.scroll = usize::from(scroll);
     let hint = if state.is_trouble() {
         vec![
+            span("w", theme.accent()),
+            span(" ways out   ", theme.plain()),
             span("Enter", theme.accent()),
             span(" again   ", theme.plain()),
             span("s", theme.accent()),
@@ -73,7 +75,7 @@ impl View<'_> {
         if let Some(finding) =
             run.attempts.last().and_then(|attempt| attempt.outcome.as_ref()).and_then(Outcome::finding)
         {
-            self.finding(finding, planned);
+            finding::tell(&mut self.doc, self.scene.state, theme, finding, planned);
         }
         for attempt in run.attempts.iter().rev() {
             self.attempt(attempt);
@@ -92,7 +94,7 @@ impl View<'_> {
         for (label, words) in
             [("users feel", &planned.impact), ("way back", &planned.way_back), ("runbook", &planned.guide)]
         {
-            for (index, line) in words.iter().flat_map(|words| items(words)).enumerate() {
+            for (index, line) in words.iter().flat_map(|words| finding::items(words)).enumerate() {
                 self.doc.words(if index == 0 { label } else { "" }, line, theme.plain());
             }
         }
@@ -115,41 +117,6 @@ impl View<'_> {
             }
             state if state.is_trouble() => {}
             state => self.doc.words("stands", state.to_string().to_lowercase(), theme.bright()),
-        }
-    }
-
-    /// Cause in plain words, what was seen with its sources and ages, what it means, the way out.
-    fn finding(&mut self, finding: &Finding, planned: &Step) {
-        let theme = self.scene.theme;
-        // The first sentence says what happened; the others explain it.
-        match finding.cause.split_once(". ") {
-            Some((cause, explanation)) => {
-                self.doc.text(cause, theme.strong());
-                self.doc.text(explanation, theme.plain());
-            }
-            None => self.doc.text(finding.cause.clone(), theme.strong()),
-        }
-        if finding.situation.is_none() {
-            self.doc.text("This fits no situation that the runbook names. What is known is below.", theme.faint());
-        }
-        self.doc.blank();
-        self.evidence("seen", &finding.evidence);
-        self.doc.blank();
-        if let Some(means) = &finding.means {
-            self.doc.words("means", means.clone(), theme.plain());
-            self.doc.blank();
-        }
-        match (&finding.remedy, &planned.guide) {
-            (Some(remedy), _) => {
-                for (index, way) in remedy.lines().enumerate() {
-                    let (number, style) =
-                        if index == 0 { (theme.accent(), theme.strong()) } else { (theme.faint(), theme.faint()) };
-                    let label = if index == 0 { "way out" } else { "" };
-                    self.doc.field(label, vec![span(format!("{} ", index + 1), number), span(way.to_owned(), style)]);
-                }
-            }
-            (None, Some(_)) => self.doc.words("way out", "see the runbook's text below", theme.strong()),
-            (None, None) => {}
         }
     }
 
@@ -201,7 +168,10 @@ impl View<'_> {
         for (index, check) in attempt.checks.iter().enumerate() {
             self.check(if index == 0 { "checks" } else { "" }, check);
         }
-        self.evidence("evidence", &attempt.evidence);
+        finding::evidence(&mut self.doc, self.scene.state, theme, "evidence", &attempt.evidence);
+        for (index, remark) in attempt.remarks.iter().enumerate() {
+            finding::remark(&mut self.doc, self.scene.state, theme, if index == 0 { "met" } else { "" }, remark);
+        }
     }
 
     fn action(&mut self, label: &str, action: &ActionRun) {
@@ -237,29 +207,14 @@ impl View<'_> {
         if let Some(expected) = check.expected.as_ref().filter(|_| check.verdict != Verdict::Passed) {
             spans.push(span(format!("  expected {expected}"), theme.faint()));
         }
-        let whence = vec![span(format!("{} · {}", check.source, self.at(check.at)), theme.faint())];
+        let whence =
+            vec![span(format!("{} · {}", check.source, finding::at(self.scene.state, check.at)), theme.faint())];
         let beside = self.doc.beside();
         if width(&spans) + 2 + width(&whence) <= beside {
             self.doc.labelled(label, vec![spread(spans, whence, beside).spans]);
         } else {
             self.doc.field(label, spans);
             self.doc.labelled("", vec![spread(vec![span(" ", theme.plain())], whence, beside).spans]);
-        }
-    }
-
-    fn evidence(&mut self, label: &str, evidence: &[Evidence]) {
-        let theme = self.scene.theme;
-        let sources = evidence.iter().map(|each| each.source.chars().count()).max().unwrap_or(0).clamp(4, 22);
-        for (index, each) in evidence.iter().enumerate() {
-            let beside = self.doc.beside().saturating_sub(sources + 1);
-            let words =
-                vec![span(each.text.clone(), theme.plain()), span(format!("  {}", self.at(each.at)), theme.faint())];
-            let lines = wrap(&words, beside).into_iter().enumerate().map(|(row, line)| {
-                let source = if row == 0 { each.source.as_str() } else { "" };
-                [vec![span(format!("{} ", column(source, sources)), theme.accent())], line].concat()
-            });
-            let lines = lines.collect();
-            self.doc.labelled(if index == 0 { label } else { "" }, lines);
         }
     }
 
@@ -282,29 +237,4 @@ impl View<'_> {
             );
         }
     }
-
-    /// A moment: its age while it is of now, its time of day once it is history.
-    fn at(&self, at: jiff::Timestamp) -> String {
-        let age = self.scene.state.since(at);
-        if age.as_secs() < 120 {
-            format!("{} old", format::age(age))
-        } else {
-            format::second(at, &self.scene.state.zone)
-        }
-    }
-}
-
-/// The items of a text whose lines were broken for a file: a line that begins no item goes on with the one before.
-fn items(text: &str) -> Vec<String> {
-    let mut items: Vec<String> = Vec::new();
-    for line in text.lines() {
-        match items.last_mut() {
-            Some(item) if !line.trim_start().starts_with("- ") && !line.trim().is_empty() => {
-                item.push(' ');
-                item.push_str(line.trim());
-            }
-            _ => items.push(line.trim().replacen("- ", "· ", 1)),
-        }
-    }
-    items
 }

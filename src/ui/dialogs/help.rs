@@ -4,9 +4,9 @@ use ratatui::buffer::Buffer;
 use ratatui::text::Line;
 
 use super::Scene;
-use super::doc::Doc;
 use super::sheet::{Sheet, room};
 use crate::app::commands::{COMMANDS, Command, CommandId};
+use crate::ui::doc::Doc;
 use crate::ui::text::{column, span, wrap};
 
 /// Columns of a command's name.
@@ -39,12 +39,25 @@ type Group = (&'static str, fn(CommandId) -> bool);
 
 static GROUPS: &[Group] = &[
     ("decide", |id| {
-        matches!(id, CommandId::Fire | CommandId::Skip | CommandId::GoAhead | CommandId::Note | CommandId::Stop)
+        matches!(
+            id,
+            CommandId::Fire
+                | CommandId::Ways
+                | CommandId::Levers
+                | CommandId::Skip
+                | CommandId::GoAhead
+                | CommandId::Note
+                | CommandId::Decision
+                | CommandId::FollowUp
+                | CommandId::RollBack
+                | CommandId::Stop
+        )
     }),
     ("look", |id| {
         matches!(
             id,
             CommandId::Details
+                | CommandId::Terminal
                 | CommandId::Concerns
                 | CommandId::Zoom
                 | CommandId::Follow

@@ -12,20 +12,26 @@ mod ask;
 mod concerns;
 mod confirm;
 mod details;
-mod doc;
 mod help;
+mod levers;
 mod preparing;
 mod quit;
 mod sheet;
+pub mod terminal;
+mod ways;
 
 /// Draws the dialog over the screen; answers where the cursor stands, if it stands in it.
 pub fn draw(buffer: &mut Buffer, area: Rect, dialog: &Dialog, state: &State, theme: &Theme) -> Option<Position> {
-    adapt::recede(buffer, area, theme.palette.ground.screen.0);
+    let receding = if matches!(dialog, Dialog::Terminal(_)) { terminal::receding(area) } else { area };
+    adapt::recede(buffer, receding, theme.palette.ground.screen.0);
     let scene = Scene { area, state, theme };
     match dialog {
         Dialog::Preparing { step, .. } => preparing::draw(buffer, &scene, step),
         Dialog::Confirm(confirm) => return confirm::draw(buffer, &scene, confirm),
         Dialog::Ask(ask) => return ask::draw(buffer, &scene, ask),
+        Dialog::Ways { step, marked, scroll } => ways::draw(buffer, &scene, step, *marked, *scroll),
+        Dialog::Levers { partition, marked } => levers::draw(buffer, &scene, partition, *marked),
+        Dialog::Terminal(program) => return terminal::draw(buffer, &scene, program),
         Dialog::Details { step, scroll } => details::draw(buffer, &scene, step, *scroll),
         Dialog::Help { scroll } => help::draw(buffer, &scene, *scroll),
         Dialog::Concerns => concerns::draw(buffer, &scene),

@@ -4,8 +4,8 @@ use ratatui::buffer::Buffer;
 use ratatui::text::Line;
 
 use super::Scene;
-use super::doc::Doc;
 use super::sheet::{Sheet, button, room};
+use crate::ui::doc::Doc;
 use crate::ui::text::span;
 
 /// Draws the question.

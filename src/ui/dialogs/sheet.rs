@@ -32,6 +32,8 @@ pub struct Sheet {
     pub foot: Vec<Line<'static>>,
     /// Lines scrolled.
     pub scroll: usize,
+    /// The keys that scroll it.
+    pub scroll_keys: &'static str,
 }
 
 /// Columns of text on a sheet on this screen.
@@ -55,6 +57,7 @@ impl Sheet {
             body: Vec::new(),
             foot: Vec::new(),
             scroll: 0,
+            scroll_keys: "↑↓ ",
         }
     }
 
@@ -103,7 +106,7 @@ impl Sheet {
         let remark = match (scroll, below) {
             (0, 0) => Spans::new(),
             _ => vec![
-                span("↑↓ ", theme.accent()),
+                span(self.scroll_keys, theme.accent()),
                 span(format!("{}–{} of {}", scroll + 1, scroll + visible, self.body.len()), theme.faint()),
             ],
         };

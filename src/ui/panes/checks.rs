@@ -1,17 +1,19 @@
 //! What must hold for the step in hand: its checks, as they turn one by one.
 
 use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::Line;
 
 use super::Slot;
 use crate::app::commands;
 use crate::runbook::check::{Check, Verdict};
+use crate::runbook::event::{Finding, Outcome};
 use crate::runbook::names::StepRef;
 use crate::runbook::plan::{Expectation, Prerequisite, Step, StepKind};
 use crate::runbook::state::{Attempt, StepState};
 use crate::ui::names::shorten;
-use crate::ui::text::{Spans, column_right, fit, span, spread, width};
+use crate::ui::text::{Spans, column_right, fit, fit_spans, span, spread, width};
 use crate::ui::{format, symbols};
 
 /// Draws the checks of the running step where it is the one looked at, else of the marked one.
@@ -22,6 +24,10 @@ pub fn draw(buffer: &mut Buffer, slot: &Slot<'_>) {
         slot.panel(buffer, slot.title("what must hold"), Spans::new());
         return;
     };
+    if let Some((reference, trouble)) = marked.as_ref().and_then(|step| Some((step, state.run.trouble(step)?))) {
+        super::finding::draw(buffer, slot, (reference, step), trouble);
+        return;
+    }
     let title = slot.title(format!("{} {} · what must hold", step.label, step.title));
     match run.attempts.last() {
         Some(attempt) if !attempt.checks.is_empty() => with_checks(buffer, slot, title, attempt),
@@ -38,8 +44,11 @@ fn with_checks(buffer: &mut Buffer, slot: &Slot<'_>, title: Spans, attempt: &Att
     let good = attempt.checks.iter().filter(|check| check.verdict == Verdict::Passed).count();
     let remark = slot.faint(format!("{good} of {}", attempt.checks.len()));
     let inner = slot.panel(buffer, title, remark);
-    let height = usize::from(inner.height);
     let room = usize::from(inner.width);
+    let met: Vec<Line<'static>> = attempt.remarks.iter().rev().map(|remark| met(slot, remark, room)).collect();
+    let met_height = met.len().min(3).min(usize::from(inner.height / 2)) as u16;
+    let inner = Rect { height: inner.height - met_height, ..inner };
+    let height = usize::from(inner.height);
     let running = attempt.ended_at.is_none();
     let mut shown: Vec<&Check> = attempt.checks.iter().collect();
     let scrolled = slot.state.scrolled(slot.pane).min(shown.len().saturating_sub(height));
@@ -54,7 +63,17 @@ fn with_checks(buffer: &mut Buffer, slot: &Slot<'_>, title: Spans, attempt: &Att
     if hidden > 0 {
         lines.push(Line::from(span(format!("… {} more · d shows all", hidden + 1), theme.faint())));
     }
+    // Right below the checks where there is room, so that it reads on.
+    let below = Rect { y: inner.y + lines.len() as u16, height: met_height, ..inner };
     crate::ui::panel::lines(buffer, inner, lines);
+    crate::ui::panel::lines(buffer, below, met);
+}
+
+/// Something that was met on the way and did not end the attempt.
+fn met(slot: &Slot<'_>, remark: &Finding, room: usize) -> Line<'static> {
+    let theme = slot.theme;
+    let cause = shorten(&remark.cause, &slot.state.looked_at().0.cluster);
+    Line::from(fit_spans(vec![span(format!("{} ", symbols::MIND), theme.mind()), span(cause, theme.plain())], room))
 }
 
 /// What presses most comes first.
@@ -138,19 +157,15 @@ fn about(
             format!("ended {} after {}, by {}", format::second(end, &state.zone), format::took(took), attempt.by);
         words.push((line, theme.plain()));
     }
-    if let Some(Some(outcome)) = attempt.map(|attempt| &attempt.outcome) {
-        use crate::runbook::event::Outcome;
-        match outcome {
-            Outcome::Failed { finding } | Outcome::Partial { finding } | Outcome::Unknown { finding } => {
-                words.push((finding.cause.clone(), theme.danger()));
-            }
-            Outcome::Deferred { reason, .. } => words.push((reason.clone(), theme.plain())),
-            Outcome::PassedWithWarnings { warnings } => {
-                words.extend(warnings.iter().map(|warning| (format!("! {warning}"), theme.mind())));
-            }
-            Outcome::Passed => {}
+    match attempt.and_then(|attempt| attempt.outcome.as_ref()) {
+        Some(Outcome::Deferred { reason, .. }) => words.push((reason.clone(), theme.plain())),
+        Some(Outcome::PassedWithWarnings { warnings }) => {
+            words.extend(warnings.iter().map(|warning| (format!("! {warning}"), theme.mind())));
         }
+        _ => {}
     }
+    let remarks = attempt.into_iter().flat_map(|attempt| &attempt.remarks);
+    words.extend(remarks.map(|remark| (format!("{} {}", symbols::MIND, remark.cause), theme.plain())));
     words.extend(step.impact.as_ref().map(|impact| (format!("users feel: {impact}"), theme.faint())));
     words.extend(step.way_back.as_ref().map(|back| (format!("way back: {back}"), theme.faint())));
     if attempt.is_none() {

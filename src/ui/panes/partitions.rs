@@ -293,19 +293,20 @@ impl<'a> View<'a> {
             return spans;
         }
         if let Some(before) = self.waits_for() {
-            return plain(format!("{} after {before}'s go-ahead", symbols::NOT_YET), theme.faint());
+            return plain(format!("{} {before}", symbols::NOT_YET), theme.faint());
         }
         self.configuration()
     }
 
-    /// The partition whose go-ahead this one waits for.
+    /// What of an earlier partition this one waits for.
     fn waits_for(&self) -> Option<String> {
         if self.in_hand {
             return None;
         }
         self.states.iter().find_map(|state| match state {
             StepState::Locked(locks) => locks.iter().find_map(|lock| match lock {
-                Lock::PartitionBefore(name) => Some(name.to_string()),
+                Lock::PartitionBefore(name) => Some(format!("after {name}'s go-ahead")),
+                Lock::RolledBackBefore(name) => Some(format!("locked: {name} was rolled back")),
                 _ => None,
             }),
             _ => None,

@@ -16,11 +16,11 @@ use crate::ui::{format, symbols};
 /// Draws the steps.
 pub fn draw(buffer: &mut Buffer, slot: &Slot<'_>) {
     let (state, theme) = (slot.state, slot.theme);
-    let (partition, run) = state.looked_at();
+    let (partition, looked_at) = state.looked_at();
     let rows: Vec<Row<'_>> = partition
         .steps
         .iter()
-        .zip(&run.steps)
+        .zip(&looked_at.steps)
         .map(|(step, run)| Row {
             step,
             run,
@@ -31,6 +31,7 @@ pub fn draw(buffer: &mut Buffer, slot: &Slot<'_>) {
     let title = vec![span(partition.name.to_string(), name), span(" · steps", theme.strong())];
     let left: Duration = rows.iter().map(|row| row.left(slot)).sum();
     let remark = match (left.is_zero(), state.run.is_through(&partition.name)) {
+        _ if looked_at.rolled_back.is_some() => vec![span("FAILED · ROLLED BACK", theme.danger())],
         (_, true) => slot.faint("through"),
         (true, false) => Spans::new(),
         (false, false) => slot.faint(format!("~{} left", format::roughly(left))),
@@ -100,10 +101,16 @@ impl Row<'_> {
             StepState::Ready if self.step.kind == StepKind::GoAhead => ("you".to_owned(), theme.waiting()),
             StepState::Ready => ("ready".to_owned(), theme.accent()),
             StepState::PassedWithWarnings => ("mind".to_owned(), theme.mind()),
+            StepState::Passed if self.has_remarks() => ("remarks".to_owned(), theme.faint()),
             _ if attempts > 1 => (format!("{attempts} attempts"), theme.faint()),
             _ => return Spans::new(),
         };
         vec![span(words, style)]
+    }
+
+    /// Whether its last attempt met something worth knowing.
+    fn has_remarks(&self) -> bool {
+        self.run.attempts.last().is_some_and(|attempt| !attempt.remarks.is_empty())
     }
 
     fn label_of(&self, slot: &Slot<'_>, step: &crate::runbook::names::StepId) -> String {

@@ -3,8 +3,8 @@
 use ratatui::style::Style;
 use ratatui::text::Line;
 
-use crate::ui::text::{Spans, column, span, wrap};
-use crate::ui::theme::Theme;
+use super::text::{Spans, column, span, wrap};
+use super::theme::Theme;
 
 /// Columns of the labels.
 const LABEL: usize = 11;
@@ -32,6 +32,11 @@ impl<'a> Doc<'a> {
         if self.lines.last().is_some_and(|line| !line.spans.is_empty()) {
             self.lines.push(Line::default());
         }
+    }
+
+    /// A line as it is.
+    pub fn line(&mut self, line: Line<'static>) {
+        self.lines.push(line);
     }
 
     /// A paragraph over the whole width.
