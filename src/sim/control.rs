@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 
 use super::ledger::LedgerLine;
 use super::world::faults::Fault;
-use super::world::story_deploy::CannotDeploy;
+use super::world::story_deploy::{self, CannotDeploy};
 use super::world::{Site, SitePartition, World};
 
 /// The routes under `/__sim/`.
@@ -34,6 +34,7 @@ pub fn router(site: Arc<Site>) -> Router {
         .route("/__sim/situations", get(situations).post(stage))
         .route("/__sim/faults", post(invent).delete(forget))
         .route("/__sim/deploy", get(deploy_progress).post(start_deploy))
+        .route("/__sim/deploy/prompt", post(prompt))
         .with_state(site)
 }
 
@@ -98,6 +99,11 @@ async fn start_deploy(State(site): State<Arc<Site>>, Json(request): Json<DeployR
             (status, Json(json!({ "error": refusal.to_string() }))).into_response()
         }
     }
+}
+
+/// The deploy program asks 1Password: how that goes.
+async fn prompt(State(site): State<Arc<Site>>, Json(asked): Json<story_deploy::Asked>) -> Json<story_deploy::Prompt> {
+    Json(site.change(|world| world.asks_op(&asked, site.speed)))
 }
 
 /// Which deploy is asked for.

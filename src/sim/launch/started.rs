@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use super::environment::{FOREIGN, Variables};
 use super::{LaunchError, Options, Postgres, write_private};
-use crate::sim::{control, standin};
 use crate::sim::world::Site;
+use crate::sim::{control, standin};
 
 /// How long a site may take to get ready; a slow machine that starts eight real databases takes most of it.
 const READY_LIMIT: Duration = Duration::from_secs(90);

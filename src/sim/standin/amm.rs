@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use rustix::termios;
 use serde_json::{Value, json};
 
 use super::arguments::Arguments;
 use super::{Call, SiteClient, say, vault};
 use crate::sim::world::deploy::Deploy;
+use crate::sim::world::story_deploy::{Asked, Prompt};
 
 const RESET: &str = "\x1b[0m";
 const BOLD_BLUE: &str = "\x1b[1;34m";
@@ -71,14 +73,32 @@ impl Script<'_> {
         say(&format!("{GREY}aws_profile={profile} aws_region=\"{region}\"{RESET}\n"));
         check_profile(profile)?;
         step("Step 1: Resolve secrets");
-        resolve(vault::SENTRY_DSN).map_err(|why| format!("{why}\n[ERROR] Sentry DSN not available in 1Password"))?;
-        resolve(vault::AMPLIFY_TOKEN)?;
+        let dsn = self.resolve(vault::SENTRY_DSN, false).await;
+        dsn.map_err(|why| format!("{why}\n[ERROR] Sentry DSN not available in 1Password"))?;
+        self.resolve(vault::AMPLIFY_TOKEN, false).await?;
         step(&format!("Step 2: Deploy {infrastructure} and {infrastructure}-{partition}"));
         self.deploy().await?;
         step("Step 2.2.4: Secrets");
-        resolve(&vault::api_key(partition))?;
+        self.resolve(&vault::api_key(partition), true).await?;
         note("pushed ARDA-API-KEY to the partition");
         Ok(())
+    }
+
+    /// Reads a secret through `op`, as the real script does; its value is not printed.
+    async fn resolve(&self, reference: &str, deployed: bool) -> Result<(), String> {
+        let asked = Asked { partition: self.partition.clone(), deployed };
+        let answer = self.site.post("/__sim/deploy/prompt", &asked).await.map_err(|error| error.to_string())?;
+        match answer.json().await.map_err(|error| error.to_string())? {
+            Prompt::Approved => {}
+            Prompt::TimesOut { after } => {
+                tokio::time::sleep(after).await;
+                return Err(format!(
+                    "could not read secret '{reference}': error initializing client: authorization timeout"
+                ));
+            }
+            Prompt::Waits { at_most } => asks_for_password(at_most).await,
+        }
+        read(reference)
     }
 
     /// Starts the deploy of the stacks and prints its lines until it has ended.
@@ -136,8 +156,42 @@ impl Script<'_> {
     }
 }
 
-/// Reads a secret through `op`, as the real script does; its value is not printed.
-fn resolve(reference: &str) -> Result<(), String> {
+/// Asks at the terminal, unseen as a password is; goes on by itself where nobody answers in that time.
+async fn asks_for_password(at_most: Duration) {
+    say("Enter the password for operator@example.com at my.1password.com: ");
+    let seen = hide_what_is_typed();
+    let (sender, answered) = tokio::sync::oneshot::channel();
+    // A thread of its own: it may wait for ever, and must not hold up the script's end.
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        if std::io::stdin().read_line(&mut line).is_ok_and(|read| read > 0) {
+            let _ = sender.send(());
+        }
+    });
+    let answered = async {
+        if answered.await.is_err() {
+            // Its input has ended: nobody will ever type.
+            std::future::pending::<()>().await;
+        }
+    };
+    let _ = tokio::time::timeout(at_most, answered).await;
+    if let Some(seen) = seen {
+        let _ = termios::tcsetattr(std::io::stdin(), termios::OptionalActions::Now, &seen);
+    }
+    say("\n");
+}
+
+/// Turns the terminal's echo off; answers how it was. None where there is no terminal.
+fn hide_what_is_typed() -> Option<termios::Termios> {
+    let seen = termios::tcgetattr(std::io::stdin()).ok()?;
+    let mut hidden = seen.clone();
+    hidden.local_modes.remove(termios::LocalModes::ECHO);
+    termios::tcsetattr(std::io::stdin(), termios::OptionalActions::Now, &hidden).ok()?;
+    Some(seen)
+}
+
+/// Runs `op read`.
+fn read(reference: &str) -> Result<(), String> {
     let read = Command::new("op").args(["read", reference]).stdin(Stdio::inherit()).output();
     let read = read.map_err(|error| format!("cannot start op: {error}"))?;
     if !read.status.success() {

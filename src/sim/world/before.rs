@@ -31,7 +31,7 @@ pub const PARTITION_STACKS: [&str; 8] = [
 
 /// Classes and groups where the plan says nothing.
 const USUAL_CLASS: &str = "db.t3.medium";
-const USUAL_GROUP: &str = "default.aurora-postgresql16";
+pub(super) const USUAL_GROUP: &str = "default.aurora-postgresql16";
 /// Performance Insights retention of a cluster in standard mode, in days.
 const USUAL_RETENTION: i32 = 7;
 

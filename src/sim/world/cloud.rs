@@ -95,6 +95,12 @@ impl Stack {
         }
     }
 
+    /// Whether it was made or updated since the site began.
+    pub fn is_of_today(&self) -> bool {
+        let touched = self.updated.max(Some(self.created));
+        touched.is_some_and(|touched| super::now().duration_since(touched) < SignedDuration::from_hours(24))
+    }
+
     fn push_event(&mut self, resource: &str, kind: &str, status: &str, reason: Option<&str>) {
         self.events.push(StackEvent {
             resource: resource.to_owned(),

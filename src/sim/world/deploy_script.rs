@@ -3,11 +3,14 @@
 use std::time::Duration;
 
 use super::before::{INFRASTRUCTURE_STACKS, PARTITION_STACKS};
-use super::cloud::Secret;
-use super::story_modify::RETENTION_REFUSED;
-use super::{World, now, settings, timings};
-use crate::runbook::plan::{CommandSpec, Partition, StepKind};
+use super::deploy_effects::command;
+use super::{World, timings};
 use crate::runbook::situation::Situation;
+
+/// The stack of the infrastructure that fails, where one does.
+const FRAIL: &str = "Compute";
+/// Stacks that are left out where some are.
+const LEFT_OUT: [&str; 2] = ["Ingress", "DnsConfiguration"];
 
 /// Site seconds of a stack whose change set is resubmitted, of one that is updated, and of one without changes.
 const RESUBMITTED: f64 = 13.0;
@@ -17,25 +20,25 @@ const UNCHANGED: f64 = 4.0;
 const TAIL: f64 = 45.0;
 
 /// Logical names in the Aurora stack, as the construct gives them.
-const GROUP: &str = "AuroraPostgresClusterClusterParameterGroupED1EB2F9";
-const CLUSTER: &str = "AuroraPostgresCluster1D2C9B5E";
-const INSTANCE: &str = "AuroraPostgresCluster";
+pub(super) const GROUP: &str = "AuroraPostgresClusterClusterParameterGroupED1EB2F9";
+pub(super) const CLUSTER: &str = "AuroraPostgresCluster1D2C9B5E";
+pub(super) const INSTANCE: &str = "AuroraPostgresCluster";
 
 /// Writes one deploy; `at` is the time reached, in site seconds from its start.
 #[derive(Debug)]
 pub struct Script<'a> {
-    world: &'a mut World,
-    scene: Scene,
-    speed: f64,
-    at: f64,
+    pub(super) world: &'a mut World,
+    pub(super) scene: Scene,
+    pub(super) speed: f64,
+    pub(super) at: f64,
 }
 
 /// Where a deploy happens.
 #[derive(Debug, Clone)]
-struct Scene {
-    infrastructure: String,
-    partition: String,
-    cluster: String,
+pub(super) struct Scene {
+    pub(super) infrastructure: String,
+    pub(super) partition: String,
+    pub(super) cluster: String,
     attempt: u32,
 }
 
@@ -48,35 +51,83 @@ impl<'a> Script<'a> {
         Self { world, scene, speed, at: 2.0 }
     }
 
-    /// Writes everything onto the agenda.
+    /// Writes everything onto the agenda. CDK stops at the first stack that fails: what comes after it is not written.
     pub fn write(mut self) {
-        let infrastructure = self.scene.infrastructure.clone();
-        let prefix = format!("{infrastructure}-{}", self.scene.partition);
-        for name in INFRASTRUCTURE_STACKS {
-            self.stack(format!("{infrastructure}-{name}"), RESUBMITTED);
+        if self.infrastructure() && self.secrets() && self.partition() {
+            for stack in self.further_stacks() {
+                self.stack(stack, UPDATED);
+            }
+            self.at += TAIL;
+            let speed = self.speed;
+            self.then(0.0, move |world, scene| {
+                world.end_deploy(scene, None);
+                world.step_begins(&scene.partition, "verify-sql", speed);
+            });
         }
-        self.secrets();
-        let group_attached = self
-            .world
-            .partition(&self.scene.partition)
-            .is_some_and(|found| found.cluster.parameter_group == found.cluster.rollout_group);
+    }
+
+    /// The infrastructure's stacks; whether all of them come through.
+    fn infrastructure(&mut self) -> bool {
+        let infrastructure = self.scene.infrastructure.clone();
+        for name in INFRASTRUCTURE_STACKS {
+            let stack = format!("{infrastructure}-{name}");
+            if name == FRAIL && self.strikes(Situation::InfraStackFailed) {
+                self.infrastructure_fails(stack);
+                return false;
+            }
+            self.stack(stack, RESUBMITTED);
+        }
+        true
+    }
+
+    /// The partition's stacks; whether all of them come through, as far as can be said beforehand.
+    fn partition(&mut self) -> bool {
+        let attached = self.group_is_attached();
+        let rolled_back = !attached && self.strikes(Situation::AuroraStackRolledBack);
+        // One thing goes wrong in an attempt: what is on stage besides has its turn in the next.
+        let comes_through =
+            !rolled_back && !self.retention_is_refused() && !self.holds(Situation::OpTimeoutAfterDeploy);
+        let without_group = comes_through && self.strikes(Situation::GroupNotAttached);
+        let left_out = comes_through && !without_group && self.strikes(Situation::StacksSkipped);
         for name in PARTITION_STACKS {
-            let stack = format!("{prefix}-{name}");
-            match (name, group_attached) {
-                (_, true) => self.unchanged(stack),
-                ("AuroraDBCluster", false) => self.aurora(stack),
-                (_, false) => self.stack(stack, UPDATED),
+            let stack = format!("{}-{}-{name}", self.scene.infrastructure, self.scene.partition);
+            match name {
+                _ if left_out && LEFT_OUT.contains(&name) => {}
+                "AuroraDBCluster" if attached || without_group => self.unchanged(stack),
+                "AuroraDBCluster" if rolled_back => {
+                    self.aurora_rolls_back(stack);
+                    return false;
+                }
+                "AuroraDBCluster" => self.aurora(stack),
+                // A repeat finds what a former attempt deployed without changes.
+                _ if self.was_deployed(&stack) => self.unchanged(stack),
+                _ => self.stack(stack, UPDATED),
             }
         }
-        for stack in self.further_stacks() {
-            self.stack(stack, UPDATED);
-        }
-        self.at += TAIL;
-        let speed = self.speed;
-        self.then(0.0, move |world, scene| {
-            world.end_deploy(scene, None);
-            world.step_begins(&scene.partition, "verify-sql", speed);
-        });
+        true
+    }
+
+    fn holds(&self, situation: Situation) -> bool {
+        self.world.holds(situation, &self.scene.partition)
+    }
+
+    fn retention_is_refused(&mut self) -> bool {
+        self.world.refused_retention(&self.scene).is_some()
+    }
+
+    fn strikes(&mut self, situation: Situation) -> bool {
+        let partition = self.scene.partition.clone();
+        self.world.strikes(situation, &partition)
+    }
+
+    fn group_is_attached(&mut self) -> bool {
+        let found = self.world.by_cluster(&self.scene.cluster);
+        found.is_some_and(|found| found.cluster.parameter_group == found.cluster.rollout_group)
+    }
+
+    fn was_deployed(&mut self, stack: &str) -> bool {
+        let account = self.world.account(&self.scene.infrastructure);
+        account.and_then(|account| account.stack(stack)).is_some_and(|stack| stack.is_of_today())
     }
 
     /// Stacks that the plan names and that are none of the usual ones.
@@ -97,7 +148,7 @@ impl<'a> Script<'a> {
     }
 
     /// Something that happens `after` site seconds from the time reached, if this deploy still runs then.
-    fn then(&mut self, after: f64, act: impl FnOnce(&mut World, &Scene) + Send + 'static) {
+    pub(super) fn then(&mut self, after: f64, act: impl FnOnce(&mut World, &Scene) + Send + 'static) {
         let scene = self.scene.clone();
         let act = move |world: &mut World, _: f64| {
             let runs = world
@@ -115,7 +166,7 @@ impl<'a> Script<'a> {
     fn stack(&mut self, stack: String, takes: f64) {
         let name = stack.clone();
         self.then(0.0, move |world, scene| {
-            let verb = if world.has_stack(scene, &name) { "UPDATE" } else { "CREATE" };
+            let verb = world.verb(scene, &name);
             world.stack_turns(scene, &name, &format!("{verb}_IN_PROGRESS"), Some("User Initiated"));
         });
         self.then(takes, move |world, scene| {
@@ -128,17 +179,24 @@ impl<'a> Script<'a> {
 
     /// A stack without changes.
     fn unchanged(&mut self, stack: String) {
-        self.then(UNCHANGED, move |world, scene| world.say(scene, format!("{stack}: no changes")));
+        self.then(UNCHANGED, move |world, scene| world.say(scene, format!(" ✅  {stack} (no changes)")));
         self.at += UNCHANGED;
     }
 
-    /// The secrets' stack, which holds the Sentry DSN.
-    fn secrets(&mut self) {
+    /// The secrets' stack, which holds the Sentry DSN; whether it comes through.
+    fn secrets(&mut self) -> bool {
         let stack = format!("{}-Secrets", self.scene.infrastructure);
+        if self.strikes(Situation::SecretsStackFailed) {
+            self.secrets_fail(stack);
+            return false;
+        }
         let name = stack.clone();
         self.then(0.0, move |world, scene| {
+            if world.stack_status(scene, &name) == "ROLLBACK_COMPLETE" {
+                world.stack_is_deleted(scene, &name);
+            }
             if world.has_stack(scene, &name) {
-                world.say(scene, format!("{name}: no changes"));
+                world.say(scene, format!(" ✅  {name} (no changes)"));
             } else {
                 world.stack_turns(scene, &name, "CREATE_IN_PROGRESS", Some("User Initiated"));
             }
@@ -146,12 +204,12 @@ impl<'a> Script<'a> {
         self.then(14.0, move |world, scene| {
             world.put_secret(scene);
             if world.stack_status(scene, &stack) == "CREATE_IN_PROGRESS" {
-                let (logical, kind) = ("SentryDsn", "AWS::SecretsManager::Secret");
-                world.resource_turns(scene, &stack, logical, kind, "CREATE_COMPLETE", None);
+                world.resource_turns(scene, &stack, SECRET, SECRET_TYPE, "CREATE_COMPLETE", None);
                 world.stack_turns(scene, &stack, "CREATE_COMPLETE", None);
             }
         });
         self.at += 16.0;
+        true
     }
 
     /// The cluster's stack: makes the parameter group, attaches it, and restarts the instances or queues what needs it.
@@ -224,135 +282,8 @@ impl<'a> Script<'a> {
     }
 }
 
-const GROUP_TYPE: &str = "AWS::RDS::DBClusterParameterGroup";
-const CLUSTER_TYPE: &str = "AWS::RDS::DBCluster";
-const INSTANCE_TYPE: &str = "AWS::RDS::DBInstance";
-
-impl World {
-    fn say(&mut self, scene: &Scene, text: String) {
-        if let Some(deploy) = self.deploys.get_mut(&scene.partition) {
-            deploy.say(text);
-        }
-    }
-
-    fn end_deploy(&mut self, scene: &Scene, failed: Option<String>) {
-        if let Some(deploy) = self.deploys.get_mut(&scene.partition) {
-            deploy.done = true;
-            deploy.failed = failed;
-        }
-    }
-
-    fn has_stack(&mut self, scene: &Scene, stack: &str) -> bool {
-        self.account(&scene.infrastructure).is_some_and(|account| account.stack(stack).is_some())
-    }
-
-    fn stack_status(&mut self, scene: &Scene, stack: &str) -> String {
-        let account = self.account(&scene.infrastructure);
-        account.and_then(|account| account.stack(stack)).map(|stack| stack.status.clone()).unwrap_or_default()
-    }
-
-    /// A stack turns to a status, which the deploy says.
-    fn stack_turns(&mut self, scene: &Scene, stack: &str, status: &str, reason: Option<&str>) {
-        if let Some(account) = self.account(&scene.infrastructure) {
-            account.stack_turns(stack, status, reason);
-        }
-        let words = status.to_lowercase().replace('_', " ");
-        self.say(scene, format!("{stack}: {words}"));
-    }
-
-    fn resource_turns(
-        &mut self,
-        scene: &Scene,
-        stack: &str,
-        logical: &str,
-        kind: &str,
-        status: &str,
-        reason: Option<&str>,
-    ) {
-        if let Some(account) = self.account(&scene.infrastructure) {
-            account.resource_turns(stack, logical, kind, status, reason);
-        }
-        self.say(scene, format!("{stack} | {status} | {kind} | {logical}"));
-    }
-
-    /// Puts the Sentry DSN into Secrets Manager; a repeat brings a rotated one.
-    fn put_secret(&mut self, scene: &Scene) {
-        let planned = self.plan.partitions.iter().find(|planned| planned.name.as_str() == scene.partition);
-        let name = planned.and_then(command).and_then(|spec| spec.secret.as_ref()).map(|secret| secret.id.clone());
-        let name = name.unwrap_or_else(|| format!("{}-SentryDsn", scene.infrastructure));
-        let value = self.sentry_dsn.clone();
-        let Some(account) = self.account(&scene.infrastructure) else { return };
-        match account.secrets.iter_mut().find(|secret| secret.name == name) {
-            Some(secret) => secret.value = value,
-            None => account.secrets.push(Secret { name, value, created: now() }),
-        }
-    }
-
-    /// What the template asks of the cluster before the group can be attached; the reason where RDS refuses it.
-    fn modifies_cluster(&mut self, scene: &Scene) -> Option<String> {
-        let wanted = self.plan.partitions.iter().find(|planned| planned.name.as_str() == scene.partition);
-        let retention = wanted.and_then(|planned| planned.cluster.insights_retention_days).unwrap_or(7);
-        let cluster = &mut self.by_cluster(&scene.cluster)?.cluster;
-        // The template leaves the mode alone; its retention must suit the mode that it finds.
-        if cluster.insights_mode == "advanced" && retention < 465 {
-            return Some(format!("{RETENTION_REFUSED} (Service: Rds, Status Code: 400)"));
-        }
-        cluster.insights_retention = retention;
-        "modifying".clone_into(&mut cluster.status);
-        None
-    }
-
-    /// The group is made and attached; its dynamic values go live a while later.
-    fn attaches_group(&mut self, scene: &Scene, speed: f64) {
-        let planned = self.plan.partitions.iter().find(|planned| planned.name.as_str() == scene.partition);
-        let parameters = planned.map(settings::rollout_parameters).unwrap_or_default();
-        let Some(partition) = self.by_cluster(&scene.cluster) else { return };
-        let cluster = &mut partition.cluster;
-        cluster.group_parameters = cluster.synthesised(parameters);
-        "available".clone_into(&mut cluster.status);
-        let group = cluster.rollout_group.clone();
-        cluster.attach(&group);
-        let instances: Vec<_> = cluster.instances.iter().map(|instance| instance.id.clone()).collect();
-        for (number, id) in instances.into_iter().enumerate() {
-            let after = timings::DYNAMIC + 5.0 * number as f64;
-            self.later_on_cluster(&scene.cluster, after, speed, move |cluster| cluster.apply_dynamic(&id));
-        }
-    }
-
-    /// The class that the plan wants is taken with the restart that follows, or queued.
-    fn takes_class(&mut self, scene: &Scene, instance: &str, immediately: bool) {
-        let planned = self.plan.partitions.iter().find(|planned| planned.name.as_str() == scene.partition);
-        let Some(class) = planned.and_then(|planned| planned.cluster.class_after.clone()) else { return };
-        let queued = self.holds(Situation::FlushReader, &scene.partition);
-        let Some(instance) = self.by_cluster(&scene.cluster).and_then(|found| found.cluster.instance_mut(instance))
-        else {
-            return;
-        };
-        if instance.class == class {
-            return;
-        }
-        if immediately && !queued {
-            instance.class = class;
-        } else {
-            instance.pending_class = Some(class);
-        }
-    }
-
-    /// The stack's update fails, and so does its rollback, for the same reason: the log's hard failure.
-    fn stack_fails(&mut self, scene: &Scene, stack: &str, reason: &str) {
-        self.resource_turns(scene, stack, CLUSTER, CLUSTER_TYPE, "UPDATE_FAILED", Some(reason));
-        let failed = "The following resource(s) failed to update: [AuroraPostgresCluster1D2C9B5E].";
-        self.stack_turns(scene, stack, "UPDATE_ROLLBACK_IN_PROGRESS", Some(failed));
-        self.resource_turns(scene, stack, CLUSTER, CLUSTER_TYPE, "UPDATE_FAILED", Some(reason));
-        self.stack_turns(scene, stack, "UPDATE_ROLLBACK_FAILED", Some(failed));
-        self.end_deploy(scene, Some(format!("{stack} failed: UPDATE_ROLLBACK_FAILED: {reason}")));
-    }
-}
-
-/// The plan's command for a partition.
-fn command(partition: &Partition) -> Option<&CommandSpec> {
-    partition.steps.iter().find_map(|step| match &step.kind {
-        StepKind::Command(spec) => Some(spec),
-        _ => None,
-    })
-}
+pub(super) const GROUP_TYPE: &str = "AWS::RDS::DBClusterParameterGroup";
+pub(super) const CLUSTER_TYPE: &str = "AWS::RDS::DBCluster";
+pub(super) const INSTANCE_TYPE: &str = "AWS::RDS::DBInstance";
+pub(super) const SECRET: &str = "SentryDsn";
+pub(super) const SECRET_TYPE: &str = "AWS::SecretsManager::Secret";

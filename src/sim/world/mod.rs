@@ -9,6 +9,8 @@ pub mod aurora;
 pub mod before;
 pub mod cloud;
 pub mod deploy;
+mod deploy_effects;
+mod deploy_failures;
 pub mod deploy_script;
 pub mod faults;
 pub mod life;

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use super::World;
+use super::aurora::Cluster;
 use super::refusal::Refusal;
+use super::{World, timings};
+use crate::runbook::situation::Situation;
 
 /// Site seconds until a continued rollback has ended, or has failed again.
 const ROLLS_BACK: f64 = 60.0;
@@ -23,6 +25,7 @@ impl World {
         if let Some(account) = self.account(infrastructure) {
             account.stack_turns(stack, in_progress, Some("User Initiated"));
         }
+        self.configures_monitoring_again(infrastructure, stack, speed);
         let trouble = self.rollback_trouble(infrastructure, stack);
         let (infrastructure, stack) = (infrastructure.to_owned(), stack.to_owned());
         let after = if trouble.is_some() { FAILS } else { ROLLS_BACK };
@@ -47,6 +50,21 @@ impl World {
         Ok(())
     }
 
+    /// The mode was changed a moment ago, and the cluster is still at it, though it read `available` in between.
+    fn configures_monitoring_again(&mut self, infrastructure: &str, stack: &str, speed: f64) {
+        let of_stack = |name: &str| stack == format!("{infrastructure}-{name}-AuroraDBCluster");
+        let found = self.partitions.iter().find(|partition| of_stack(&partition.name));
+        let Some((name, cluster)) = found.map(|found| (found.name.clone(), found.cluster.id.clone())) else { return };
+        if !self.strikes(Situation::ContinueRollbackRace, &name) {
+            return;
+        }
+        let status = |cluster: &mut Cluster, status: &str| status.clone_into(&mut cluster.status);
+        if let Some(found) = self.by_cluster(&cluster) {
+            status(&mut found.cluster, "configuring-enhanced-monitoring");
+        }
+        self.later_on_cluster(&cluster, timings::INSIGHTS, speed, move |cluster| status(cluster, "available"));
+    }
+
     /// Why the rollback would fail again.
     fn rollback_trouble(&mut self, infrastructure: &str, stack: &str) -> Option<String> {
         let cluster = self.cluster_of_stack(infrastructure, stack)?;
@@ -57,7 +75,7 @@ impl World {
         (status != "available").then(|| format!("DB cluster isn't available for modification with status {status}"))
     }
 
-    fn cluster_of_stack(&mut self, infrastructure: &str, stack: &str) -> Option<&mut super::aurora::Cluster> {
+    fn cluster_of_stack(&mut self, infrastructure: &str, stack: &str) -> Option<&mut Cluster> {
         self.partitions
             .iter_mut()
             .find(|partition| stack == format!("{infrastructure}-{}-AuroraDBCluster", partition.name))
