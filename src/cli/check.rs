@@ -76,6 +76,7 @@ async fn run_alone(mut run: Run, step: StepRef, tools: Arc<Tools>) -> Result<Loo
             partition: partition.clone(),
             step: planned.clone(),
             so_far: run.partitions[0].clone(),
+            measured: Vec::new(),
             tools,
             run_dir: std::env::temp_dir(),
             pause: Duration::from_secs(1),

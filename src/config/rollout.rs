@@ -505,6 +505,9 @@ pub struct AppHealthFile {
     pub api_prefix: Option<String>,
     /// Path to which a sign-in lands; left out: `/`.
     pub landing: Option<String>,
+    /// Paths that are got once signed in where there is no browser, whose page makes its requests by itself.
+    #[serde(default)]
+    pub requests: Vec<String>,
 }
 
 /// A pull request.

@@ -343,6 +343,7 @@ impl StepReader<'_> {
             slow: slow.unwrap_or(Duration::from_millis(500)),
             api_prefix: file.api_prefix.unwrap_or_else(|| "/api/".to_owned()),
             landing: file.landing.unwrap_or_else(|| "/".to_owned()),
+            requests: file.requests,
         }
     }
 

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 
 use super::times::{self, StepTimes};
 use super::words::{code, duration, prose, span, span_or_dash, table};
-use crate::runbook::event::{AppMeasure, AppRequest, FailoverMeasure};
+use crate::runbook::event::{AppMeasure, FailoverMeasure};
 use crate::runbook::names::{PartitionName, StepId, StepRef};
 use crate::runbook::plan::{Plan, StepKind};
 use crate::runbook::state::{PartitionRun, Run, StepState};
@@ -113,11 +113,11 @@ fn requests(plan: &Plan, measured: &[(&PartitionName, &AppMeasure)]) -> String {
     let millis = |millis: Option<u64>| millis.map_or_else(|| NOTHING.to_owned(), |millis| format!("{millis} ms"));
     let rows = [
         row("requests", &|_, app| app.requests.len().to_string()),
-        row("median", &|_, app| millis(median(&app.requests))),
+        row("median", &|_, app| millis(app.median())),
         row("slowest", &|_, app| millis(app.requests.iter().map(|request| request.millis).max())),
         row("over the threshold", &|name, app| {
             let threshold = slow_threshold(plan, name);
-            format!("{} over {} ms", slow(app, threshold).len(), threshold.as_millis())
+            format!("{} over {} ms", app.slower_than(threshold).len(), threshold.as_millis())
         }),
         row("console errors", &|_, app| app.console_errors.len().to_string()),
     ];
@@ -128,14 +128,6 @@ fn header(first: &str, measured: &[(&PartitionName, &AppMeasure)]) -> Vec<String
     [first.to_owned()].into_iter().chain(measured.iter().map(|(name, _)| name.to_string())).collect()
 }
 
-/// The requests slower than a threshold, slowest first.
-pub(super) fn slow(app: &AppMeasure, threshold: Duration) -> Vec<&AppRequest> {
-    let slower = |request: &&AppRequest| u128::from(request.millis) > threshold.as_millis();
-    let mut slow: Vec<_> = app.requests.iter().filter(slower).collect();
-    slow.sort_by_key(|request| std::cmp::Reverse(request.millis));
-    slow
-}
-
 /// Above which duration the partition's rollout calls a request slow.
 pub(super) fn slow_threshold(plan: &Plan, partition: &PartitionName) -> Duration {
     let steps = plan.partition(partition).map(|partition| partition.steps.as_slice()).unwrap_or_default();
@@ -144,15 +136,6 @@ pub(super) fn slow_threshold(plan: &Plan, partition: &PartitionName) -> Duration
         _ => None,
     });
     threshold.unwrap_or(Duration::from_millis(500))
-}
-
-/// The median of the requests' durations; of two in the middle their mean.
-pub(super) fn median(requests: &[AppRequest]) -> Option<u64> {
-    let mut millis: Vec<_> = requests.iter().map(|request| request.millis).collect();
-    millis.sort_unstable();
-    let upper = *millis.get(millis.len() / 2)?;
-    let even = millis.len().is_multiple_of(2);
-    Some(if even { (millis[millis.len() / 2 - 1] + upper) / 2 } else { upper })
 }
 
 fn failovers(run: &Run) -> String {

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::comparison::{median, slow, slow_threshold};
+use super::comparison::slow_threshold;
 use super::times::{self, StepTimes};
 use crate::runbook::event::{FailoverMeasure, Outcome};
 use crate::runbook::names::StepRef;
@@ -42,9 +42,9 @@ fn partition(run: &Run, planned: &Partition, own: &PartitionRun) -> Value {
         let threshold = slow_threshold(&run.plan, &own.name);
         json!({
             "measure": app,
-            "median_millis": median(&app.requests),
+            "median_millis": app.median(),
             "slow_threshold_millis": threshold.as_millis() as u64,
-            "slow": slow(app, threshold),
+            "slow": app.slower_than(threshold),
         })
     });
     json!({

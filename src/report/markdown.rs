@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::comparison::{self, median, page_timings, slow, slow_threshold};
+use super::comparison::{self, page_timings, slow_threshold};
 use super::times;
 use super::words::{Clock, code, duration, heading, prose, result, span, span_or_dash, table, verdict};
 use crate::runbook::check::{Check, Evidence};
@@ -310,8 +310,8 @@ impl Page<'_> {
             self.text += &page_timings(&side_by_side);
         }
         let threshold = slow_threshold(&self.run.plan, &partition.name);
-        let slow = slow(app, threshold);
-        let median = median(&app.requests).map_or_else(String::new, |median| format!(" (median {median} ms)"));
+        let slow = app.slower_than(threshold);
+        let median = app.median().map_or_else(String::new, |median| format!(" (median {median} ms)"));
         let count = app.requests.len();
         self.item(&format!("Backend requests: {count}{median}, {} over {} ms.", slow.len(), threshold.as_millis()));
         for request in &slow {

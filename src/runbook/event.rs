@@ -541,6 +541,25 @@ pub struct AppMeasure {
     pub screenshot: Option<String>,
 }
 
+impl AppMeasure {
+    /// The requests slower than a threshold, slowest first.
+    pub fn slower_than(&self, threshold: Duration) -> Vec<&AppRequest> {
+        let slower = |request: &&AppRequest| u128::from(request.millis) > threshold.as_millis();
+        let mut slow: Vec<_> = self.requests.iter().filter(slower).collect();
+        slow.sort_by_key(|request| std::cmp::Reverse(request.millis));
+        slow
+    }
+
+    /// The median of the requests' durations; of two in the middle their mean.
+    pub fn median(&self) -> Option<u64> {
+        let mut millis: Vec<_> = self.requests.iter().map(|request| request.millis).collect();
+        millis.sort_unstable();
+        let upper = *millis.get(millis.len() / 2)?;
+        let even = millis.len().is_multiple_of(2);
+        Some(if even { (millis[millis.len() / 2 - 1] + upper) / 2 } else { upper })
+    }
+}
+
 /// One backend request of the application.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AppRequest {

@@ -517,6 +517,9 @@ pub struct AppHealth {
     pub api_prefix: String,
     /// Path to which a sign-in lands.
     pub landing: String,
+    /// Paths of the backend that are asked for where there is no browser whose page would.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requests: Vec<String>,
 }
 
 /// The rollout's last act.

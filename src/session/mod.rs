@@ -260,6 +260,7 @@ impl Session {
             partition: partition.clone(),
             step: planned.clone(),
             so_far: run.partition(&step.partition)?.clone(),
+            measured: steps::measured_elsewhere(run, &step.partition),
             tools: self.tools.get(&step.partition)?.clone(),
             run_dir: self.run_dir.clone(),
             pause: self.pause,

@@ -14,7 +14,7 @@ use super::tools::Tools;
 use crate::clients::rds::ClusterView;
 use crate::clients::{Trouble, TroubleKind, met};
 use crate::runbook::check::{Check, Evidence};
-use crate::runbook::event::{Event, Finding, Outcome};
+use crate::runbook::event::{AppMeasure, Event, Finding, Outcome};
 use crate::runbook::names::{PartitionName, StepRef};
 use crate::runbook::plan::{Partition, Plan, Step};
 use crate::runbook::state::{ActionRun, Attempt, PartitionRun};
@@ -31,6 +31,8 @@ pub struct Look {
     pub step: Step,
     /// How the partition stands in the run.
     pub so_far: PartitionRun,
+    /// What was measured of the applications of other partitions, in the plan's order.
+    pub measured: Vec<(PartitionName, AppMeasure)>,
     /// The partition's clients.
     pub tools: Arc<Tools>,
     /// Directory of the run, for output files and screenshots.

@@ -36,8 +36,10 @@ use futures::future::BoxFuture;
 use jiff::tz::TimeZone;
 
 use crate::clients::Trouble;
-use crate::runbook::event::{Brief, Finding, Outcome};
+use crate::runbook::event::{AppMeasure, Brief, Finding, Outcome};
+use crate::runbook::names::PartitionName;
 use crate::runbook::plan::{ConfirmRule, StepKind};
+use crate::runbook::state::Run;
 
 impl Look {
     /// A brief with what the plan says of the step; calls and preconditions are the step's own.
@@ -69,6 +71,12 @@ impl Look {
     fn zone(&self) -> TimeZone {
         TimeZone::get(&self.plan.time_zone).unwrap_or(TimeZone::UTC)
     }
+}
+
+/// What was measured of the applications of the run's other partitions.
+pub fn measured_elsewhere(run: &Run, here: &PartitionName) -> Vec<(PartitionName, AppMeasure)> {
+    let others = run.partitions.iter().filter(|partition| &partition.name != here);
+    others.filter_map(|partition| Some((partition.name.clone(), partition.app.clone()?))).collect()
 }
 
 /// Looks at everything that a confirmation of the step shows. Changes nothing.

@@ -9,15 +9,15 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Namespace, Pod, Secret};
+use k8s_openapi::api::core::v1::{Event, Namespace, Pod, Secret};
 use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, ListParams, LogParams, Patch, PatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config, Error};
 use serde_json::json;
 
 pub use views::{
-    ContainerState, ContainerView, DeploymentView, ExternalSecretView, NamespaceView, PodView, VariableOrigin,
-    VariableView,
+    ContainerState, ContainerView, DeploymentView, ExternalSecretView, NamespaceView, PodView, RunView, VariableOrigin,
+    VariableView, WarningView,
 };
 
 use super::cause::{is_connect, root_words};
@@ -104,10 +104,20 @@ impl Kubernetes {
 
     /// The last lines of a container's log, cleaned, without what looks like a secret.
     pub async fn logs(&self, pod: &str, container: &str, tail: u32) -> Result<Vec<String>, Trouble> {
+        self.lines(pod, container, tail, false).await
+    }
+
+    /// The last lines that a container wrote before it was restarted.
+    pub async fn logs_before(&self, pod: &str, container: &str, tail: u32) -> Result<Vec<String>, Trouble> {
+        self.lines(pod, container, tail, true).await
+    }
+
+    async fn lines(&self, pod: &str, container: &str, tail: u32, previous: bool) -> Result<Vec<String>, Trouble> {
         let api: Api<Pod> = Api::namespaced(self.reading.clone(), &self.target.namespace);
         let wanted = LogParams {
             container: Some(container.to_owned()),
             tail_lines: Some(i64::from(tail)),
+            previous,
             ..LogParams::default()
         };
         let text = api.logs(pod, &wanted).await.map_err(|error| trouble("kubernetes:GetPodLog", &error))?;
@@ -134,6 +144,17 @@ impl Kubernetes {
             }
         }
         Ok(None)
+    }
+
+    /// What the events of the last hour warn of an object, the latest last.
+    pub async fn warnings(&self, kind: &str, name: &str) -> Result<Vec<WarningView>, Trouble> {
+        let api: Api<Event> = Api::namespaced(self.reading.clone(), &self.target.namespace);
+        let about = format!("involvedObject.kind={kind},involvedObject.name={name}");
+        let found = api.list(&ListParams::default().fields(&about)).await;
+        let found = found.map_err(|error| trouble("kubernetes:ListEvents", &error))?;
+        let mut warnings: Vec<WarningView> = found.items.into_iter().filter_map(parse::warning).collect();
+        warnings.sort_by_key(|warning| warning.at);
+        Ok(warnings)
     }
 
     /// Restarts a deployment's pods, one after the other. `at` marks this restart: by it one can see afterwards whether it

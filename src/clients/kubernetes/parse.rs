@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use super::RESTARTED_AT;
 use super::views::{
-    ContainerState, ContainerView, DeploymentView, ExternalSecretView, NamespaceView, PodView, VariableOrigin,
-    VariableView,
+    ContainerState, ContainerView, DeploymentView, ExternalSecretView, NamespaceView, PodView, RunView, VariableOrigin,
+    VariableView, WarningView,
 };
 use crate::clients::met;
 
@@ -74,7 +74,11 @@ fn containers(specified: Vec<Container>, statuses: &[ContainerStatus]) -> Vec<Co
             ContainerView {
                 image: container.image.unwrap_or_default(),
                 state: state(status.and_then(|status| status.state.as_ref())),
-                last_exit_code: last.map(|ended| ended.exit_code),
+                last: last.map(|ended| RunView {
+                    code: ended.exit_code,
+                    reason: ended.reason.clone(),
+                    finished: moment(ended.finished_at.clone()),
+                }),
                 ready: status.is_some_and(|status| status.ready),
                 restarts: status.map_or(0, |status| status.restart_count),
                 variables: container.env.unwrap_or_default().into_iter().map(variable).collect(),
@@ -131,6 +135,16 @@ pub(super) fn external_secret(object: &DynamicObject) -> ExternalSecretView {
         message: text("message"),
         refreshed: status.get("refreshTime").and_then(Value::as_str).and_then(|time| time.parse().ok()),
     }
+}
+
+/// What an event warns of; none where it only tells.
+pub(super) fn warning(event: core::Event) -> Option<WarningView> {
+    if event.type_.as_deref() != Some("Warning") {
+        return None;
+    }
+    let spoken = |text: Option<String>| mask(&clean_line(&text.unwrap_or_default()), &[]);
+    let at = moment(event.last_timestamp.or(event.first_timestamp).or(event.metadata.creation_timestamp));
+    Some(WarningView { reason: spoken(event.reason), message: spoken(event.message), at })
 }
 
 fn moment(time: Option<Time>) -> Option<Timestamp> {

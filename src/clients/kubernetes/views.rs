@@ -113,8 +113,8 @@ pub struct ContainerView {
     pub image: String,
     /// How it stands.
     pub state: ContainerState,
-    /// Exit code of its last run before this one.
-    pub last_exit_code: Option<i32>,
+    /// Its last run before this one.
+    pub last: Option<RunView>,
     /// Whether it is ready.
     pub ready: bool,
     /// How often it was restarted.
@@ -141,10 +141,42 @@ impl ContainerView {
         }
     }
 
+    /// Its latest run that is over: this one, or the one before while it runs or waits for its next.
+    pub fn last_run(&self) -> Option<RunView> {
+        match &self.state {
+            ContainerState::Ended { code, reason, finished, .. } => {
+                Some(RunView { code: *code, reason: reason.clone(), finished: *finished })
+            }
+            ContainerState::Running { .. } | ContainerState::Waiting { .. } => self.last.clone(),
+        }
+    }
+
     /// The variable of that name.
     pub fn variable(&self, name: &str) -> Option<&VariableView> {
         self.variables.iter().find(|variable| variable.name == name)
     }
+}
+
+/// A run of a container that is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunView {
+    /// Exit code.
+    pub code: i32,
+    /// `Completed`, `Error`, `OOMKilled`, …
+    pub reason: Option<String>,
+    /// When it ended.
+    pub finished: Option<Timestamp>,
+}
+
+/// What an event warns of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WarningView {
+    /// `BackOff`, `UpdateFailed`, …
+    pub reason: String,
+    /// What it says, cleaned.
+    pub message: String,
+    /// When it was last so.
+    pub at: Option<Timestamp>,
 }
 
 /// How a container stands.

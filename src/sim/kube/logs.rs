@@ -12,7 +12,8 @@ use tokio::sync::watch::Receiver;
 use super::objects::Kind;
 use super::status::Failure;
 use super::{Api, Asked, Params};
-use crate::sim::world::World;
+use crate::runbook::situation::Situation;
+use crate::sim::world::{SitePartition, World};
 use crate::sim::world::operations::life::init_name;
 use crate::sim::world::operations::{DATABASES, LogLine, Operations, Pod};
 
@@ -22,6 +23,8 @@ struct Follow {
     namespace: String,
     pod: String,
     container: String,
+    /// Which of the container's runs.
+    run: i32,
     timestamps: bool,
     last_seq: u64,
     lines: VecDeque<Bytes>,
@@ -38,13 +41,15 @@ pub fn answer(api: &Api, asked: &Asked) -> Result<Response, Failure> {
         let operations = operations(world, &api.infrastructure, namespace)?;
         let pod = operations.pod(name)?;
         let container = params.get("container").filter(|name| !name.is_empty()).unwrap_or(&operations.name).clone();
-        let readable = readable(operations, pod, &container, is_set("previous"));
+        let run = readable(operations, pod, &container, is_set("previous"));
         let ended = has_ended(operations, pod, &container);
-        let of_container = pod.log.iter().filter(|line| line.container == container).cloned().collect::<Vec<_>>();
-        Some((container, readable, ended, of_container))
+        let of_run = |line: &&LogLine| line.container == container && run.as_ref() == Ok(&line.run);
+        let lines = pod.log.iter().filter(of_run).cloned().collect::<Vec<_>>();
+        Some((container, run, ended, lines))
     });
-    let (container, readable, ended, mut lines) = found.ok_or_else(|| Failure::not_found(Kind::Pod, name))?;
-    readable.map_err(Failure::bad_request)?;
+    let (container, run, ended, mut lines) = found.ok_or_else(|| Failure::not_found(Kind::Pod, name))?;
+    let run = run.map_err(Failure::bad_request)?;
+    somebody_read(api, namespace, &container, &lines);
     narrow(&mut lines, params);
     let timestamps = is_set("timestamps");
     let mut follow = Follow {
@@ -54,6 +59,7 @@ pub fn answer(api: &Api, asked: &Asked) -> Result<Response, Failure> {
         namespace: namespace.to_owned(),
         pod: name.to_owned(),
         container,
+        run,
         timestamps,
         changes,
         ended: ended || !is_set("follow"),
@@ -88,13 +94,17 @@ impl Follow {
         let fresh = self.api.site.read(|world| {
             let operations = operations(world, &self.api.infrastructure, &self.namespace)?;
             let pod = operations.pod(&self.pod)?;
-            let lines = pod.log.iter().filter(|line| line.container == self.container && line.seq > last).cloned();
+            let lines = pod.log.iter().filter(|line| self.is_of_run(line) && line.seq > last).cloned();
             Some((lines.collect::<Vec<_>>(), has_ended(operations, pod, &self.container)))
         });
         let (lines, ended) = fresh.unwrap_or_else(|| (Vec::new(), true));
         self.last_seq = lines.last().map_or(last, |line| line.seq);
         self.lines.extend(lines.iter().map(|line| print(line, timestamps)));
         self.ended = ended;
+    }
+
+    fn is_of_run(&self, line: &LogLine) -> bool {
+        line.container == self.container && line.run == self.run
     }
 
     fn newest(&self) -> u64 {
@@ -114,26 +124,46 @@ fn operations<'a>(world: &'a World, infrastructure: &str, namespace: &str) -> Op
     of_infrastructure.map(|partition| &partition.operations).find(here)
 }
 
-/// Whether that container has a log; the API server's words where it has none.
-fn readable(operations: &Operations, pod: &Pod, container: &str, previous: bool) -> Result<(), String> {
-    let started = match init_index(container) {
+/// Who reads why an extension cannot be made has it seen to.
+fn somebody_read(api: &Api, namespace: &str, container: &str, lines: &[LogLine]) {
+    let refused = |line: &LogLine| line.text.starts_with("ERROR") && line.text.contains("to create extension");
+    if init_index(container).is_none() || !lines.iter().any(refused) {
+        return;
+    }
+    api.site.change(|world| {
+        let here = |partition: &&SitePartition| {
+            partition.infrastructure == *api.infrastructure && partition.operations.namespace == namespace
+        };
+        let Some(name) = world.partitions.iter().find(here).map(|partition| partition.name.clone()) else { return };
+        world.wears_off(Situation::InitExtension, &name);
+    });
+}
+
+/// Which run's log is meant; the API server's words where there is none.
+fn readable(operations: &Operations, pod: &Pod, container: &str, previous: bool) -> Result<i32, String> {
+    let init = init_index(container);
+    let started = match init {
         Some(index) => index < pod.inits.len(),
         None if container == operations.name => pod.started.is_some(),
         None => return Err(format!("container {container} is not valid for pod {}", pod.name)),
     };
+    let (restarts, waits) = pod.restarts_of(init);
     if previous {
-        return Err(format!("previous terminated container \"{container}\" in pod \"{}\" not found", pod.name));
+        // While it waits for its next run, the last one is the one before.
+        let run = if waits { restarts } else { restarts - 1 };
+        let missing = || format!("previous terminated container \"{container}\" in pod \"{}\" not found", pod.name);
+        return if run >= 0 { Ok(run) } else { Err(missing()) };
     }
     if started {
-        return Ok(());
+        return Ok(restarts);
     }
     Err(format!("container \"{container}\" in pod \"{}\" is waiting to start: PodInitializing", pod.name))
 }
 
 fn has_ended(operations: &Operations, pod: &Pod, container: &str) -> bool {
     match init_index(container) {
-        Some(index) => pod.inits.get(index).is_some_and(|run| run.exit == Some(0)),
-        None => container != operations.name,
+        Some(index) => pod.inits.get(index).is_some_and(|run| run.exit.is_some()),
+        None => container != operations.name || pod.ended.is_some(),
     }
 }
 

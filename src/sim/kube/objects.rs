@@ -234,14 +234,16 @@ fn external_secret(partition: &SitePartition) -> Option<Object> {
     let operations = &partition.operations;
     let set = operations.replica_sets.iter().find(|set| set.chart.sentry)?;
     operations.current().filter(|current| current.chart.sentry)?;
-    let (ready, reason, message, at) = match (&operations.secret_synced, &operations.sync_trouble) {
-        (Some(at), _) => ("True", "SecretSynced", "secret synced".to_owned(), *at),
-        (None, Some(trouble)) => ("False", "SecretSyncedError", trouble.clone(), set.created),
-        (None, None) => ("Unknown", "SecretSyncing", "not synced yet".to_owned(), set.created),
+    let condition = |status: &str, reason: &str, message: &str, at| {
+        let at = time(at);
+        json!([{ "type": "Ready", "status": status, "reason": reason, "message": message, "lastTransitionTime": at }])
     };
-    let conditions = json!([{
-        "type": "Ready", "status": ready, "reason": reason, "message": message, "lastTransitionTime": time(at),
-    }]);
+    let conditions = match (&operations.secret_synced, &operations.sync_trouble) {
+        (Some(at), _) => condition("True", "SecretSynced", "secret synced", *at),
+        (None, Some(trouble)) => condition("False", "SecretSyncedError", trouble, set.created),
+        // Its operator has not looked at it yet.
+        (None, None) => json!([]),
+    };
     let (version, born) = (operations.resource_version, version_of(set.created));
     let mut metadata = metadata(operations, Kind::ExternalSecret, SENTRY_SECRET, version, set.created);
     metadata["generation"] = json!(1);

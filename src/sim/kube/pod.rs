@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::objects::{Kind, Object, metadata, owner, time, uid};
-use crate::sim::world::operations::life::init_name;
-use crate::sim::world::operations::{Chart, DATABASES, InitRun, Operations, Pod, SENTRY_SECRET};
+use crate::sim::world::operations::life::{back_off, init_name};
+use crate::sim::world::operations::{Chart, DATABASES, Ended, InitRun, Operations, Pod, SENTRY_SECRET};
 
 const REGISTRY: &str = "ghcr.io/arda-cards";
 
@@ -72,7 +72,7 @@ fn environment(operations: &Operations, chart: &Chart) -> Value {
 }
 
 fn status(operations: &Operations, pod: &Pod) -> Value {
-    let inits: Vec<Value> = (0..DATABASES.len()).map(|index| init_status(pod, index)).collect();
+    let inits: Vec<Value> = (0..DATABASES.len()).map(|index| init_status(operations, pod, index)).collect();
     let ready_at = pod.ready.map(time).unwrap_or_else(|| time(pod.created));
     let conditions = [
         ("PodScheduled", true, time(pod.created)),
@@ -98,20 +98,26 @@ fn status(operations: &Operations, pod: &Pod) -> Value {
 }
 
 fn main_status(operations: &Operations, pod: &Pod) -> Value {
-    let state = match pod.started {
-        Some(at) => json!({ "running": { "startedAt": time(at) } }),
-        None => waiting("PodInitializing"),
+    let name = &operations.name;
+    let ended = |ended: &Ended| terminated(pod, name, ended);
+    let (state, last) = match (&pod.ended, pod.started) {
+        (Some(failed), _) => (crash_loop(operations, pod, name, pod.restarts), ended(failed)),
+        (None, Some(at)) => {
+            (json!({ "running": { "startedAt": time(at) } }), pod.last.as_ref().map_or_else(|| json!({}), ended))
+        }
+        (None, None) => (waiting("PodInitializing"), json!({})),
     };
     json!({
-        "name": operations.name, "state": state, "lastState": {}, "ready": pod.ready.is_some(),
-        "started": pod.started.is_some(), "restartCount": pod.restarts,
+        "name": name, "state": state, "lastState": last, "ready": pod.ready.is_some(),
+        "started": pod.started.is_some() && pod.ended.is_none(), "restartCount": pod.restarts,
         "image": application_image(operations, &pod.chart), "imageID": "", "containerID": container_id(pod, "main"),
     })
 }
 
-fn init_status(pod: &Pod, index: usize) -> Value {
+fn init_status(operations: &Operations, pod: &Pod, index: usize) -> Value {
     let run = pod.inits.get(index);
-    let (state, last) = run.map_or_else(|| (waiting("PodInitializing"), json!({})), |run| init_state(pod, index, run));
+    let begun = |run| init_state(operations, pod, index, run);
+    let (state, last) = run.map_or_else(|| (waiting("PodInitializing"), json!({})), begun);
     json!({
         "name": init_name(index), "state": state, "lastState": last,
         "ready": run.is_some_and(|run| run.exit == Some(0)), "started": false,
@@ -121,18 +127,41 @@ fn init_status(pod: &Pod, index: usize) -> Value {
 }
 
 /// State and last state: a failed init container waits for its next try and shows how the last one ended.
-fn init_state(pod: &Pod, index: usize, run: &InitRun) -> (Value, Value) {
+fn init_state(operations: &Operations, pod: &Pod, index: usize, run: &InitRun) -> (Value, Value) {
+    let name = init_name(index);
+    let ended = |ended: &Ended| terminated(pod, &name, ended);
     match (run.exit, run.finished) {
-        (Some(code), Some(finished)) => {
-            let ended = json!({ "terminated": {
-                "exitCode": code, "reason": if code == 0 { "Completed" } else { "Error" },
-                "startedAt": time(run.started), "finishedAt": time(finished),
-                "containerID": container_id(pod, &init_name(index)),
-            }});
-            if code == 0 { (ended, json!({})) } else { (waiting("CrashLoopBackOff"), ended) }
+        (Some(0), Some(finished)) => {
+            (ended(&Ended { started: run.started, finished, code: 0 }), json!({}))
         }
-        _ => (json!({ "running": { "startedAt": time(run.started) } }), json!({})),
+        (Some(code), Some(finished)) => {
+            let last = ended(&Ended { started: run.started, finished, code });
+            (crash_loop(operations, pod, &name, run.restarts), last)
+        }
+        _ => {
+            let last = run.last.as_ref().map_or_else(|| json!({}), ended);
+            (json!({ "running": { "startedAt": time(run.started) } }), last)
+        }
     }
+}
+
+fn terminated(pod: &Pod, container: &str, ended: &Ended) -> Value {
+    json!({ "terminated": {
+        "exitCode": ended.code, "reason": if ended.code == 0 { "Completed" } else { "Error" },
+        "startedAt": time(ended.started), "finishedAt": time(ended.finished),
+        "containerID": container_id(pod, container),
+    }})
+}
+
+fn crash_loop(operations: &Operations, pod: &Pod, container: &str, restarts: i32) -> Value {
+    let (namespace, name, seconds) = (&operations.namespace, &pod.name, back_off(restarts));
+    let uid = uid(Kind::Pod.plural(), namespace, name);
+    let pause = match (seconds / 60, seconds % 60) {
+        (0, seconds) => format!("{seconds}s"),
+        (minutes, seconds) => format!("{minutes}m{seconds}s"),
+    };
+    let message = format!("back-off {pause} restarting failed container={container} pod={name}_{namespace}({uid})");
+    json!({ "waiting": { "reason": "CrashLoopBackOff", "message": message } })
 }
 
 fn waiting(reason: &str) -> Value {

@@ -17,6 +17,7 @@ use serde_json::json;
 
 use super::standin::vault;
 use super::world::Site;
+use crate::runbook::situation::Situation;
 use requests::Profile;
 
 /// The speed up to which the application's own answer times are those of the log; beyond it they shorten along.
@@ -24,6 +25,9 @@ use requests::Profile;
 /// Waits of minutes are what `speed` is for. Answer times are themselves a result that the rollout measures, so they are
 /// left alone as long as nobody has to wait long for them.
 const UNHURRIED_SPEED: f64 = 20.0;
+
+/// How long every backend request takes at least while the application is slow.
+const SLOW: Duration = Duration::from_millis(620);
 
 #[derive(Clone)]
 struct Application {
@@ -57,10 +61,11 @@ pub fn router(site: Arc<Site>, partition: &str) -> Router {
 
 async fn front(State(application): State<Application>, headers: HeaderMap) -> Response {
     application.count("GET /", false);
+    application.step_begins();
     if application.session(&headers).is_some() {
         return Redirect::to("/items").into_response();
     }
-    to_sign_in(&headers, "%2F")
+    to_sign_in(application.strikes(Situation::StaleSession) || cookie(&headers).is_some(), "%2F")
 }
 
 async fn health(State(application): State<Application>) -> Response {
@@ -95,6 +100,9 @@ async fn sign_in(State(application): State<Application>, Form(credentials): Form
         let page = pages::sign_in(Some("The service is not available right now. Please try again in a moment."));
         return (StatusCode::SERVICE_UNAVAILABLE, Html(page)).into_response();
     }
+    if application.strikes(Situation::LoginFails) {
+        return Html(pages::sign_in(Some("We could not sign you in. Your account is not linked to a tenant."))).into_response();
+    }
     if !application.accepts(&credentials) {
         return Html(pages::sign_in(Some("Incorrect username or password."))).into_response();
     }
@@ -106,10 +114,14 @@ async fn sign_in(State(application): State<Application>, Form(credentials): Form
 
 async fn items(State(application): State<Application>, headers: HeaderMap) -> Response {
     application.count("GET /items", false);
-    let Some(_session) = application.session(&headers) else { return to_sign_in(&headers, "%2Fitems") };
+    let Some(_session) = application.session(&headers) else {
+        return to_sign_in(cookie(&headers).is_some(), "%2Fitems");
+    };
     tokio::time::sleep(application.hurried(application.profile.page)).await;
     let user = application.user();
-    Html(pages::items(&user, &application.profile)).into_response()
+    let noise = application.strikes(Situation::ConsoleNoise);
+    let retried = application.hash_needs_retry();
+    Html(pages::items(&user, &application.profile, retried, noise)).into_response()
 }
 
 async fn backend(
@@ -125,12 +137,17 @@ async fn backend(
     };
     let taken = application.profile.next_duration(method.as_str(), &path);
     let Some(taken) = taken else { return StatusCode::NOT_FOUND.into_response() };
-    tokio::time::sleep(application.hurried(taken)).await;
+    let taken = if application.holds(Situation::SlowRequests) { taken.max(SLOW) } else { application.hurried(taken) };
+    tokio::time::sleep(taken).await;
     if let Err(why) = application.answers() {
         return unavailable(why);
     }
+    if application.strikes(Situation::Backend5xx) {
+        return (StatusCode::BAD_GATEWAY, Json(json!({ "error": "upstream request failed" }))).into_response();
+    }
     let first_hash = || application.with_visits(|visits| visits.hashed.insert(session));
-    if path == requests::EMAIL_HASH && application.profile.hash_needs_retry && first_hash() {
+    let refused = || application.profile.hash_needs_retry || application.strikes(Situation::Transient401);
+    if path == requests::EMAIL_HASH && first_hash() && refused() {
         return (StatusCode::UNAUTHORIZED, Json(json!({ "error": "token not ready" }))).into_response();
     }
     Json(json!({ "ok": true, "records": [] })).into_response()
@@ -142,6 +159,25 @@ impl Application {
             let partition = world.partitions.iter().find(|partition| *partition.name == *self.partition);
             partition.map_or(Err("no such partition"), |partition| partition.application_answers())
         })
+    }
+
+    fn holds(&self, situation: Situation) -> bool {
+        self.site.read(|world| world.holds(situation, &self.partition))
+    }
+
+    fn strikes(&self, situation: Situation) -> bool {
+        self.holds(situation) && self.site.change(|world| world.strikes(situation, &self.partition))
+    }
+
+    /// Nobody else opens the front page: the check of the application's health begins.
+    fn step_begins(&self) {
+        let speed = self.site.speed;
+        self.site.change(|world| world.step_begins(&self.partition, "app-health", speed));
+    }
+
+    /// Whether a session's first e-mail hash is refused.
+    fn hash_needs_retry(&self) -> bool {
+        self.profile.hash_needs_retry || self.holds(Situation::Transient401)
     }
 
     fn accepts(&self, credentials: &Credentials) -> bool {
@@ -179,9 +215,9 @@ fn cookie(headers: &HeaderMap) -> Option<String> {
     cookies.split(';').find_map(|cookie| cookie.trim().strip_prefix("session=")).map(str::to_owned)
 }
 
-/// Sends a visitor to the sign-in page; one with a session that is no longer known is told so.
-fn to_sign_in(headers: &HeaderMap, next: &str) -> Response {
-    let expired = if cookie(headers).is_some() { "&expired=1" } else { "" };
+/// Sends a visitor to the sign-in page; one whose session is no longer known is told so.
+fn to_sign_in(expired: bool, next: &str) -> Response {
+    let expired = if expired { "&expired=1" } else { "" };
     Redirect::to(&format!("/signin?next={next}{expired}")).into_response()
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::requests::{EMAIL_HASH, Profile};
+use super::requests::{EMAIL_HASH, NOISE, Profile};
 
 const STYLE: &str = "body{font-family:sans-serif;margin:3rem;background:#fcfcfa;color:#222}\
     form{display:grid;gap:.75rem;max-width:20rem}[role=alert]{color:#a00}nav a{margin-right:1rem}";
@@ -23,15 +23,16 @@ pub fn sign_in(banner: Option<&str>) -> String {
 }
 
 /// The items page: it shows its content once its requests are through, as the real one does.
-pub fn items(user: &str, profile: &Profile) -> String {
+pub fn items(user: &str, profile: &Profile, retried: bool, noise: bool) -> String {
     let mut requests: Vec<_> = profile.requests.to_vec();
-    if profile.hash_needs_retry {
+    let hashes = || profile.requests.iter().filter(|(_, path, _)| *path == EMAIL_HASH).count();
+    if retried && hashes() > 1 {
         // The page itself asks again after a refusal.
         let first = requests.iter().position(|(_, path, _)| *path == EMAIL_HASH);
         first.map(|index| requests.remove(index));
     }
     let requests: Vec<_> = requests.iter().map(|(method, path, _)| json!({ "method": method, "path": path })).collect();
-    let console: Vec<_> = profile.console.iter().map(|(text, times)| json!({ "text": text, "times": times })).collect();
+    let console: Vec<_> = profile.console.iter().chain(noise.then_some(&NOISE)).map(|(text, times)| json!({ "text": text, "times": times })).collect();
     let data = json!({ "user": user, "requests": requests, "console": console }).to_string().replace('<', "\\u003c");
     page(
         "Items",

@@ -128,6 +128,9 @@ const ZERO_WORKSPACES: &str =
     "[WorkspaceSwitcher] Zero workspaces returned — this should never happen for an authenticated user.";
 const NO_LICENSE: &str = "AG Grid Enterprise License: License Key Not Found";
 
+/// An error on the console that has nothing to do with the backend, and how often.
+pub const NOISE: (&str, usize) = ("ResizeObserver loop completed with undelivered notifications.", 3);
+
 impl Profile {
     /// The profile of a partition of that name; partitions that the log does not know are like stage.
     pub fn of(partition: &str) -> Self {

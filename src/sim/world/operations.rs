@@ -129,8 +129,12 @@ pub struct Pod {
     pub created: Timestamp,
     /// Its init containers' runs, in their order; those that have not begun are not here.
     pub inits: Vec<InitRun>,
-    /// When its main container started.
+    /// When the latest run of its main container started.
     pub started: Option<Timestamp>,
+    /// How that run ended; none while it runs.
+    pub ended: Option<Ended>,
+    /// How the run before it ended.
+    pub last: Option<Ended>,
     /// Whether it is ready, and since when.
     pub ready: Option<Timestamp>,
     /// Restarts of its main container.
@@ -146,6 +150,14 @@ pub struct Pod {
 }
 
 impl Pod {
+    /// How often a container was started again, and whether it waits for the next time.
+    pub fn restarts_of(&self, init: Option<usize>) -> (i32, bool) {
+        match init {
+            Some(index) => self.inits.get(index).map_or((0, false), |run| (run.restarts, run.failed().is_some())),
+            None => (self.restarts, self.ended.is_some()),
+        }
+    }
+
     /// Whether all init containers have ended well.
     pub fn initialized(&self) -> bool {
         self.inits.iter().filter(|run| run.exit == Some(0)).count() == DATABASES.len()
@@ -163,6 +175,19 @@ pub struct InitRun {
     pub exit: Option<i32>,
     /// How often it was started again.
     pub restarts: i32,
+    /// How the run before it ended.
+    pub last: Option<Ended>,
+}
+
+/// A run of a container that is over.
+#[derive(Debug, Clone, Copy)]
+pub struct Ended {
+    /// When it started.
+    pub started: Timestamp,
+    /// When it ended.
+    pub finished: Timestamp,
+    /// Its exit code.
+    pub code: i32,
 }
 
 /// A line of a container's log.
@@ -170,6 +195,8 @@ pub struct InitRun {
 pub struct LogLine {
     /// Container.
     pub container: String,
+    /// Which of the container's runs wrote it, from 0.
+    pub run: i32,
     /// Its number among the pod's lines, from 1.
     pub seq: u64,
     /// When.
@@ -266,6 +293,8 @@ impl Operations {
                 created,
                 inits: (0..6).map(|step| InitRun::ended(created + SignedDuration::from_secs(2 + 3 * step))).collect(),
                 started: Some(started),
+                ended: None,
+                last: None,
                 ready: Some(started + SignedDuration::from_secs(12)),
                 restarts: 0,
                 deleted: None,
@@ -331,7 +360,13 @@ impl Operations {
 impl InitRun {
     /// A run that began at `started` and ended well three seconds later.
     fn ended(started: Timestamp) -> Self {
-        Self { started, finished: Some(started + SignedDuration::from_secs(3)), exit: Some(0), restarts: 0 }
+        Self { started, finished: Some(started + SignedDuration::from_secs(3)), exit: Some(0), restarts: 0, last: None }
+    }
+
+    /// How its latest run failed, while it waits for the next.
+    pub fn failed(&self) -> Option<Ended> {
+        let (finished, code) = (self.finished?, self.exit.filter(|code| *code != 0)?);
+        Some(Ended { started: self.started, finished, code })
     }
 }
 

@@ -121,6 +121,7 @@ impl Stage {
             partition: partition.clone(),
             step: planned.clone(),
             so_far: self.run.partitions[0].clone(),
+            measured: Vec::new(),
             tools: self.tools.clone(),
             run_dir: self.directory.path().to_owned(),
             pause: PAUSE,

@@ -4,7 +4,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{DATABASES, InitRun, LogLine, Operations, Pod, rollout, seconds};
+use super::{DATABASES, Ended, InitRun, LogLine, Operations, Pod, rollout, seconds};
+use crate::runbook::situation::Situation;
 use crate::sim::world::{SitePartition, World};
 
 /// Log lines that a container keeps.
@@ -14,8 +15,10 @@ const KEPT_LINES: usize = 2000;
 enum InitTrouble {
     /// Nobody takes writes.
     NoWriter,
-    /// The writer runs without the library.
+    /// The writer runs without the library, or the initializer takes it for that.
     NoPreload,
+    /// An extension of long ago may not be made.
+    NoExtension,
 }
 
 impl Operations {
@@ -33,6 +36,8 @@ impl Operations {
             created: Timestamp::now(),
             inits: Vec::new(),
             started: None,
+            ended: None,
+            last: None,
             ready: None,
             restarts: 0,
             deleted: None,
@@ -61,8 +66,11 @@ fn start_init(world: &mut World, partition: &str, pod: &str, index: usize, speed
     site.operations.change_pod(pod, |pod| {
         let started = Timestamp::now();
         match pod.inits.get_mut(index) {
-            Some(run) => *run = InitRun { started, finished: None, exit: None, restarts: run.restarts + 1 },
-            None => pod.inits.push(InitRun { started, finished: None, exit: None, restarts: 0 }),
+            Some(run) => {
+                let (last, restarts) = (run.failed(), run.restarts + 1);
+                *run = InitRun { started, finished: None, exit: None, restarts, last };
+            }
+            None => pod.inits.push(InitRun { started, finished: None, exit: None, restarts: 0, last: None }),
         }
         let (database, role) = database_and_role(&namespace, DATABASES[index]);
         write(pod, &container, format!("Creating database {database} with role {role}"));
@@ -74,10 +82,11 @@ fn start_init(world: &mut World, partition: &str, pod: &str, index: usize, speed
 
 /// Ends the init container of that index; what it finds in the database decides how.
 fn end_init(world: &mut World, partition: &str, pod: &str, index: usize, speed: f64) {
+    let strange = strange_init_trouble(world, partition);
     let Some(site) = world.partition(partition) else { return };
     let Some(found) = site.operations.pod(pod) else { return };
     let chart = found.chart.clone();
-    let trouble = init_trouble(site, chart.makes_statements());
+    let trouble = init_trouble(site, chart.makes_statements()).or(strange.filter(|_| chart.makes_statements()));
     let container = init_name(index);
     let lines = init_lines(&site.operations.namespace, DATABASES[index], chart.makes_statements(), trouble.as_ref());
     let exit = i32::from(trouble.is_some());
@@ -98,8 +107,7 @@ fn end_init(world: &mut World, partition: &str, pod: &str, index: usize, speed: 
         let message = format!("Back-off restarting failed container {container} in pod {pod}");
         site.operations.event("Pod", pod, "BackOff", message);
     }
-    // Kubernetes' own back-off: 10 s, doubled up to five minutes.
-    let pause = if again { (10_u64 << restarts.clamp(0, 5)).min(300) } else { 0 };
+    let pause = if again { back_off(restarts) } else { 0 };
     on_pod(world, partition, pod, pause, speed, move |world, partition, pod, speed| {
         match (again, index + 1 < DATABASES.len()) {
             (true, _) => start_init(world, partition, pod, index, speed),
@@ -109,7 +117,12 @@ fn end_init(world: &mut World, partition: &str, pod: &str, index: usize, speed: 
     });
 }
 
-/// Starts the main container. Its environment is taken now: a secret that comes later is not in it.
+/// Kubernetes' own back-off in seconds: 10, doubled up to five minutes.
+pub fn back_off(restarts: i32) -> u64 {
+    (10_u64 << restarts.clamp(0, 5)).min(300)
+}
+
+/// Starts the main container, or starts it again. Its environment is taken now: a secret that comes later is not in it.
 fn start_main(world: &mut World, partition: &str, pod: &str, speed: f64) {
     let Some(site) = world.partition(partition) else { return };
     let operations = &mut site.operations;
@@ -118,6 +131,8 @@ fn start_main(world: &mut World, partition: &str, pod: &str, speed: f64) {
         (operations.name.clone(), operations.environment.clone(), operations.sample_rate);
     operations.event("Pod", pod, "Started", format!("Started container {container}"));
     operations.change_pod(pod, |pod| {
+        pod.last = pod.ended.take().or(pod.last);
+        pod.restarts += i32::from(pod.started.is_some());
         pod.started = Some(Timestamp::now());
         pod.has_dsn = has_secret && pod.chart.sentry;
         let version = pod.chart.application.clone();
@@ -136,8 +151,17 @@ fn start_main(world: &mut World, partition: &str, pod: &str, speed: f64) {
 
 /// Makes the pod ready once the application has a writer; asks again until it has, as a readiness probe does.
 fn become_ready(world: &mut World, partition: &str, pod: &str, speed: f64) {
+    let is_cold = world.holds(Situation::PoolCold, partition);
     let Some(site) = world.partition(partition) else { return };
-    if init_trouble(site, false).is_some() {
+    let is_new = site.operations.pod(pod).is_some_and(|pod| pod.chart.sentry);
+    if is_cold && is_new {
+        let container = site.operations.name.clone();
+        site.operations.change_pod(pod, |pod| {
+            let words = "Connection is not available, request timed out after 30000ms.";
+            write(pod, &container, format!("ERROR HikariPool-1 - {words}"));
+        });
+    }
+    if init_trouble(site, false).is_some() || (is_cold && is_new) {
         site.operations.event(
             "Pod",
             pod,
@@ -155,6 +179,29 @@ fn become_ready(world: &mut World, partition: &str, pod: &str, speed: f64) {
     // A fresh process has fresh pools.
     site.operations.serving = true;
     rollout::follow(world, partition, speed);
+    if is_new {
+        on_pod(world, partition, pod, 5, speed, crash);
+    }
+}
+
+/// Ends the main container where the new version does not stay up; it is started again after a back-off.
+fn crash(world: &mut World, partition: &str, pod: &str, speed: f64) {
+    if !world.strikes(Situation::PodCrash, partition) {
+        return;
+    }
+    let Some(site) = world.partition(partition) else { return };
+    let container = site.operations.name.clone();
+    let mut restarts = 0;
+    site.operations.change_pod(pod, |pod| {
+        write(pod, &container, "ERROR Application - Uncaught exception in DefaultDispatcher-worker-3".into());
+        write(pod, &container, "java.lang.IllegalStateException: event stream of kanban-card is not readable".into());
+        let now = Timestamp::now();
+        (pod.ready, restarts) = (None, pod.restarts);
+        pod.ended = Some(Ended { started: pod.started.unwrap_or(now), finished: now, code: 1 });
+    });
+    let message = format!("Back-off restarting failed container {container} in pod {pod}");
+    site.operations.event("Pod", pod, "BackOff", message);
+    on_pod(world, partition, pod, back_off(restarts), speed, start_main);
 }
 
 /// Ends a pod: it leaves the service at once and is gone some seconds later.
@@ -249,6 +296,14 @@ fn init_trouble(site: &SitePartition, needs_preload: bool) -> Option<InitTrouble
     (needs_preload && !preload).then_some(InitTrouble::NoPreload)
 }
 
+/// What stands in a new initializer's way without any fault of the cluster's.
+fn strange_init_trouble(world: &World, partition: &str) -> Option<InitTrouble> {
+    if world.holds(Situation::InitPreload, partition) {
+        return Some(InitTrouble::NoPreload);
+    }
+    world.holds(Situation::InitExtension, partition).then_some(InitTrouble::NoExtension)
+}
+
 /// What an init container writes after its first line.
 fn init_lines(namespace: &str, module: &str, statements: bool, trouble: Option<&InitTrouble>) -> Vec<String> {
     let (database, role) = database_and_role(namespace, module);
@@ -261,6 +316,11 @@ fn init_lines(namespace: &str, module: &str, statements: bool, trouble: Option<&
         "CREATE EXTENSION IF NOT EXISTS pg_trgm".into(),
         "CREATE EXTENSION IF NOT EXISTS btree_gin".into(),
     ];
+    if let Some(InitTrouble::NoExtension) = trouble {
+        lines.push("ERROR:  permission denied to create extension \"btree_gin\"".into());
+        lines.push("HINT:  Must have CREATE privilege on current database to create this extension.".into());
+        return lines;
+    }
     if statements {
         lines.push("CREATE EXTENSION IF NOT EXISTS pg_stat_statements".into());
         lines.push("SELECT 1 FROM pg_stat_statements LIMIT 1".into());
@@ -295,8 +355,10 @@ fn write(pod: &mut Pod, container: &str, text: String) {
 }
 
 fn write_at(pod: &mut Pod, container: &str, at: Timestamp, text: String) {
+    let init = (0..DATABASES.len()).find(|index| init_name(*index) == container);
+    let (run, _) = pod.restarts_of(init);
     pod.lines_written += 1;
-    pod.log.push(LogLine { container: container.to_owned(), seq: pod.lines_written, at, text });
+    pod.log.push(LogLine { container: container.to_owned(), run, seq: pod.lines_written, at, text });
     if pod.log.len() > KEPT_LINES {
         pod.log.drain(..KEPT_LINES / 10);
     }

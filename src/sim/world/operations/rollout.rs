@@ -5,11 +5,17 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::{Chart, Operations, ReplicaSet, Revision, SENTRY_SECRET, life, seconds};
+use crate::runbook::situation::Situation;
 use crate::sim::world::World;
 
-/// Installs a chart; answers the release's new revision.
+/// Installs a chart as the rollout's own step; answers the release's new revision.
 pub fn upgrade(world: &mut World, partition: &str, chart: Chart, speed: f64) -> Option<u64> {
     world.step_begins(partition, "deploy", speed);
+    install(world, partition, chart, speed)
+}
+
+/// Installs a chart, whoever does it; answers the release's new revision.
+pub fn install(world: &mut World, partition: &str, chart: Chart, speed: f64) -> Option<u64> {
     let operations = &mut world.partition(partition)?.operations;
     let number = operations.add_revision(chart.clone(), "Upgrade complete".into());
     let same = operations.current().is_some_and(|set| set.chart == chart);
@@ -34,8 +40,14 @@ pub fn rollback(world: &mut World, partition: &str, to: Option<u64>, speed: f64)
     else {
         return Err(format!("release has no {to} version"));
     };
+    let taken_back = operations.current().is_some_and(|set| set.chart != chart);
     let number = operations.add_revision(chart.clone(), format!("Rollback to {to}"));
     operations.change_template(chart, BTreeMap::new());
+    if taken_back {
+        // Whoever made the chart has it mended before it is deployed again.
+        world.remedied(Situation::InitPreload, partition);
+        world.remedied(Situation::PodCrash, partition);
+    }
     follow(world, partition, speed);
     Ok(number)
 }
@@ -49,6 +61,9 @@ pub fn annotate(world: &mut World, partition: &str, annotations: BTreeMap<String
     }
     let chart = current.chart.clone();
     found.operations.change_template(chart, annotations);
+    // New processes have the environment and the pools of now.
+    world.remedied(Situation::PodsBeforeSecret, partition);
+    world.remedied(Situation::PoolCold, partition);
     follow(world, partition, speed);
 }
 
@@ -88,6 +103,8 @@ fn try_sync(world: &mut World, partition: &str) -> Option<bool> {
     let source = format!("{infrastructure}-SentryDsn");
     let account = world.accounts.iter().find(|account| account.infrastructure == infrastructure);
     let filled = account.and_then(|account| account.secret(&source)).is_some_and(|secret| !secret.value.is_empty());
+    let refused = world.strikes(Situation::SecretNotSynced, partition);
+    let late = world.holds(Situation::PodsBeforeSecret, partition);
     let operations = &mut world.partition(partition)?.operations;
     if !operations.current().is_some_and(|set| set.chart.sentry) {
         return None;
@@ -95,16 +112,28 @@ fn try_sync(world: &mut World, partition: &str) -> Option<bool> {
     if operations.secret_synced.is_some() {
         return Some(true);
     }
-    if filled {
+    let has_started = |pod: &super::Pod| pod.chart.sentry && pod.started.is_some();
+    let started = operations.pods.iter().filter(|pod| has_started(pod)).count();
+    if late && started < operations.replicas {
+        return Some(false);
+    }
+    if filled && !refused {
         operations.secret_synced = Some(Timestamp::now());
         operations.sync_trouble = None;
         operations.event("ExternalSecret", SENTRY_SECRET, "Updated", "secret was created");
     } else {
-        let trouble = format!("could not get secret data from provider: key {source} does not exist");
+        let why = if refused {
+            "AccessDeniedException: User: arn:aws:sts::000000000000:assumed-role/external-secrets is not authorized to \
+             perform: secretsmanager:GetSecretValue because no identity-based policy allows the \
+             secretsmanager:GetSecretValue action"
+        } else {
+            "Secret does not exist"
+        };
+        let trouble = format!("error processing spec.data[0] (key: {source}), err: {why}");
         operations.event("ExternalSecret", SENTRY_SECRET, "UpdateFailed", trouble.as_str());
         operations.sync_trouble = Some(trouble);
     }
-    Some(filled)
+    Some(filled && !refused)
 }
 
 impl Operations {
@@ -115,10 +144,18 @@ impl Operations {
         number
     }
 
+    /// Gives the deployment another template. One that it had before has its ReplicaSet still, and what runs of that one
+    /// goes on running.
     fn change_template(&mut self, chart: Chart, annotations: BTreeMap<String, String>) {
-        let hash = self.new_hash();
         let revision = self.replica_sets.last().map_or(1, |set| set.revision + 1);
         self.generation += 1;
+        let former = self.replica_sets.iter().position(|set| set.chart == chart && set.annotations == annotations);
+        if let Some(mut set) = former.map(|index| self.replica_sets.remove(index)) {
+            set.revision = revision;
+            self.replica_sets.push(set);
+            return;
+        }
+        let hash = self.new_hash();
         let name = self.name.clone();
         self.event(
             "Deployment",
