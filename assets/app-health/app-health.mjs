@@ -111,7 +111,12 @@ function watch(page, wanted, seen) {
   page.on("requestfinished", keep);
   page.on("requestfailed", keep);
   page.on("console", (message) => {
-    if (message.type() === "error") seen.console.push(message.text().slice(0, 500));
+    if (message.type() !== "error") return;
+    const text = message.text();
+    // The browser's own words on a failed request do not say which.
+    const { url } = message.location();
+    const which = url && text.startsWith("Failed to load resource") ? ` ${short(url, origin)}` : "";
+    seen.console.push((text + which).slice(0, 500));
   });
   page.on("pageerror", (error) => seen.console.push(String(error.message).slice(0, 500)));
 }

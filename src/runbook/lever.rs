@@ -129,20 +129,27 @@ impl Run {
                 Some(_) => None,
                 None => not_yet("nothing has failed over yet, so there is no former writer"),
             },
-            Lever::HelmRollback { .. } => match self.acted(reference, |kind| matches!(kind, StepKind::Deploy(_))) {
-                Some(_) => None,
-                None => not_yet("the chart has not been deployed from here yet"),
-            },
+            // Whoever deployed it: a step that only watched what was done elsewhere has its chart to be taken back as well.
+            Lever::HelmRollback { .. } if !self.fired(reference, |kind| matches!(kind, StepKind::Deploy(_))) => {
+                not_yet("the chart has not been deployed yet")
+            }
             _ => None,
         }
     }
 
-    /// The last call of the partition's step of that kind that may have been carried out. A step that only watches what is
-    /// done elsewhere has acted once it was fired.
+    /// The last call of the partition's step of that kind that may have been carried out.
     fn acted(&self, reference: &StepRef, is: impl Fn(&StepKind) -> bool) -> Option<jiff::Timestamp> {
         let (planned, run) = (self.plan.partition(&reference.partition)?, self.partition(&reference.partition)?);
         let steps = planned.steps.iter().filter(|step| is(&step.kind));
         steps.filter_map(|step| last_act(&run.step(&step.id)?.attempts)).max()
+    }
+
+    fn fired(&self, reference: &StepRef, is: impl Fn(&StepKind) -> bool) -> bool {
+        let steps = self.plan.partition(&reference.partition).into_iter().flat_map(|planned| &planned.steps);
+        let mut runs = steps.filter(|step| is(&step.kind)).filter_map(|step| {
+            self.partition(&reference.partition)?.step(&step.id)
+        });
+        runs.any(|run| !run.attempts.is_empty())
     }
 
     fn passed(&self, reference: &StepRef, is: impl Fn(&StepKind) -> bool) -> bool {

@@ -1,5 +1,6 @@
 //! A step's program: started once in a terminal of its own, followed to its end, taken up again after a crash.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,12 +16,18 @@ use crate::runbook::check::{Check, Evidence, Verdict};
 use crate::runbook::event::{Action, Call, Event, Finding, Outcome};
 use crate::runbook::text;
 
-/// Starts the program of this attempt, or takes it up again, and follows it to its end.
+/// What was seen just before a program was started.
+pub(super) type Before = BTreeMap<String, String>;
+
+/// Starts the program of this attempt, or takes it up again, and follows it to its end. What was seen before is kept with
+/// its intent.
 ///
 /// # Errors
 /// If it cannot be started, its end was not written down, or the session ends; the program goes on then.
-pub(super) async fn run(act: &mut Act, spec: &Spec, silence: Duration) -> Result<Ended, Stop> {
-    let program = begin(act, spec).await?;
+pub(super) async fn run(act: &mut Act, spec: &Spec, before: Before, silence: Duration) -> Result<Ended, Stop> {
+    announce(act, spec).await?;
+    let directory = directory(act);
+    let program = started(act, spec, before, directory).await?;
     follow(act, &program, &spec.program, silence).await?;
     end(act, spec, &program).await
 }
@@ -32,7 +39,7 @@ pub(super) async fn run(act: &mut Act, spec: &Spec, silence: Duration) -> Result
 pub(super) async fn begin(act: &mut Act, spec: &Spec) -> Result<Program, Stop> {
     let directory = directory(act);
     announce(act, spec).await?;
-    started(act, spec, directory).await
+    started(act, spec, Before::new(), directory).await
 }
 
 /// Writes down how the program ended.
@@ -81,13 +88,13 @@ pub(super) fn directory(act: &Act) -> PathBuf {
     act.run_dir.join("programs").join(name)
 }
 
-async fn started(act: &mut Act, spec: &Spec, directory: PathBuf) -> Result<Program, Stop> {
+async fn started(act: &mut Act, spec: &Spec, before: Before, directory: PathBuf) -> Result<Program, Stop> {
     let call = Call {
         operation: spec.program.clone(),
         target: spec.directory.display().to_string(),
         command_line: spec.command_line(),
     };
-    let action = Action { key: format!("run {}", spec.program), call, before: Default::default() };
+    let action = Action { key: format!("run {}", spec.program), call, before };
     let (here, to_start) = (directory.clone(), spec.clone());
     let looked = || async {
         Ok(match Program::find(&directory) {

@@ -50,7 +50,23 @@ async fn check(visit: &Visit, credentials: &Credentials) -> Result<Visited, Trou
     } else {
         SignIn::Refused { banner: banner(&landing.body).map(|text| spoken(&text)) }
     };
+    if sign_in == SignIn::Accepted {
+        for path in &visit.requests {
+            ask(&client, &landing.url, path, &mut requests).await?;
+        }
+    }
     Ok(visited(sign_in, notices, &landing, requests, &spoken))
+}
+
+/// Gets a path of the application's; again where it is refused at first, as its own page does.
+async fn ask(client: &Client, page: &Url, path: &str, requests: &mut Vec<AppRequest>) -> Result<(), Trouble> {
+    let url = page.join(path).map_err(|error| Trouble::new(CALL, TroubleKind::Malformed, error.to_string()))?;
+    for _ in 0..2 {
+        if fetch("GET", client.get(url.clone()), requests).await?.status != 401 {
+            break;
+        }
+    }
+    Ok(())
 }
 
 fn visited(

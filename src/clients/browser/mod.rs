@@ -46,6 +46,8 @@ pub struct Visit {
     pub limit: Duration,
     /// File for a screenshot.
     pub screenshot: Option<PathBuf>,
+    /// Paths that HTTP alone gets once it is in, where no page makes its own requests.
+    pub requests: Vec<String>,
 }
 
 /// What became of the sign-in, beside what was measured.
