@@ -179,6 +179,9 @@ pub struct AutoArgs {
     /// Begin a new run although an unfinished one is there.
     #[arg(long)]
     pub new: bool,
+    /// Hold the go-ahead of these partitions back until the next one has refused to begin without it.
+    #[arg(long, value_name = "P", value_delimiter = ',')]
+    pub hold_go_ahead: Vec<String>,
     /// How the result is printed.
     #[arg(long, value_name = "FORM", default_value = "text")]
     pub output: Form,

@@ -4,7 +4,8 @@ use super::args::{AutoArgs, Form};
 use super::headless::Headless;
 use super::place::{self, Place};
 use super::{Failure, exit, inspect, print, print_json, site};
-use crate::runbook::event::{Event, Way};
+use crate::runbook::check::Evidence;
+use crate::runbook::event::{Event, NoteKind, Way};
 use crate::runbook::names::StepRef;
 use crate::runbook::plan::StepKind;
 use crate::runbook::state::{Run, StepState};
@@ -17,7 +18,7 @@ pub(super) async fn auto(place: &Place, args: &AutoArgs) -> Result<u8, Failure> 
     }
     let plan = place::only(place.plan(args.rollout.as_deref())?, &args.only)?;
     let mut headless = Headless::open(place, plan, args.new, true).await?;
-    let ended = take_the_operators_place(&mut headless).await;
+    let ended = take_the_operators_place(&mut headless, &args.hold_go_ahead).await;
     let run = headless.run.clone();
     let closed = headless.close().await;
     site::end_if_ours().await;
@@ -36,7 +37,7 @@ const TRIES: usize = 3;
 
 /// Fires what is ready, in its order, and takes the way out that the cockpit offers where something failed, until
 /// everything is through; whether it had to stop before.
-async fn take_the_operators_place(headless: &mut Headless) -> Result<bool, Failure> {
+async fn take_the_operators_place(headless: &mut Headless, held: &[String]) -> Result<bool, Failure> {
     let mut tried: Vec<(StepRef, Option<String>, Way)> = Vec::new();
     while let Some((step, state)) = headless.run.next_step() {
         if state.is_trouble() {
@@ -46,6 +47,9 @@ async fn take_the_operators_place(headless: &mut Headless) -> Result<bool, Failu
                 return Ok(true);
             }
         } else if goes_ahead(headless, &step) {
+            if held.iter().any(|name| name == step.partition.as_str()) {
+                hold_back(headless, &step).await?;
+            }
             let by = headless.session.operator().to_owned();
             headless.record(Event::GoAhead { partition: step.partition.clone(), by, note: None }).await?;
             headless.talk(&format!("{}: go-ahead", step.partition));
@@ -109,6 +113,38 @@ async fn take(headless: &mut Headless, step: &StepRef, way: &Way) -> Result<bool
         }
     }
     Ok(true)
+}
+
+/// How often the next partition is tried while the go-ahead is held back.
+const KNOCKS: usize = 3;
+
+/// Holds the go-ahead back, and tries to begin the next partition without it: what the gate says is noted in the journal.
+async fn hold_back(headless: &mut Headless, step: &StepRef) -> Result<(), Failure> {
+    let plan = &headless.run.plan;
+    let after = plan.partitions.iter().skip_while(|partition| partition.name != step.partition).nth(1);
+    let Some((partition, first)) = after.and_then(|next| Some((next.name.clone(), next.steps.first()?.id.clone()))) else {
+        headless.talk(&format!("{}: no partition comes after it; the go-ahead is not held back", step.partition));
+        return Ok(());
+    };
+    let next = StepRef { partition, step: first };
+    for _ in 0..KNOCKS {
+        let Err(refusal) = headless.fire(&next, None).await else {
+            return Err(Failure::failed(format!("{next} was fired without the go-ahead of {}", step.partition)));
+        };
+        headless.talk(&format!("{next}: {refusal}"));
+        let by = headless.session.operator().to_owned();
+        headless
+            .record(Event::Noted {
+                partition: Some(step.partition.clone()),
+                step: Some(next.clone()),
+                by,
+                text: format!("the go-ahead was held back: {refusal}"),
+                note: NoteKind::Remark,
+                evidence: vec![Evidence::now("gate", refusal.to_string())],
+            })
+            .await?;
+    }
+    Ok(())
 }
 
 fn goes_ahead(headless: &Headless, step: &StepRef) -> bool {

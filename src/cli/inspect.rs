@@ -9,7 +9,7 @@ use crate::journal;
 use crate::report;
 use crate::runbook::event::{Outcome, Record};
 use crate::runbook::names::StepRef;
-use crate::runbook::state::{Attempt, Run};
+use crate::runbook::state::{Attempt, Note, Run};
 
 pub(super) fn status(place: &Place, args: &RunChoice) -> Result<u8, Failure> {
     let entry = place.run_entry(args.run.as_deref())?;
@@ -59,7 +59,22 @@ pub(super) fn summary(run: &Run) -> serde_json::Value {
             })
         })
         .collect();
-    json!({ "run": run.id, "rollout": run.plan.id, "simulated": run.simulated, "partitions": partitions })
+    let notes: Vec<_> = run.notes.iter().map(note).collect();
+    json!({
+        "run": run.id, "rollout": run.plan.id, "simulated": run.simulated, "partitions": partitions, "notes": notes,
+    })
+}
+
+fn note(note: &Note) -> serde_json::Value {
+    json!({
+        "at": note.at,
+        "by": note.by,
+        "partition": note.partition,
+        "step": note.step.as_ref().map(ToString::to_string),
+        "text": note.text,
+        "kind": note.kind,
+        "evidence": note.evidence,
+    })
 }
 
 fn step_summary(
@@ -75,6 +90,7 @@ fn step_summary(
         "label": step.label,
         "title": step.title,
         "state": run.state_of(&reference).to_string(),
+        "locked": run.gate(&reference).err().unwrap_or_default().iter().map(ToString::to_string).collect::<Vec<_>>(),
         "machine_s": found.map(|found| found.machine_time(run.last_at).as_secs_f64()),
         "skipped": found.and_then(|run| run.skipped.as_ref()).map(|word| &word.text),
         "attempts": attempts,

@@ -11,7 +11,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::args::{Common, DemoArgs, Form, RehearseArgs};
 use super::{Failure, exit, place, screen};
 use crate::config;
-use crate::runbook::plan::Plan;
+use crate::runbook::plan::{Partition, Plan};
+use crate::runbook::situation::Situation;
 use crate::sim::launch::{LaunchError, StartOptions, Started, end_at};
 
 /// How often a cockpit without hands that was killed is started again.
@@ -43,6 +44,7 @@ pub(super) async fn rehearse(common: &Common, args: &RehearseArgs) -> Result<u8,
     place::only(plan.clone(), &args.only)?;
     check(&args.site)?;
     let scenario = scenario(&args.site, &plan)?;
+    let held = held_back(&args.site, &plan);
     if !args.auto {
         screen::check(common.theme.as_deref())?;
     }
@@ -67,6 +69,9 @@ pub(super) async fn rehearse(common: &Common, args: &RehearseArgs) -> Result<u8,
     keep_at_it(|again| {
         let mut command = rehearse("auto", !found && !again)?;
         command.args(["--output", form]);
+        if !held.is_empty() {
+            command.arg("--hold-go-ahead").arg(held.join(","));
+        }
         Ok(command)
     })
     .await
@@ -99,6 +104,19 @@ fn scenario(args: &DemoArgs, plan: &Plan) -> Result<Option<String>, Failure> {
         .map_err(|problems| Failure::usage(format!("the scenario is refused\n{problems}")))?;
     let path = std::path::Path::new(name).canonicalize().ok().filter(|_| !config::scenario::is_shipped(name));
     Ok(Some(path.map_or_else(|| name.clone(), |path| path.display().to_string())))
+}
+
+/// The partitions whose go-ahead the scenario has held back: what an operator does not say is no site's doing, so that it is
+/// the operator's stand-in that is told.
+fn held_back(args: &DemoArgs, plan: &Plan) -> Vec<String> {
+    let staged = args.scenario.as_ref().and_then(|name| config::scenario::load(name, plan).ok());
+    let situations = staged.map(|scenario| scenario.situations).unwrap_or_default();
+    let holds = |partition: &&Partition| {
+        situations.iter().any(|staged| {
+            staged.situation == Situation::NoGoAhead && staged.partition.as_ref().is_none_or(|name| *name == partition.name)
+        })
+    };
+    plan.partitions.iter().filter(holds).map(|partition| partition.name.to_string()).collect()
 }
 
 /// The living site of the state directory, or a new one; whether it was found.

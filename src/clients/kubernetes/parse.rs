@@ -142,7 +142,7 @@ pub(super) fn warning(event: core::Event) -> Option<WarningView> {
     if event.type_.as_deref() != Some("Warning") {
         return None;
     }
-    let spoken = |text: Option<String>| mask(&clean_line(&text.unwrap_or_default()), &[]);
+    let spoken = |text: Option<String>| met::wash_line("kubernetes:ListEvents", &text.unwrap_or_default());
     let at = moment(event.last_timestamp.or(event.first_timestamp).or(event.metadata.creation_timestamp));
     Some(WarningView { reason: spoken(event.reason), message: spoken(event.message), at })
 }
