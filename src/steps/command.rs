@@ -227,7 +227,9 @@ fn diagnose(act: &Act, spec: &CommandSpec, ended: &Ended) -> Finding {
         Some(line) => Finding::unknown(line.trim().to_owned()),
         None => Finding::unknown(format!("{} ended badly: {}", spec.program, program::how(ended))),
     };
-    finding.evidence.extend(error.map(|line| Evidence::now(&spec.program, line.trim())));
+    // What a script says last is the best there is where it does not say that it is an error.
+    let last = error.or_else(|| words.iter().rev().find(|line| !line.trim().is_empty()));
+    finding.evidence.extend(last.map(|line| Evidence::now(&spec.program, line.trim())));
     finding.evidence.push(Evidence::now(&spec.program, program::how(ended)));
     finding.evidence.extend(missing.iter().map(|words| Evidence::now("cockpit", words)));
     finding.means = Some(if missing.is_empty() {

@@ -33,6 +33,8 @@ pub struct Found {
     pub step: String,
     /// The finding, as it is printed.
     pub finding: Value,
+    /// Whether it ended its attempt; else the attempt went on through it.
+    pub ended: bool,
 }
 
 impl Found {
@@ -114,9 +116,13 @@ pub fn findings(run: &Value) -> Vec<Found> {
         };
         for (name, step) in of("steps", "step").chain(of("levers", "lever")) {
             let attempts = step["attempts"].as_array().into_iter().flatten();
-            for finding in attempts.flat_map(|attempt| attempt["findings"].as_array().into_iter().flatten()) {
+            let all = attempts.flat_map(|attempt| {
+                let findings = attempt["findings"].as_array().into_iter().flatten();
+                findings.map(|finding| (finding, attempt["outcome"]["finding"] == *finding))
+            });
+            for (finding, ended) in all {
                 let partition = partition["partition"].as_str().unwrap_or_default().to_owned();
-                found.push(Found { partition, step: name.clone(), finding: finding.clone() });
+                found.push(Found { partition, step: name.clone(), finding: finding.clone(), ended });
             }
         }
     }
@@ -125,10 +131,8 @@ pub fn findings(run: &Value) -> Vec<Found> {
 
 /// The scenario that is shipped under a name.
 pub fn shipped(name: &str) -> toml::Table {
-    let (_, text) = aurora_cockpit::config::scenario::SHIPPED
-        .iter()
-        .find(|(shipped, _)| *shipped == name)
-        .unwrap_or_else(|| panic!("no scenario {name} is shipped"));
+    let file = format!("{}/config/scenarios/{name}.toml", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{file}: {error}"));
     text.parse().expect("a scenario is TOML")
 }
 
