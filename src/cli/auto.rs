@@ -122,7 +122,8 @@ const KNOCKS: usize = 3;
 async fn hold_back(headless: &mut Headless, step: &StepRef) -> Result<(), Failure> {
     let plan = &headless.run.plan;
     let after = plan.partitions.iter().skip_while(|partition| partition.name != step.partition).nth(1);
-    let Some((partition, first)) = after.and_then(|next| Some((next.name.clone(), next.steps.first()?.id.clone()))) else {
+    let Some((partition, first)) = after.and_then(|next| Some((next.name.clone(), next.steps.first()?.id.clone())))
+    else {
         headless.talk(&format!("{}: no partition comes after it; the go-ahead is not held back", step.partition));
         return Ok(());
     };

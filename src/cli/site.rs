@@ -113,7 +113,8 @@ fn held_back(args: &DemoArgs, plan: &Plan) -> Vec<String> {
     let situations = staged.map(|scenario| scenario.situations).unwrap_or_default();
     let holds = |partition: &&Partition| {
         situations.iter().any(|staged| {
-            staged.situation == Situation::NoGoAhead && staged.partition.as_ref().is_none_or(|name| *name == partition.name)
+            staged.situation == Situation::NoGoAhead
+                && staged.partition.as_ref().is_none_or(|name| *name == partition.name)
         })
     };
     plan.partitions.iter().filter(holds).map(|partition| partition.name.to_string()).collect()

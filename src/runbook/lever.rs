@@ -146,9 +146,8 @@ impl Run {
 
     fn fired(&self, reference: &StepRef, is: impl Fn(&StepKind) -> bool) -> bool {
         let steps = self.plan.partition(&reference.partition).into_iter().flat_map(|planned| &planned.steps);
-        let mut runs = steps.filter(|step| is(&step.kind)).filter_map(|step| {
-            self.partition(&reference.partition)?.step(&step.id)
-        });
+        let mut runs =
+            steps.filter(|step| is(&step.kind)).filter_map(|step| self.partition(&reference.partition)?.step(&step.id));
         runs.any(|run| !run.attempts.is_empty())
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::act::Act;
 use super::context::{Look, Patience, Stop};
-use super::{diagnosis, program};
+use super::{artefacts, diagnosis, program};
 use crate::clients::Trouble;
 use crate::clients::helm::Helm;
 use crate::clients::kubernetes::DeploymentView;
@@ -46,6 +46,7 @@ pub(super) async fn brief(look: &Look, spec: &DeploySpec) -> Result<Brief, Troub
         ),
         None => Precondition::now(format!("there is no deployment {} yet", spec.deployment), Holds::Mind),
     });
+    brief.preconditions.extend(artefacts::secret_holds(look).await?);
     let watch = watch_call(spec, look.partition.kubernetes.as_ref());
     let Some((helm, command, name)) = upgrade(look, spec) else {
         brief.calls.push(watch);

@@ -6,9 +6,11 @@
 
 pub mod act;
 mod app_health;
+mod artefacts;
 mod close;
 mod cluster;
 mod command;
+mod command_findings;
 pub mod context;
 mod deploy;
 mod diagnosis;

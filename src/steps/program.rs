@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::time::Duration;
 
-use futures::StreamExt as _;
+use futures::{Stream, StreamExt as _};
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep_until};
 
 use super::act::{Act, Acted, Looked};
 use super::context::{Noting, Said, Stop};
 use super::diagnosis;
-use crate::clients::program::{Ended, Program, Spec, State};
+use crate::clients::program::{Chunk, Ended, Program, Spec, State};
 use crate::runbook::check::{Check, Evidence, Verdict};
 use crate::runbook::event::{Action, Call, Event, Finding, Outcome};
 use crate::runbook::text;
@@ -28,8 +29,14 @@ pub(super) async fn run(act: &mut Act, spec: &Spec, before: Before, silence: Dur
     announce(act, spec).await?;
     let directory = directory(act);
     let program = started(act, spec, before, directory).await?;
-    follow(act, &program, &spec.program, silence).await?;
-    end(act, spec, &program).await
+    let mut following = Following::new(&program, &spec.program, silence);
+    loop {
+        match following.next(act).await? {
+            Heard::Lines => {}
+            Heard::Silence => act.say(following.silence().cause),
+            Heard::End => return end(act, spec, &program).await,
+        }
+    }
 }
 
 /// Starts the program of this attempt, or finds it where a former session started it.
@@ -120,39 +127,86 @@ async fn started(act: &mut Act, spec: &Spec, before: Before, directory: PathBuf)
     Program::find(&directory).ok_or_else(|| lost(act, spec, &directory.join("output")))
 }
 
-/// Shows the program's lines as they come. Silence is pointed out: a prompt may be waiting in it.
-///
-/// # Errors
-/// If the session ends; the program goes on then.
-pub(super) async fn follow(act: &Noting, program: &Program, name: &str, silence: Duration) -> Result<(), Stop> {
-    let name = name.rsplit('/').next().unwrap_or(name).to_owned();
-    let mut output = Box::pin(program.follow(0));
-    let mut rest = Vec::new();
-    let mut silent_at = Instant::now() + silence;
-    let cancel = act.cancel.clone();
-    loop {
+/// A program whose lines are shown as they come.
+pub(super) struct Following {
+    name: String,
+    output: Pin<Box<dyn Stream<Item = Chunk> + Send>>,
+    /// What came after the last line's end: it waits for the rest of its line.
+    rest: Vec<u8>,
+    last: String,
+    patience: Duration,
+    silent_at: Instant,
+}
+
+/// What was heard of a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// It printed something.
+    Lines,
+    /// It has printed nothing for a while: a prompt may be waiting in it.
+    Silence,
+    /// It has ended.
+    End,
+}
+
+impl Following {
+    /// Follows a program from its first line on.
+    pub(super) fn new(program: &Program, name: &str, patience: Duration) -> Self {
+        Self {
+            name: name.rsplit('/').next().unwrap_or(name).to_owned(),
+            output: Box::pin(program.follow(0)),
+            rest: Vec::new(),
+            last: String::new(),
+            patience,
+            silent_at: Instant::now() + patience,
+        }
+    }
+
+    /// Waits for what is heard next, and shows it.
+    ///
+    /// # Errors
+    /// If the session ends; the program goes on then.
+    pub(super) async fn next(&mut self, act: &Noting) -> Result<Heard, Stop> {
         tokio::select! {
-            () = cancel.cancelled() => return Err(Stop::Session),
-            chunk = output.next() => {
-                let Some(chunk) = chunk else { break };
-                rest.extend_from_slice(&chunk.bytes);
-                // Whole lines only; what comes after the last line's end waits for the rest of its line.
-                if let Some(end) = rest.iter().rposition(|byte| *byte == b'\n') {
-                    let lines: Vec<u8> = rest.drain(..=end).collect();
-                    tell(act, &name, &lines);
-                }
-                silent_at = Instant::now() + silence;
+            () = act.cancel.cancelled() => Err(Stop::Session),
+            chunk = self.output.next() => {
+                self.silent_at = Instant::now() + self.patience;
+                let Some(chunk) = chunk else {
+                    tell(act, &self.name, &std::mem::take(&mut self.rest));
+                    return Ok(Heard::End);
+                };
+                self.take(act, &chunk.bytes);
+                Ok(Heard::Lines)
             }
-            () = sleep_until(silent_at) => {
-                let words = String::from_utf8_lossy(&rest).into_owned();
-                let prompt = if rest.is_empty() { String::new() } else { format!("; it stands at \"{words}\"") };
-                act.say(format!("{name} has been silent for {} s{prompt}: is a prompt waiting?", silence.as_secs()));
-                silent_at = Instant::now() + silence;
+            () = sleep_until(self.silent_at) => {
+                self.silent_at = Instant::now() + self.patience;
+                Ok(Heard::Silence)
             }
         }
     }
-    tell(act, &name, &rest);
-    Ok(())
+
+    /// Whole lines only.
+    fn take(&mut self, act: &Noting, bytes: &[u8]) {
+        self.rest.extend_from_slice(bytes);
+        let Some(end) = self.rest.iter().rposition(|byte| *byte == b'\n') else { return };
+        let lines: Vec<u8> = self.rest.drain(..=end).collect();
+        tell(act, &self.name, &lines);
+        self.last = text::terminal_lines(&String::from_utf8_lossy(&lines)).pop().unwrap_or_default();
+    }
+
+    /// What is said of its silence.
+    pub(super) fn silence(&self) -> Finding {
+        let (name, seconds) = (&self.name, self.patience.as_secs());
+        let prompt = text::clean(&String::from_utf8_lossy(&self.rest));
+        let stands = match prompt.trim() {
+            "" => format!("silent since \"{}\"", self.last.trim()),
+            prompt => format!("silent; it stands at \"{prompt}\""),
+        };
+        Finding::of("prompt-hidden", format!("{name} has printed nothing for {seconds} s: a prompt may be waiting"))
+            .because(Evidence::now(name, stands))
+            .meaning("it goes on as soon as the prompt is answered, or fails when 1Password gives up")
+            .way_out("look at its terminal and answer there; look for a prompt of 1Password's on the desktop")
+    }
 }
 
 fn tell(act: &Noting, name: &str, bytes: &[u8]) {

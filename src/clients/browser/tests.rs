@@ -52,7 +52,13 @@ async fn application() -> String {
 }
 
 fn visit(url: &str, screenshot: Option<PathBuf>) -> Visit {
-    Visit { url: url.to_owned(), api_prefix: "/api/".to_owned(), limit: Duration::from_secs(60), screenshot, requests: Vec::new() }
+    Visit {
+        url: url.to_owned(),
+        api_prefix: "/api/".to_owned(),
+        limit: Duration::from_secs(60),
+        screenshot,
+        requests: Vec::new(),
+    }
 }
 
 fn credentials(password: &str) -> Credentials {

@@ -13,9 +13,9 @@ use super::objects::Kind;
 use super::status::Failure;
 use super::{Api, Asked, Params};
 use crate::runbook::situation::Situation;
-use crate::sim::world::{SitePartition, World};
 use crate::sim::world::operations::life::init_name;
 use crate::sim::world::operations::{DATABASES, LogLine, Operations, Pod};
+use crate::sim::world::{SitePartition, World};
 
 /// A log that is being followed.
 struct Follow {

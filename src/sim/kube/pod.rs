@@ -131,9 +131,7 @@ fn init_state(operations: &Operations, pod: &Pod, index: usize, run: &InitRun) -
     let name = init_name(index);
     let ended = |ended: &Ended| terminated(pod, &name, ended);
     match (run.exit, run.finished) {
-        (Some(0), Some(finished)) => {
-            (ended(&Ended { started: run.started, finished, code: 0 }), json!({}))
-        }
+        (Some(0), Some(finished)) => (ended(&Ended { started: run.started, finished, code: 0 }), json!({})),
         (Some(code), Some(finished)) => {
             let last = ended(&Ended { started: run.started, finished, code });
             (crash_loop(operations, pod, &name, run.restarts), last)

@@ -101,7 +101,8 @@ async fn sign_in(State(application): State<Application>, Form(credentials): Form
         return (StatusCode::SERVICE_UNAVAILABLE, Html(page)).into_response();
     }
     if application.strikes(Situation::LoginFails) {
-        return Html(pages::sign_in(Some("We could not sign you in. Your account is not linked to a tenant."))).into_response();
+        return Html(pages::sign_in(Some("We could not sign you in. Your account is not linked to a tenant.")))
+            .into_response();
     }
     if !application.accepts(&credentials) {
         return Html(pages::sign_in(Some("Incorrect username or password."))).into_response();

@@ -32,7 +32,12 @@ pub fn items(user: &str, profile: &Profile, retried: bool, noise: bool) -> Strin
         first.map(|index| requests.remove(index));
     }
     let requests: Vec<_> = requests.iter().map(|(method, path, _)| json!({ "method": method, "path": path })).collect();
-    let console: Vec<_> = profile.console.iter().chain(noise.then_some(&NOISE)).map(|(text, times)| json!({ "text": text, "times": times })).collect();
+    let console: Vec<_> = profile
+        .console
+        .iter()
+        .chain(noise.then_some(&NOISE))
+        .map(|(text, times)| json!({ "text": text, "times": times }))
+        .collect();
     let data = json!({ "user": user, "requests": requests, "console": console }).to_string().replace('<', "\\u003c");
     page(
         "Items",

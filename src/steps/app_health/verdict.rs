@@ -111,7 +111,8 @@ fn stale_session(visited: &Visited, by: &str) -> Option<Finding> {
 fn transient_401(measure: &AppMeasure, by: &str) -> Option<Finding> {
     let requests = &measure.requests;
     let retried = |index: usize, refused: &AppRequest| {
-        let same = |later: &&AppRequest| later.method == refused.method && later.url == refused.url && later.status < 400;
+        let same =
+            |later: &&AppRequest| later.method == refused.method && later.url == refused.url && later.status < 400;
         requests[index + 1..].iter().find(same)
     };
     let refused = requests.iter().enumerate().filter(|(_, request)| request.status == 401);
@@ -131,7 +132,9 @@ fn console_noise(measure: &AppMeasure, spec: &AppHealth, by: &str) -> Option<Fin
     let finding = Finding::of("console-noise", "the console has errors that do not name the operations backend")
         .meaning("no failure of this rollout's; recorded as an anomaly")
         .way_out("worth a ticket of its own, if there is none yet");
-    Some(noise.into_iter().fold(finding, |finding, line| finding.because(Evidence::now(format!("{by}, console"), line))))
+    Some(
+        noise.into_iter().fold(finding, |finding, line| finding.because(Evidence::now(format!("{by}, console"), line))),
+    )
 }
 
 /// Slow requests are listed, not failed: they are what the new logging is there to show.

@@ -138,7 +138,9 @@ async fn init_preload(act: &Act, failed: &Failed, line: &str) -> Finding {
             let finding = finding
                 .because(evidence)
                 .meaning("the writer runs without the preload, whatever step 6 saw; the former pods go on serving")
-                .way_out("go back to step 6, which looks in a fresh session and names the instance; or take the chart back");
+                .way_out(
+                    "go back to step 6, which looks in a fresh session and names the instance; or take the chart back",
+                );
             offering(act, back(finding), ROLLBACK)
         }
         Preload::Unseen(evidence) => {
@@ -163,7 +165,10 @@ async fn fresh_look(look: &Look) -> Preload {
             return Preload::Loaded(Evidence::now(SQL, format!("pg_stat_statements answers with {rows} rows")));
         }
         Ok(StatementsProbe::NotPreloaded) => {
-            return Preload::Missing(Evidence::now(SQL, "pg_stat_statements must be loaded via shared_preload_libraries"));
+            return Preload::Missing(Evidence::now(
+                SQL,
+                "pg_stat_statements must be loaded via shared_preload_libraries",
+            ));
         }
         // Nothing was created in this database yet: only the API can tell.
         Ok(StatementsProbe::ExtensionMissing) | Err(_) => {}
@@ -212,9 +217,8 @@ fn init_extension(look: &Look, failed: &Failed, line: &str) -> Finding {
 
 fn pod_crash(look: &Look, failed: &Failed) -> Finding {
     let finding = with_words(Finding::of("pod-crash", format!("{} does not stay up", failed.pod)), failed);
-    let finding = finding
-        .meaning("the application came up and went down again; it is no fault of the cluster's")
-        .way_out(
+    let finding =
+        finding.meaning("the application came up and went down again; it is no fault of the cluster's").way_out(
             "take the chart back to the revision before: its init container does not touch pg_stat_statements, so that \
              it is safe. The step stays failed; fire it again to deploy anew",
         );

@@ -52,7 +52,8 @@ impl Failed {
 
     /// The last line that says something of an error; else the last one.
     pub fn last_words(&self) -> Option<&str> {
-        let names_error = |line: &&String| line.contains("ERROR") || line.contains("Exception") || line.contains("error:");
+        let names_error =
+            |line: &&String| line.contains("ERROR") || line.contains("Exception") || line.contains("error:");
         self.said.iter().rfind(names_error).or(self.said.last()).map(String::as_str)
     }
 }
@@ -110,17 +111,8 @@ pub async fn look(act: &Noting, spec: &DeploySpec) -> Result<Seen, Trouble> {
     }
     let failed = failed(act, spec, &pods).await?;
     let unready = unready(kubernetes, spec, &pods).await?;
-    let seen = Seen {
-        deployment,
-        pods,
-        external_secret,
-        secret_made,
-        init_log,
-        application_log,
-        statements,
-        failed,
-        unready,
-    };
+    let seen =
+        Seen { deployment, pods, external_secret, secret_made, init_log, application_log, statements, failed, unready };
     Ok(seen)
 }
 

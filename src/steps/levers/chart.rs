@@ -27,7 +27,8 @@ const TO: &str = "to";
 pub(super) async fn brief_restart(look: &Look, deployment: &str) -> Result<Brief, Trouble> {
     let target = target(look)?;
     let seen = look.tools.kubernetes().await?.deployment(deployment).await?;
-    let mut brief = look.brief(format!("Restart {deployment} in {}: its pods are replaced one after the other", target.namespace));
+    let mut brief =
+        look.brief(format!("Restart {deployment} in {}: its pods are replaced one after the other", target.namespace));
     brief.calls.push(rollout_restart_call(target, deployment));
     brief.preconditions = vec![standing(deployment, seen.as_ref())];
     Ok(brief)
@@ -88,7 +89,9 @@ pub(super) async fn run_restart(act: &mut Act, deployment: &str) -> Result<Outco
         let seen = kubernetes.deployment(deployment).await?.and_then(|seen| seen.restarted_at);
         Ok(match seen {
             Some(seen) if seen == mark => Looked::Done(format!("its template was restarted at {seen}")),
-            other => Looked::NoSign(format!("its template was last restarted at {}", other.unwrap_or("no time".into()))),
+            other => {
+                Looked::NoSign(format!("its template was last restarted at {}", other.unwrap_or("no time".into())))
+            }
         })
     };
     let restarted = |controls: std::sync::Arc<crate::clients::Controls>| {
@@ -109,7 +112,10 @@ fn names(pods: &[PodView]) -> String {
 
 fn replaced_checks(deployment: &str, verdict: Verdict) -> [Check; 2] {
     let check = |id: &str, label: String| Check::new(id, label, "kubernetes", verdict);
-    [check("rollout", format!("{deployment} rolled out")), check("replaced", "new pods Ready, the old ones gone".to_owned())]
+    [
+        check("rollout", format!("{deployment} rolled out")),
+        check("replaced", "new pods Ready, the old ones gone".to_owned()),
+    ]
 }
 
 /// Waits until pods that were not there before are Ready, and those that were are gone.
@@ -177,7 +183,9 @@ pub(super) async fn brief_rollback(look: &Look, release: &str) -> Result<Brief, 
     brief.preconditions.push(seen.at_rest());
     let former = former(look, &seen);
     let Some(first) = former.first() else {
-        brief.preconditions.push(Precondition::require(false, format!("{release} has no revision before {}", seen.number())));
+        brief
+            .preconditions
+            .push(Precondition::require(false, format!("{release} has no revision before {}", seen.number())));
         return Ok(brief);
     };
     brief.what = format!("Take {release} in {} back to revision {}, {}", target.namespace, first.revision, first.chart);
@@ -188,7 +196,10 @@ pub(super) async fn brief_rollback(look: &Look, release: &str) -> Result<Brief, 
     brief.calls.push(helm.call(&helm.rollback(release, first.revision, &directory(look))));
     let choice = |revision: &&Revision| Choice {
         id: revision.revision.to_string(),
-        label: format!("revision {} of {}: {}, {}", revision.revision, revision.updated, revision.chart, revision.description),
+        label: format!(
+            "revision {} of {}: {}, {}",
+            revision.revision, revision.updated, revision.chart, revision.description
+        ),
     };
     brief.choices = former.iter().map(choice).collect();
     Ok(brief)
@@ -197,7 +208,9 @@ pub(super) async fn brief_rollback(look: &Look, release: &str) -> Result<Brief, 
 /// The revisions to go back to, the one before this run's own upgrade first; then the latest.
 fn former<'a>(look: &Look, release: &'a Release) -> Vec<&'a Revision> {
     let live = release.number();
-    let usable = |revision: &&Revision| revision.revision < live && matches!(revision.status.as_str(), "superseded" | "deployed");
+    let usable = |revision: &&Revision| {
+        revision.revision < live && matches!(revision.status.as_str(), "superseded" | "deployed")
+    };
     let mut former: Vec<&Revision> = release.revisions.iter().rev().filter(usable).collect();
     let first = upgraded_from(look).and_then(|before| former.iter().position(|revision| revision.revision == before));
     if let Some(first) = first {
@@ -282,7 +295,8 @@ async fn taken_back(act: &mut Act, helm: &Helm, name: &str, to: u64) -> Result<(
     act.check(check(Verdict::Pending)).await?;
     let mut patience = Patience::new(act.step.limit);
     loop {
-        let seen = patience.bear(Release::of(helm, name).await).map_err(|trouble| diagnosis::of_trouble(act, &trouble))?;
+        let seen =
+            patience.bear(Release::of(helm, name).await).map_err(|trouble| diagnosis::of_trouble(act, &trouble))?;
         if let Some(release) = seen {
             let holds = release.live().is_some_and(|live| live.description == words && live.status == "deployed");
             let verdict = if holds { Verdict::Passed } else { Verdict::Settling };
@@ -313,7 +327,8 @@ async fn settled(
             let images = deployment.images.join(" ");
             let changed = before.get(IMAGES).is_none_or(|before| *before != images);
             let strange = |pod: &&PodView| {
-                let of_pod: Vec<&str> = pod.init.iter().chain(&pod.containers).map(|each| each.image.as_str()).collect();
+                let of_pod: Vec<&str> =
+                    pod.init.iter().chain(&pod.containers).map(|each| each.image.as_str()).collect();
                 of_pod.iter().any(|image| !deployment.images.iter().any(|wanted| wanted == image))
             };
             let former: Vec<PodView> = pods.iter().filter(strange).cloned().collect();
