@@ -17,7 +17,9 @@ use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseI
 use hickory_server::zone_handler::MessageResponseBuilder;
 use tokio::net::{TcpListener, UdpSocket};
 
+use super::world::aurora::Instance;
 use super::world::{Site, World};
+use crate::runbook::situation::Situation;
 
 /// Seconds for which an answer may be kept, as on Aurora.
 const TTL: u32 = 5;
@@ -84,6 +86,11 @@ impl RequestHandler for Endpoints {
     async fn handle_request<R: ResponseHandler, T: Time>(&self, request: &Request, mut handle: R) -> ResponseInfo {
         let mut metadata = Metadata::response_from_request(&request.metadata);
         metadata.authoritative = true;
+        if request.request_info().is_ok_and(|info| self.is_lost(&Name::from(info.query.name().clone()))) {
+            // No answer at all, as on a lost network.
+            metadata.response_code = ResponseCode::ServFail;
+            return ResponseInfo::from(Header { metadata, counts: HeaderCounts::default() });
+        }
         let mut answers = Vec::new();
         metadata.response_code = match request.request_info() {
             Ok(info) if request.metadata.op_code == OpCode::Query => {
@@ -105,6 +112,19 @@ impl RequestHandler for Endpoints {
 }
 
 impl Endpoints {
+    /// Whether questions for this name get lost on their way.
+    fn is_lost(&self, name: &Name) -> bool {
+        let name = plain(name);
+        self.site.read(|world| {
+            let owner = world.partitions.iter().find(|partition| {
+                let cluster = &partition.cluster;
+                let own = |instance: &Instance| cluster.instance_endpoint(&instance.id) == name;
+                cluster.endpoint == name || cluster.reader_endpoint == name || cluster.instances.iter().any(own)
+            });
+            owner.is_some_and(|partition| world.holds(Situation::NetworkLost, &partition.name))
+        })
+    }
+
     /// Collects the records for a name, aliases followed.
     fn resolve(&self, name: &Name, kind: RecordType, answers: &mut Vec<Record>) -> ResponseCode {
         let mut name = name.clone();

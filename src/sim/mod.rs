@@ -3,6 +3,7 @@
 pub mod aws;
 pub mod control;
 pub mod dns;
+pub mod faults;
 pub mod kube;
 pub mod launch;
 pub mod ledger;

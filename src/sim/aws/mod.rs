@@ -27,6 +27,7 @@ mod tests;
 mod tests_malformed;
 #[cfg(test)]
 mod tests_monitoring;
+pub mod unwell;
 mod xml;
 
 use std::sync::Arc;

@@ -69,6 +69,7 @@ impl SimArguments {
             // The command line's word goes before the scenario's.
             seed: self.seed.or(scenario.as_ref().and_then(|scenario| scenario.seed)).unwrap_or(SEED),
             plan,
+            rollout: self.rollout,
             scenario,
             postgres: self.postgres,
             own_session: self.own_session,

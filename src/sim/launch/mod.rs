@@ -57,6 +57,8 @@ pub struct Options {
     pub seed: u64,
     /// The rollout that the site is made from.
     pub plan: Plan,
+    /// The file of that rollout; none is the shipped one.
+    pub rollout: Option<PathBuf>,
     /// What it brings about; none is a day without trouble.
     pub scenario: Option<Scenario>,
     /// What stands behind the clusters' endpoints.
@@ -145,6 +147,7 @@ pub async fn serve(options: Options) -> Result<(), LaunchError> {
     site.change(|world| {
         world.lose_events(LOST_EVENTS);
         world.dir = Some(options.dir.clone());
+        world.rollout_file.clone_from(&options.rollout);
         if let Some(scenario) = &options.scenario {
             world.stage(scenario, options.speed);
         }

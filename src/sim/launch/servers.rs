@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use super::Postgres;
+use crate::sim::faults::{self, Line, Lines, Server};
 use crate::sim::world::Site;
 use crate::sim::world::operations::life;
 use crate::sim::{aws, control, dns, kube, pg, postgres_real, standin, web};
@@ -57,7 +58,7 @@ pub async fn listen(site: &Arc<Site>, main: SocketAddr, end: &Arc<Notify>, postg
         io::Error::new(error.kind(), format!("{main}: {error}; choose another address, port 0 takes a free one"))
     })?;
     let address = listener.local_addr()?;
-    tasks.spawn(async_serve(listener, main_router(site, end)));
+    tasks.spawn(async_serve(lines(site, listener, Server::Aws), main_router(site, end)));
     let (infrastructures, partitions) = site.read(|world| {
         let infrastructures: Vec<String> =
             world.accounts.iter().map(|account| account.infrastructure.clone()).collect();
@@ -75,8 +76,11 @@ pub async fn listen(site: &Arc<Site>, main: SocketAddr, end: &Arc<Notify>, postg
         .collect::<io::Result<_>>()?;
     let mut applications = BTreeMap::new();
     for partition in partitions {
-        let router = web::router(site.clone(), &partition);
-        applications.insert(partition, spawn(&mut tasks, router).await?);
+        let server = Server::Web(partition.clone());
+        let router = faults::before(web::router(site.clone(), &partition), site, server.clone());
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        applications.insert(partition, listener.local_addr()?);
+        tasks.spawn(async_serve(lines(site, listener, server), router));
     }
     site.change(|world| {
         let names: Vec<String> = world.partitions.iter().map(|partition| partition.name.clone()).collect();
@@ -91,20 +95,19 @@ pub async fn listen(site: &Arc<Site>, main: SocketAddr, end: &Arc<Notify>, postg
     let backends = Arc::new(kube::Backends { web: applications.clone(), writers: databases.writers.clone() });
     for (infrastructure, listener) in clusters {
         let router = kube::router_with(site.clone(), &infrastructure, backends.clone());
-        tasks.spawn(async_serve(listener, router));
+        let server = Server::Kubernetes(infrastructure);
+        let router = faults::before(router, site, server.clone());
+        tasks.spawn(async_serve(lines(site, listener, server), router));
     }
     Ok(Servers { address, kubernetes, web: applications, databases, names, real, _tasks: tasks })
 }
 
-async fn spawn(tasks: &mut JoinSet<io::Result<()>>, router: Router) -> io::Result<SocketAddr> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-    let address = listener.local_addr()?;
-    tasks.spawn(async_serve(listener, router));
-    Ok(address)
+fn lines(site: &Site, listener: TcpListener, server: Server) -> Lines {
+    Lines { listener, cables: site.read(|world| world.cables.clone()), server }
 }
 
-async fn async_serve(listener: TcpListener, router: Router) -> io::Result<()> {
-    axum::serve(listener, router).await
+async fn async_serve(lines: Lines, router: Router) -> io::Result<()> {
+    axum::serve(lines, router.into_make_service_with_connect_info::<Line>()).await
 }
 
 fn main_router(site: &Arc<Site>, end: &Arc<Notify>) -> Router {
@@ -119,5 +122,5 @@ fn main_router(site: &Arc<Site>, end: &Arc<Notify>) -> Router {
         .merge(control::router(site.clone()))
         .merge(standin::router(site.clone()))
         // AWS last: it answers every path that is nobody else's.
-        .merge(aws::router(site.clone()))
+        .merge(faults::before(aws::router(site.clone()), site, Server::Aws))
 }

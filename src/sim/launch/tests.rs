@@ -18,6 +18,7 @@ fn options(dir: &Path) -> Options {
         speed: 100.0,
         seed: 7,
         plan: plan(),
+        rollout: None,
         scenario: None,
         postgres: Postgres::Embedded,
         own_session: false,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::statements::{self, Statement};
+use crate::runbook::situation::Situation;
 use crate::sim::world::Site;
 use crate::sim::world::aurora::{Cluster, Instance, LoadChange};
 
@@ -31,6 +32,8 @@ pub struct Seen {
     pub pending_restart: Vec<String>,
     /// Whether CREATE EXTENSION pg_stat_statements was run in the database.
     pub extension_created: bool,
+    /// Whether somebody writes hostile text into his statements.
+    pub hostile: bool,
     /// The moment.
     pub now: Timestamp,
     /// How much faster than the log's times things take.
@@ -73,6 +76,7 @@ impl Seen {
                 live: instance.live.clone(),
                 pending_restart: pending_restart(cluster, instance),
                 extension_created: cluster.extension_created,
+                hostile: world.holds(Situation::HostileText, &partition.name),
                 now: Timestamp::now(),
                 speed: site.speed,
                 session,

@@ -1,6 +1,7 @@
 //! What pg_stat_statements counts: the application's statements, growing with time, anew after each restart.
 
 use super::seen::Seen;
+use crate::sim::world::trouble::HOSTILE;
 
 /// Counters of one statement.
 #[derive(Debug, Clone)]
@@ -190,6 +191,19 @@ pub fn counted(seen: &Seen) -> Vec<Statement> {
     let size = size(&seen.session.database);
     statements.extend(HABITS.iter().map(|habit| frequent(habit, serving, size.load, seen.speed)));
     statements.extend(seldom(size.variety, serving * seen.speed));
+    if seen.hostile {
+        let query = format!("SELECT /* {HOSTILE} */ 1");
+        statements.push(Statement {
+            id: query_id(&query),
+            query,
+            foreign: false,
+            calls: 1,
+            total_ms: 1e4,
+            rows: 1,
+            hit: 1,
+            read: 0,
+        });
+    }
     statements
 }
 

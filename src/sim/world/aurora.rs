@@ -170,6 +170,8 @@ pub struct EventFate {
     pub rng: fastrand::Rng,
     /// Share of the events that are lost, from 0 to 1; none unless whoever launches the site says so.
     pub lost: f64,
+    /// What somebody else adds to every message.
+    pub tail: &'static str,
 }
 
 impl EventFate {
@@ -178,7 +180,7 @@ impl EventFate {
 
     /// Events of which none is lost.
     pub fn late(seed: u64) -> Self {
-        Self { rng: fastrand::Rng::with_seed(seed), lost: 0.0 }
+        Self { rng: fastrand::Rng::with_seed(seed), lost: 0.0, tail: "" }
     }
 
     /// Site seconds until the next event comes; none for one that never does.

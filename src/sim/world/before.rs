@@ -13,6 +13,7 @@ use super::cloud::{Account, Secret, Stack};
 use super::operations::Operations;
 use super::{SitePartition, World, settings};
 use crate::runbook::plan::{Partition, Plan, SecretSource};
+use crate::sim::faults::Cables;
 
 /// Stacks that every infrastructure has before the rollout; the rollout adds `Secrets`.
 pub const INFRASTRUCTURE_STACKS: [&str; 4] = ["Networking", "Compute", "Ingress", "CloudWatchLog"];
@@ -63,6 +64,8 @@ impl World {
             deploys: BTreeMap::new(),
             sentry_dsn,
             dir: None,
+            rollout_file: None,
+            cables: Cables::default(),
             situations: Vec::new(),
             faults: Vec::new(),
             begun: Vec::new(),

@@ -101,6 +101,12 @@ impl Stack {
         touched.is_some_and(|touched| super::now().duration_since(touched) < SignedDuration::from_hours(24))
     }
 
+    /// Adds an event of the stack itself with these words; its status stays.
+    pub fn say(&mut self, reason: &str) {
+        let (name, status) = (self.name.clone(), self.status.clone());
+        self.push_event(&name, "AWS::CloudFormation::Stack", &status, Some(reason));
+    }
+
     fn push_event(&mut self, resource: &str, kind: &str, status: &str, reason: Option<&str>) {
         self.events.push(StackEvent {
             resource: resource.to_owned(),

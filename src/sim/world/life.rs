@@ -51,6 +51,7 @@ impl Cluster {
         message: String,
     ) {
         let Some(late_s) = self.event_fate.delay() else { return };
+        let message = message + self.event_fate.tail;
         self.events.push(RdsEvent { source, source_type, id, message, category, at: now(), late_s });
     }
 

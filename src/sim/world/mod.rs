@@ -41,6 +41,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::runbook::plan::Plan;
+use crate::sim::faults::Cables;
 use crate::sim::ledger::Ledger;
 use agenda::Agenda;
 use aurora::Cluster;
@@ -82,6 +83,10 @@ pub struct World {
     pub sentry_dsn: String,
     /// The site's directory with its working trees and files; none where a test has only a world.
     pub dir: Option<PathBuf>,
+    /// The rollout file that the site was made from; none is the shipped one.
+    pub rollout_file: Option<PathBuf>,
+    /// What the connections of its HTTP servers hang on.
+    pub cables: Cables,
     /// The situations on the stage.
     pub situations: Vec<situations::OnStage>,
     /// Errors that a test has invented.

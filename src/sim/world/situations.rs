@@ -111,6 +111,7 @@ impl World {
         }
     }
 
+    /// Whether a step of that kind has begun in a partition.
     pub(super) fn has_begun(&self, partition: &str, step: &str) -> bool {
         // These only look and come first: the site cannot tell when, so they have always begun.
         matches!(step, "preflight" | "drift")

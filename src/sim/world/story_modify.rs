@@ -27,9 +27,11 @@ impl World {
     ) -> Result<(), Refusal> {
         self.restart_begins(id, speed);
         let partition = self.by_instance(id).ok_or_else(|| Refusal::no_instance(id))?;
+        let name = partition.name.clone();
         let cluster = &mut partition.cluster;
         let swapped_before = cluster.instances.windows(2).any(|pair| pair[0].class != pair[1].class);
         let cluster_id = cluster.id.clone();
+        let is_writer = cluster.is_writer(id);
         let instance = cluster.instance_mut(id).ok_or_else(|| Refusal::no_instance(id))?;
         if instance.status != "available" || instance.flushing {
             let (id, status) = (&instance.id, &instance.status);
@@ -40,6 +42,13 @@ impl World {
         if let Some(class) = class {
             instance.pending_class = (class != instance.class).then(|| class.to_owned());
         }
+        // Taken, and not carried out: it stays queued.
+        let demoted = !is_writer && self.has_begun(&name, "failover");
+        if immediately && demoted && self.strikes(Situation::DemotedNotSwapped, &name) {
+            return Ok(());
+        }
+        let cluster = &mut self.by_cluster(&cluster_id).ok_or_else(|| Refusal::no_cluster(&cluster_id))?.cluster;
+        let instance = cluster.instance_mut(id).ok_or_else(|| Refusal::no_instance(id))?;
         if immediately && let Some(class) = instance.pending_class.clone() {
             instance.flushing = true;
             let (id, name) = (instance.id.clone(), partition.name.clone());

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{DATABASES, Ended, InitRun, LogLine, Operations, Pod, rollout, seconds};
 use crate::runbook::situation::Situation;
+use crate::sim::world::trouble::HOSTILE;
 use crate::sim::world::{SitePartition, World};
 
 /// Log lines that a container keeps.
@@ -178,6 +179,7 @@ fn become_ready(world: &mut World, partition: &str, pod: &str, speed: f64) {
     });
     // A fresh process has fresh pools.
     site.operations.serving = true;
+    world.remedied(Situation::App5xx, partition);
     rollout::follow(world, partition, speed);
     if is_new {
         on_pod(world, partition, pod, 5, speed, crash);
@@ -230,6 +232,7 @@ pub(super) fn terminate(world: &mut World, partition: &str, pod: &str, speed: f6
 
 /// One line of ordinary work, or of what it is like without a writer, in every ready pod; then again a while later.
 pub fn chatter(world: &mut World, partition: &str, speed: f64) {
+    let hostile = world.holds(Situation::HostileText, partition);
     let Some(site) = world.partition(partition) else { return };
     let answer = site.application_answers();
     let line = match answer {
@@ -241,6 +244,7 @@ pub fn chatter(world: &mut World, partition: &str, speed: f64) {
         }
         Err(why) => format!("WARN  HikariPool-1 - Connection is not available ({why})"),
     };
+    let line = if hostile { format!("{line} {HOSTILE}") } else { line };
     let container = site.operations.name.clone();
     let started: Vec<String> =
         site.operations.pods.iter().filter(|pod| pod.ready.is_some()).map(|pod| pod.name.clone()).collect();

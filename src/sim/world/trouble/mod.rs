@@ -8,6 +8,8 @@ mod deploy;
 mod parameters;
 mod snapshots;
 
+pub use always::HOSTILE;
+
 use super::World;
 use crate::runbook::situation::Situation;
 
