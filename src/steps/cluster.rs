@@ -62,7 +62,11 @@ pub fn terminal(look: &Look, cluster: &ClusterView) -> Option<Finding> {
         let finding = Finding::of("cluster-terminal", format!("{} is in {}", cluster.id, cluster.status));
         let finding = finding.meaning("the cluster does not come back by itself; nothing more is fired");
         let evidence = crate::runbook::check::Evidence::now(DESCRIBE, format!("status {}", cluster.status));
-        diagnosis::with_guide(look, finding.because(evidence).way_out("open a case with AWS support"))
+        diagnosis::with_guide(
+            look,
+            finding.because(evidence).way_out("open a case with AWS support; look again once it is mended"),
+        )
+        .again_after(look.step.retry_after)
     })
 }
 

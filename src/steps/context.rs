@@ -55,9 +55,10 @@ impl Look {
         self.tools.aws.rds.cluster(&self.partition.cluster.id).await
     }
 
-    /// The attempts of this step when it was fired or taken up.
+    /// The attempts of this step or lever when it was fired or taken up.
     pub fn attempts(&self) -> &[Attempt] {
-        let step = self.so_far.steps.iter().find(|step| step.id == self.step.id);
+        let mut steps = self.so_far.steps.iter().chain(&self.so_far.levers);
+        let step = steps.find(|step| step.id == self.step.id);
         step.map(|step| step.attempts.as_slice()).unwrap_or_default()
     }
 

@@ -51,7 +51,7 @@ impl World {
         let instance = cluster.instance_mut(id).ok_or_else(|| Refusal::no_instance(id))?;
         if immediately && let Some(class) = instance.pending_class.clone() {
             instance.flushing = true;
-            let (id, name) = (instance.id.clone(), partition.name.clone());
+            let id = instance.id.clone();
             self.may_miss_static(&id);
             self.remedied(Situation::FlushReader, &name);
             let waits = if swapped_before { LATER_WAITS } else { FIRST_WAITS };
