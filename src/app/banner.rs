@@ -6,7 +6,7 @@ use super::concerns::{WITNESS_FRESH, concerns};
 use super::dialog::Dialog;
 use super::live::Freshness;
 use super::state::{Mode, State};
-use super::ways::{Act, best, way_words, ways};
+use super::ways::{Act, best, tries_again, way_words, ways};
 use super::{attach, levers};
 use crate::runbook::check::Verdict;
 use crate::runbook::event::Outcome;
@@ -131,6 +131,11 @@ fn asks(state: &State, step: &StepRef) -> Option<Piece> {
             (_, Mode::Monitor(_)) => "a sign-in waits for the operator",
         };
         return Some(piece(words, Stress::Mind));
+    }
+    if let Some(next) = tries_again(state, step) {
+        let at = next.to_zoned(state.zone.clone()).strftime("%H:%M:%S").to_string();
+        let key = if state.mode == Mode::Operator { ", R tries now" } else { "" };
+        return Some(piece(format!("tries again at {at}, in {}{key}", clock(state.until(next))), Stress::Mind));
     }
     let silence = attach::silent_for(state, step)?;
     Some(piece(format!("silent for {}: a prompt may be waiting, i looks", clock(silence)), Stress::Mind))

@@ -4,6 +4,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::attach::attachable;
 use super::state::{Mode, Pane, State};
+use super::ways::tries_again;
 use crate::runbook::event::Outcome;
 use crate::runbook::names::StepRef;
 use crate::runbook::plan::StepKind;
@@ -28,6 +29,8 @@ pub enum CommandId {
     Ways,
     /// Lists the partition's levers.
     Levers,
+    /// Has a step that waits before it tries again try at once.
+    RetryNow,
     /// Shows the terminal of the program that runs.
     Terminal,
     /// Takes the partition back.
@@ -141,6 +144,15 @@ pub static COMMANDS: &[Command] = &[
         footer: true,
         help: "List what can be done about the marked step, the best first.",
         disabled_reason: ways_disabled,
+    },
+    Command {
+        id: CommandId::RetryNow,
+        label: "try now",
+        keys: &[Key::Char('R')],
+        danger: false,
+        footer: true,
+        help: "Try at once what was refused, instead of waiting; it was confirmed before.",
+        disabled_reason: retry_disabled,
     },
     Command {
         id: CommandId::Terminal,
@@ -441,6 +453,11 @@ fn ways_disabled(state: &State) -> Option<String> {
     }
     let calm = state.run.trouble(&step).is_none();
     calm.then(|| format!("{} {} is in no trouble", planned.label, planned.title))
+}
+
+fn retry_disabled(state: &State) -> Option<String> {
+    let waits = state.run.running().and_then(|(step, _)| tries_again(state, &step));
+    controls_missing(state).or_else(|| waits.is_none().then(|| "nothing waits to be tried again".to_owned()))
 }
 
 fn terminal_disabled(state: &State) -> Option<String> {

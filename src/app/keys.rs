@@ -64,6 +64,7 @@ pub(super) fn command(state: &mut State, id: CommandId) -> Vec<Effect> {
             let partition = state.looked_at().0.name.clone();
             open(state, Dialog::Levers { partition, marked: 0 });
         }
+        CommandId::RetryNow => return vec![Effect::Nudge],
         CommandId::Terminal => return attachable(state).map_or_else(Vec::new, |step| attach(state, step)),
         CommandId::Details => {
             if let Some(step) = state.marked_step() {

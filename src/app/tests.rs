@@ -2,6 +2,8 @@
 
 #![allow(clippy::panic)]
 
+mod trouble;
+
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use jiff::Timestamp;
 use proptest::prelude::*;

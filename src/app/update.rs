@@ -83,6 +83,8 @@ pub enum Effect {
     },
     /// Write an event of the operator's.
     Record(Box<Event>),
+    /// Have the attempt that waits before it tries again try at once.
+    Nudge,
     /// Hand over the output of the program in that directory, from its beginning, until another one is attached to.
     Attach {
         /// Number of the attachment, for the answers.

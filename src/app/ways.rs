@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::commands::locked;
 use super::state::State;
-use crate::runbook::event::Way;
+use crate::runbook::event::{ActionOutcome, Way};
 use crate::runbook::names::{InstanceId, StepRef};
 use crate::runbook::state::{Attempt, StepState};
 
@@ -114,6 +114,24 @@ fn lock(state: &State, step: &StepRef, act: &Act) -> Option<String> {
             state.run.running().map(|(running, _)| format!("{running} is running; wait until it ends"))
         }
     }
+}
+
+/// When the running step tries again by itself what was refused; none where it waits for nothing of the kind.
+pub fn tries_again(state: &State, step: &StepRef) -> Option<Timestamp> {
+    let (_, _, run) = state.run.step(step)?;
+    let attempt = run.attempts.last().filter(|attempt| attempt.outcome.is_none())?;
+    let refused = matches!(attempt.actions.last()?.outcome, Some(ActionOutcome::Refused { .. }));
+    let remark = attempt.remarks.last().filter(|_| refused)?;
+    let after = remark.ways.iter().find_map(|way| match way {
+        Way::Again { after } => SignedDuration::try_from(*after).ok(),
+        _ => None,
+    })?;
+    // It was said once; since then it may have looked several times.
+    let mut next = attempt.actions.last()?.settled_at? + after;
+    while next < state.now && !after.is_zero() {
+        next += after;
+    }
+    Some(next)
 }
 
 /// What a way out is called.

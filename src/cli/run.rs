@@ -96,6 +96,7 @@ impl Executor {
                     }
                 });
             }
+            Effect::Nudge => session.nudge(),
             // Keys keep their order: a holder takes them at once.
             Effect::Type { directory, typed } => {
                 if let Err(trouble) = session.type_in(Path::new(&directory), typed.bytes()) {

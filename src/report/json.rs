@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use super::comparison::slow_threshold;
 use super::times::{self, StepTimes};
-use crate::runbook::event::{FailoverMeasure, Outcome};
+use crate::runbook::decision::Decision;
+use crate::runbook::event::{FailoverMeasure, NoteKind};
 use crate::runbook::names::StepRef;
 use crate::runbook::plan::{Partition, Step};
 use crate::runbook::state::{Attempt, Note, PartitionRun, Run, StepRun, Word};
@@ -13,6 +14,7 @@ use crate::runbook::state::{Attempt, Note, PartitionRun, Run, StepRun, Word};
 /// The execution log of a run, as far as it has come.
 pub fn json(run: &Run) -> Value {
     let partitions = run.plan.partitions.iter().zip(&run.partitions);
+    let follow_ups = run.notes.iter().filter(|note| note.kind == NoteKind::FollowUp);
     json!({
         "run": run.id,
         "rollout": run.plan.id,
@@ -26,6 +28,8 @@ pub fn json(run: &Run) -> Value {
         "sessions": run.sessions.iter().map(|(at, session)| json!({ "at": at, "session": session })).collect::<Vec<_>>(),
         "partitions": partitions.map(|(planned, own)| partition(run, planned, own)).collect::<Vec<_>>(),
         "notes": run.notes.iter().map(note).collect::<Vec<_>>(),
+        "decisions": run.decisions.iter().map(decision).collect::<Vec<_>>(),
+        "follow_ups": follow_ups.map(note).collect::<Vec<_>>(),
     })
 }
 
@@ -56,6 +60,7 @@ fn partition(run: &Run, planned: &Partition, own: &PartitionRun) -> Value {
         "machine_seconds": seconds(machine),
         "people_seconds": seconds(people),
         "steps": steps.map(|((planned, own_step), times)| step(run, own, planned, own_step, times)).collect::<Vec<_>>(),
+        "levers": planned.levers.iter().zip(&own.levers).filter_map(|(planned, own)| lever(planned, own)).collect::<Vec<_>>(),
         "failovers": own.failovers.iter().map(failover).collect::<Vec<_>>(),
         "app": app,
     })
@@ -79,6 +84,18 @@ fn step(run: &Run, partition: &PartitionRun, planned: &Step, own: &StepRun, time
     })
 }
 
+/// A lever that was pulled.
+fn lever(planned: &Step, own: &StepRun) -> Option<Value> {
+    let last = own.attempts.last()?;
+    Some(json!({
+        "id": own.id,
+        "title": planned.title,
+        "state": last.stands().to_string().to_lowercase().replace(' ', "-"),
+        "situations": own.attempts.iter().filter_map(situation).collect::<Vec<_>>(),
+        "attempts": own.attempts.iter().map(attempt).collect::<Vec<_>>(),
+    }))
+}
+
 fn attempt(attempt: &Attempt) -> Value {
     let action = |action: &crate::runbook::state::ActionRun| json!({ "action": action.action, "at": action.at, "outcome": action.outcome });
     let program = attempt.program.as_ref().map(
@@ -98,18 +115,14 @@ fn attempt(attempt: &Attempt) -> Value {
         "program": program,
         "checks": attempt.checks,
         "evidence": attempt.evidence,
+        "remarks": attempt.remarks,
         "result": attempt.outcome,
     })
 }
 
 /// The situation that an attempt's trouble was matched to by evidence.
 fn situation(attempt: &Attempt) -> Option<&str> {
-    match attempt.outcome.as_ref()? {
-        Outcome::Failed { finding } | Outcome::Partial { finding } | Outcome::Unknown { finding } => {
-            finding.situation.as_deref()
-        }
-        Outcome::Passed | Outcome::PassedWithWarnings { .. } | Outcome::Deferred { .. } => None,
-    }
+    attempt.outcome.as_ref()?.finding()?.situation.as_deref()
 }
 
 fn failover(failover: &FailoverMeasure) -> Value {
@@ -139,6 +152,18 @@ fn note(note: &Note) -> Value {
         "text": note.text,
         "kind": note.kind,
         "evidence": note.evidence,
+    })
+}
+
+fn decision(decision: &Decision) -> Value {
+    json!({
+        "at": decision.at,
+        "by": decision.by,
+        "partition": decision.partition,
+        "step": decision.step,
+        "what": decision.what.name(),
+        "reason": decision.reason,
+        "evidence": decision.evidence,
     })
 }
 

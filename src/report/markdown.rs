@@ -6,8 +6,9 @@ use super::comparison::{self, page_timings, slow_threshold};
 use super::times;
 use super::words::{Clock, code, duration, heading, prose, result, span, span_or_dash, table, verdict};
 use crate::runbook::check::{Check, Evidence};
+use crate::runbook::decision::Decision;
 use crate::runbook::event::{ActionOutcome, AppMeasure, FailoverMeasure, Finding, NoteKind, Outcome};
-use crate::runbook::names::StepRef;
+use crate::runbook::names::{PartitionName, StepRef};
 use crate::runbook::plan::{Partition, Step, StepKind};
 use crate::runbook::state::{ActionRun, Attempt, Note, PartitionRun, Run, StepRun, StepState};
 
@@ -21,6 +22,8 @@ pub fn markdown(run: &Run) -> String {
     if run.partitions.iter().any(begun) {
         page.text += &comparison::section(run);
     }
+    page.decisions();
+    page.follow_ups();
     page.text.truncate(page.text.trim_end().len());
     page.text + "\n"
 }
@@ -94,6 +97,7 @@ impl Page<'_> {
         for (step, run) in planned.steps.iter().zip(&partition.steps) {
             self.step(partition, step, run);
         }
+        self.levers(planned, partition);
         self.per_step_log(planned, partition);
         self.clock = outer;
     }
@@ -184,6 +188,9 @@ impl Page<'_> {
         for evidence in &attempt.evidence {
             self.item(&self.evidence(evidence));
         }
+        for remark in &attempt.remarks {
+            self.remark(remark);
+        }
         match &attempt.outcome {
             Some(Outcome::PassedWithWarnings { warnings }) => {
                 for warning in warnings {
@@ -245,6 +252,80 @@ impl Page<'_> {
         }
         if let Some(remedy) = remedy {
             self.item(&format!("Way out: {}", prose(remedy)));
+        }
+    }
+
+    /// A known situation that was met on the way.
+    fn remark(&mut self, remark: &Finding) {
+        let name = remark.situation.as_ref().map_or_else(String::new, |name| format!(" ({})", prose(name)));
+        self.item(&format!("Met{name}: {}", prose(&remark.cause)));
+        for evidence in &remark.evidence {
+            let seen = self.evidence(evidence);
+            self.line(&format!("  - Seen: {seen}"));
+        }
+        for words in [&remark.means, &remark.remedy].into_iter().flatten() {
+            self.line(&format!("  - {}", prose(words)));
+        }
+    }
+
+    /// The levers that were pulled, in the order of their times.
+    fn levers(&mut self, planned: &Partition, partition: &PartitionRun) {
+        let runs = planned.levers.iter().zip(&partition.levers);
+        let mut pulls: Vec<(&Step, &Attempt)> =
+            runs.flat_map(|(lever, run)| run.attempts.iter().map(move |attempt| (lever, attempt))).collect();
+        pulls.sort_by_key(|(_, attempt)| attempt.started_at);
+        for (lever, attempt) in pulls {
+            let word = result(attempt.outcome.as_ref());
+            self.line(&format!("### Lever: {} — {word}{}\n", prose(&lever.title), situation(attempt)));
+            self.attempt(attempt);
+            self.text.push('\n');
+        }
+    }
+
+    fn chapter(&mut self, title: &str) {
+        self.text.truncate(self.text.trim_end().len());
+        self.line(&format!("\n\n## {title}\n"));
+    }
+
+    /// Where operators left the straight way, and on what evidence.
+    fn decisions(&mut self) {
+        if self.run.decisions.is_empty() {
+            return;
+        }
+        self.chapter("Decisions");
+        for decision in &self.run.decisions {
+            let Decision { at, by, partition, step, what, reason, evidence } = decision;
+            let about = self.about(partition.as_ref(), step.as_ref());
+            let (at, by, reason) = (self.clock.time(*at), prose(by), prose(reason));
+            self.item(&format!("{at}, {by}: {} {about}: {reason}", what.words()));
+            for evidence in evidence {
+                let seen = self.evidence(evidence);
+                self.line(&format!("  - Shown: {seen}"));
+            }
+        }
+    }
+
+    /// What is left to be done.
+    fn follow_ups(&mut self) {
+        let left = self.run.notes.iter().filter(|note| note.kind == NoteKind::FollowUp);
+        let left: Vec<&Note> = left.collect();
+        if left.is_empty() {
+            return;
+        }
+        self.chapter("Follow-ups");
+        for note in left {
+            let about = self.about(note.partition.as_ref(), note.step.as_ref());
+            let (at, by, text) = (self.clock.time(note.at), prose(&note.by), prose(&note.text));
+            self.item(&format!("{text} ({about}; {by}, {at})"));
+        }
+    }
+
+    /// What something is about: a step, a partition, or all of it.
+    fn about(&self, partition: Option<&PartitionName>, step: Option<&StepRef>) -> String {
+        match (partition, step.and_then(|step| self.run.step(step))) {
+            (_, Some((partition, step, _))) => format!("{} {} {}", partition.name, step.label, prose(&step.title)),
+            (Some(partition), None) => partition.to_string(),
+            (None, None) => "the rollout".to_owned(),
         }
     }
 
@@ -361,9 +442,6 @@ impl Page<'_> {
 
 /// The situation that an attempt's trouble was matched to, in brackets.
 fn situation(attempt: &Attempt) -> String {
-    let finding = match &attempt.outcome {
-        Some(Outcome::Failed { finding } | Outcome::Partial { finding } | Outcome::Unknown { finding }) => finding,
-        _ => return String::new(),
-    };
+    let Some(finding) = attempt.outcome.as_ref().and_then(Outcome::finding) else { return String::new() };
     finding.situation.as_ref().map_or_else(String::new, |name| format!(" ({})", prose(name)))
 }

@@ -170,6 +170,50 @@ fn the_log_has_the_runbook_s_shape() {
     insta::assert_snapshot!(markdown(&day()));
 }
 
+/// dev's drift checks: a remark, a failure, a lever, a skip over it on evidence, and something left to do.
+fn trouble() -> Run {
+    let mut day = Day::begun();
+    day.passes("11:01:00", "11:01:30", "dev", "prerequisites");
+    let (drift, lever) = (StepRef::new("dev", "drift"), StepRef::new("dev", "insights-standard"));
+    let seen = |text: &str| Evidence { at: at("11:02:04"), ..Evidence::now("rds:DescribeDBClusters", text) };
+    day.starts("11:02:00", &drift, 1);
+    let remark = Finding::of("lowercased-ids", "identifiers differ by case only").because(seen("alpha002-dev"));
+    day.put("11:02:04", Event::Remarked { step: drift.clone(), attempt: 1, finding: remark });
+    let finding = Finding::of("insights-advanced", "insights are in advanced mode").because(seen("mode advanced"));
+    day.ends("11:02:10", &drift, 1, Outcome::Failed { finding });
+    day.starts("11:03:00", &lever, 1);
+    day.ends("11:03:40", &lever, 1, Outcome::Passed);
+    let (by, reason) = ("Miguel Pinilla".to_owned(), "the mode is standard now".to_owned());
+    let evidence = vec![seen("mode advanced")];
+    day.put("11:04:00", Event::StepSkipped { step: drift.clone(), reason, by: by.clone(), evidence });
+    let (partition, text) = (Some("dev".into()), "set the mode in the template".to_owned());
+    let (step, note, evidence) = (Some(drift), NoteKind::FollowUp, Vec::new());
+    day.put("11:05:00", Event::Noted { partition, step, by, text, note, evidence });
+    day.run()
+}
+
+#[test]
+fn trouble_is_told_with_its_levers_and_what_was_decided() {
+    let run = trouble();
+    let text = markdown(&run);
+    let step = section(&text, "### Drift checks — FAIL (insights-advanced)");
+    assert!(step.contains("- Met (lowercased-ids): identifiers differ by case only"), "{step}");
+    assert!(step.contains("- Seen: 11:02:04 PDT — rds:DescribeDBClusters: `mode advanced`"), "{step}");
+    let lever = section(&text, "### Lever: Database Insights to standard — PASS");
+    assert!(lever.contains("Start 11:03:00 PDT, end 11:03:40 PDT (40 s)"), "{lever}");
+    let decisions = section(&text, "## Decisions");
+    assert!(decisions.contains("Miguel Pinilla: skipped dev 0 Drift checks: the mode is standard now"), "{decisions}");
+    assert!(decisions.contains("  - Shown:") && decisions.contains("`mode advanced`"), "{decisions}");
+    let left = section(&text, "## Follow-ups");
+    assert!(left.contains("- set the mode in the template (dev 0 Drift checks; Miguel Pinilla"), "{left}");
+    let json = json(&run);
+    assert_eq!(json["decisions"][0]["evidence"][0]["text"], "mode advanced");
+    assert_eq!(json["follow_ups"][0]["text"], "set the mode in the template");
+    let dev = &json["partitions"][0];
+    assert_eq!((&dev["levers"][0]["id"], &dev["levers"][0]["state"]), (&"insights-standard".into(), &"passed".into()));
+    assert_eq!(dev["steps"][1]["attempts"][0]["remarks"][0]["situation"], "lowercased-ids");
+}
+
 #[test]
 fn each_attempt_has_its_times_and_what_was_found() {
     let text = markdown(&day());

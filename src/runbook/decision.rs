@@ -42,12 +42,23 @@ pub enum Decided {
 }
 
 impl Decided {
-    /// Its name in reports.
+    /// Its name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Noted => "decided",
             Self::Skipped => "skipped",
-            Self::WentBack => "went back",
+            Self::WentBack => "went-back",
+            Self::RolledBack => "rolled-back",
+            Self::Stopped => "stopped",
+        }
+    }
+
+    /// Its words before what it is about.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Noted => "decided on",
+            Self::Skipped => "skipped",
+            Self::WentBack => "went back to",
             Self::RolledBack => "rolled back",
             Self::Stopped => "stopped",
         }

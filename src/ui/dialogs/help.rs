@@ -43,6 +43,7 @@ static GROUPS: &[Group] = &[
             id,
             CommandId::Fire
                 | CommandId::Ways
+                | CommandId::RetryNow
                 | CommandId::Levers
                 | CommandId::Skip
                 | CommandId::GoAhead
