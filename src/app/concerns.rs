@@ -152,8 +152,8 @@ fn of_witnesses(state: &State, partition: &Partition, live: &Live, concerns: &mu
 fn of_sources(state: &State, partition: &Partition, live: &Live, concerns: &mut Vec<Concern>) {
     let place = partition.name.to_string();
     for (source, (since, trouble)) in &live.troubles {
-        // Before its extension is created, that is as it should be.
-        if *source == Source::Statements && trouble.kind == TroubleKind::NotFound {
+        // Before its extension is created, or where the log is not exported, that is as it should be.
+        if matches!(source, Source::Statements | Source::SlowLog) && trouble.kind == TroubleKind::NotFound {
             continue;
         }
         let text = format!("{}: {trouble}", source_name(source));
@@ -181,6 +181,8 @@ fn source_name(source: &Source) -> String {
         Source::Load => "Performance Insights".to_owned(),
         Source::Statements => "pg_stat_statements".to_owned(),
         Source::Pods => "pods".to_owned(),
+        Source::Metrics => "CloudWatch".to_owned(),
+        Source::SlowLog => "slow-query log".to_owned(),
         Source::Log(origin) => format!("log of {origin}"),
     }
 }

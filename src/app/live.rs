@@ -9,7 +9,8 @@ use crate::clients::Trouble;
 use crate::runbook::names::InstanceId;
 use crate::runbook::timeline::Timeline;
 use crate::watch::sample::{
-    ClusterView, DnsView, HttpView, LoadPoint, PodsView, Reading, Sample, Source, SqlView, StatementsView,
+    ClusterView, DnsView, HttpView, LoadPoint, MetricsView, PodsView, Reading, Sample, SlowLogView, Source, SqlView,
+    StatementsView,
 };
 
 /// Load points kept for each partition: half an hour of seconds.
@@ -77,12 +78,25 @@ pub struct Live {
     pub statements: Option<Dated<StatementsView>>,
     /// The statements as they were before the last failover, to compare with.
     pub statements_before: Option<StatementsView>,
+    /// CloudWatch's metrics.
+    pub metrics: Option<Dated<MetricsView>>,
+    /// The slow statements so far, and when the log was last read.
+    pub slow: Option<Dated<SlowStatements>>,
     /// The load of whoever is the writer.
     pub load: LoadHistory,
     /// The witnesses' lanes.
     pub timeline: Timeline,
     /// Sources in trouble, since when, and the last trouble.
     pub troubles: BTreeMap<Source, (Timestamp, Trouble)>,
+}
+
+/// What the slow-query log held since it is read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SlowStatements {
+    /// How many slow statements there were.
+    pub count: usize,
+    /// When the last one ended.
+    pub last: Option<Timestamp>,
 }
 
 /// The load of the writer's role over time, whichever instance holds it.
@@ -129,8 +143,16 @@ impl Live {
                 }
                 _ => self.endpoint = Some(Dated { value, at }),
             },
+            Reading::Metrics(value) => self.metrics = Some(Dated { value, at }),
+            Reading::SlowLog(view) => self.take_slow(&view, at),
             Reading::Lines(_) => {}
         }
+    }
+
+    fn take_slow(&mut self, view: &SlowLogView, at: Timestamp) {
+        let before = self.slow.as_ref().map_or_else(SlowStatements::default, |slow| slow.value);
+        let last = view.lines.iter().map(|line| line.at).max().max(before.last);
+        self.slow = Some(Dated { value: SlowStatements { count: before.count + view.count, last }, at });
     }
 
     fn take_statements(&mut self, value: StatementsView, at: Timestamp) {

@@ -20,6 +20,8 @@ pub enum LogSource {
     Rds,
     /// SQL.
     Sql,
+    /// The slow-query log.
+    Slow,
     /// DNS.
     Dns,
     /// The application.
@@ -36,6 +38,7 @@ impl LogSource {
             Self::Program => "program",
             Self::Rds => "rds",
             Self::Sql => "sql",
+            Self::Slow => "slow",
             Self::Dns => "dns",
             Self::App => "app",
             Self::Pods => "pods",

@@ -249,8 +249,17 @@ fn close_answered(state: &mut State, event: &Event) {
 }
 
 fn on_sample(state: &mut State, sample: Sample) {
-    if let Ok(Reading::Lines(lines)) = &sample.said {
-        let source = if sample.source == Source::Events { LogSource::Rds } else { LogSource::Pods };
+    let lines = match &sample.said {
+        Ok(Reading::Lines(lines)) => lines.as_slice(),
+        Ok(Reading::SlowLog(view)) => view.lines.as_slice(),
+        _ => &[],
+    };
+    if !lines.is_empty() {
+        let source = match sample.source {
+            Source::Events => LogSource::Rds,
+            Source::SlowLog => LogSource::Slow,
+            _ => LogSource::Pods,
+        };
         // What the application logs all day would drown the night's own lines; during its deployment it is the story.
         let quiet = source == LogSource::Pods && !is_deploying(state);
         for line in lines.iter().filter(|line| !quiet || log::level_of(&line.text) > Level::Info) {
@@ -259,7 +268,8 @@ fn on_sample(state: &mut State, sample: Sample) {
                 at: line.at,
                 source,
                 partition: Some(sample.partition.clone()),
-                level: log::level_of(&line.text),
+                // A statement's own words say nothing of how much it matters.
+                level: if source == LogSource::Slow { Level::Info } else { log::level_of(&line.text) },
                 text: format!("{}{} {}", code.unwrap_or_default(), line.subject, line.text),
             });
         }

@@ -398,6 +398,7 @@ mod tests {
                 LogSource::Program,
                 LogSource::Rds,
                 LogSource::Sql,
+                LogSource::Slow,
                 LogSource::Dns,
                 LogSource::App,
                 LogSource::Pods,

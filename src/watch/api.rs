@@ -23,6 +23,14 @@ pub async fn cluster(described: &mut Described) -> Option<Arc<ClusterView>> {
     described.wait_for(Option::is_some).await.ok().and_then(|known| known.clone())
 }
 
+/// How long a source of several clusters waits for one that nobody knows (yet), for the others' sake.
+const STRAGGLER: Duration = Duration::from_secs(5);
+
+/// Waits until all of these clusters are known, or those that can be.
+pub async fn clusters(described: impl Iterator<Item = &mut Described>) {
+    let _ = tokio::time::timeout(STRAGGLER, futures::future::join_all(described.map(cluster))).await;
+}
+
 /// Where the writer endpoint is dialled: at the plan's own, or at the one that RDS answers, as soon as it is known.
 ///
 /// # Errors

@@ -6,9 +6,11 @@ mod application;
 pub mod cadence;
 mod events;
 pub mod load;
+mod metrics;
 mod name;
 mod pods;
 pub mod sample;
+mod slow_log;
 mod sql;
 mod statements;
 mod task;
@@ -37,8 +39,10 @@ use api::{Api, Described, Wanted};
 use application::Application;
 use events::Events;
 use load::Load;
+use metrics::Metrics;
 use name::Name;
 use pods::Pods;
+use slow_log::{Exported, SlowLog};
 use sql::Sql;
 use statements::Statements;
 use task::{Ask, Task, Voice};
@@ -92,10 +96,17 @@ pub async fn start(
 async fn watch_all(shared: Shared, plan: &Plan, accounts: &Accounts) -> Watchers {
     let mut tasks = JoinSet::new();
     let mut apis: HashMap<(Option<String>, String), Api> = HashMap::new();
+    let mut metered: HashMap<(Option<String>, String), (Metrics, SlowLog)> = HashMap::new();
     for partition in &plan.partitions {
         let aws = accounts.open(&partition.aws).await;
         let (describes, described) = watch::channel(None);
         let key = (partition.aws.profile.clone(), partition.aws.region.clone());
+        let (metrics, slow_log) = metered.entry(key.clone()).or_insert_with(|| {
+            let metrics = Metrics { aws: aws.clone(), clusters: Vec::new(), asked: None };
+            (metrics, SlowLog { aws: aws.clone(), logs: Vec::new() })
+        });
+        metrics.clusters.push((partition.name.clone(), described.clone()));
+        slow_log.logs.push(Exported::of(partition, described.clone()));
         let api = apis.entry(key).or_insert_with(|| Api { aws: aws.clone(), clusters: Vec::new() });
         let id = partition.cluster.id.clone();
         api.clusters.push(Wanted { partition: partition.name.clone(), id, describes });
@@ -104,6 +115,11 @@ async fn watch_all(shared: Shared, plan: &Plan, accounts: &Accounts) -> Watchers
     for api in apis.into_values() {
         let partitions = api.clusters.iter().map(|wanted| wanted.partition.clone()).collect();
         tasks.spawn(shared.run(partitions, api));
+    }
+    for (metrics, slow_log) in metered.into_values() {
+        let partitions: Vec<_> = metrics.clusters.iter().map(|(partition, _)| partition.clone()).collect();
+        tasks.spawn(shared.run(partitions.clone(), metrics));
+        tasks.spawn(shared.run(partitions, slow_log));
     }
     Watchers { tasks }
 }

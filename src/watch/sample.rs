@@ -49,6 +49,10 @@ pub enum Source {
     Statements,
     /// The application's pods.
     Pods,
+    /// CloudWatch's metrics of the cluster's instances.
+    Metrics,
+    /// Slow statements in the PostgreSQL log that the cluster exports.
+    SlowLog,
     /// Log lines of a pod's container, or of another named origin.
     Log(String),
 }
@@ -71,6 +75,10 @@ pub enum Reading {
     Statements(StatementsView),
     /// Of [`Source::Pods`].
     Pods(PodsView),
+    /// Of [`Source::Metrics`].
+    Metrics(MetricsView),
+    /// Of [`Source::SlowLog`].
+    SlowLog(SlowLogView),
     /// Of [`Source::Events`] and [`Source::Log`]: what is new since the sample before, oldest first.
     Lines(Vec<Line>),
 }
@@ -208,6 +216,39 @@ impl LoadPoint {
     pub fn total(&self) -> f64 {
         self.by_wait.iter().map(|(_, sessions)| sessions).sum()
     }
+}
+
+/// What CloudWatch has of a cluster's instances.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MetricsView {
+    /// The instances that it has figures of.
+    pub instances: Vec<InstanceMetrics>,
+}
+
+/// The newest figures of an instance: means over a minute, told a minute or more after it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InstanceMetrics {
+    /// The instance.
+    pub instance: InstanceId,
+    /// When the newest minute began.
+    pub at: Timestamp,
+    /// Client connections.
+    pub connections: Option<f64>,
+    /// Lag behind the writer in milliseconds; none for the writer.
+    pub lag_ms: Option<f64>,
+    /// CPU, percent.
+    pub cpu_percent: Option<f64>,
+    /// Average active sessions.
+    pub load: Option<f64>,
+}
+
+/// The slow statements that are new since the sample before.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SlowLogView {
+    /// How many there are.
+    pub count: usize,
+    /// A line for each, oldest first; of very many only for the slowest.
+    pub lines: Vec<Line>,
 }
 
 /// What the writer's statements cost since the sample before.

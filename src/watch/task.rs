@@ -38,7 +38,7 @@ impl Voice {
     /// A sample is of the moment: where nobody takes them fast enough it is dropped, and the datum's age will show it.
     /// Lines are not, as nobody would say them again; they wait for their place.
     pub async fn say(&self, partition: &PartitionName, source: Source, begun: Instant, said: Result<Reading, Trouble>) {
-        let keep = matches!(said, Ok(Reading::Lines(_)));
+        let keep = matches!(said, Ok(Reading::Lines(_) | Reading::SlowLog(_)));
         let sample = Sample { partition: partition.clone(), source, at: Timestamp::now(), took: begun.elapsed(), said };
         // Nobody may be listening any more: then the session ends, and so will this task.
         if keep {

@@ -50,7 +50,7 @@ impl Source {
             Self::SqlInstance(instance) => vec![Witness::SqlInstance(instance.clone())],
             Self::App => vec![Witness::Application],
             Self::Pods => vec![Witness::Pods],
-            Self::Load | Self::Statements | Self::Log(_) => Vec::new(),
+            Self::Load | Self::Statements | Self::Metrics | Self::SlowLog | Self::Log(_) => Vec::new(),
         }
     }
 }
@@ -111,7 +111,10 @@ fn word(witness: &Witness, reading: &Reading) -> Option<Word> {
             text: format!("{}/{} ready", pods.ready, pods.wanted),
             healthy: pods.ready >= pods.wanted,
         }),
-        (_, Reading::Load(_) | Reading::Statements(_) | Reading::Lines(_)) => None,
+        (
+            _,
+            Reading::Load(_) | Reading::Statements(_) | Reading::Metrics(_) | Reading::SlowLog(_) | Reading::Lines(_),
+        ) => None,
     }
 }
 

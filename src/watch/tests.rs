@@ -119,7 +119,7 @@ async fn every_source_of_every_partition_speaks_at_once_and_one_call_describes_a
     let mut stage = Stage::open(1.0, Cadence::default()).await;
     let mut heard: BTreeMap<String, Vec<Source>> = BTreeMap::new();
     stage
-        .until("nine sources of four partitions", |sample| {
+        .until("eleven sources of four partitions", |sample| {
             if sample.source != Source::Statements {
                 assert!(sample.said.is_ok(), "{sample:?}");
             }
@@ -127,12 +127,16 @@ async fn every_source_of_every_partition_speaks_at_once_and_one_call_describes_a
             if !sources.contains(&sample.source) {
                 sources.push(sample.source.clone());
             }
-            // API, DNS, SQL through the endpoint and on two instances, application, load, events, statements.
-            heard.len() == 4 && heard.values().all(|sources| sources.len() == 9)
+            // API, DNS, SQL through the endpoint and on two instances, application, load, events, statements, metrics,
+            // slow-query log.
+            heard.len() == 4 && heard.values().all(|sources| sources.len() == 11)
         })
         .await;
     // Four partitions live in two accounts.
     assert_eq!(stage.site.ledger.calls("rds", "DescribeDBClusters"), 2);
+    assert_eq!(stage.site.ledger.calls("monitoring", "GetMetricData"), 2);
+    // A log group is a cluster's.
+    assert_eq!(stage.site.ledger.calls("logs", "FilterLogEvents"), 4);
     stage.cancel.cancel();
     tokio::time::timeout(Duration::from_secs(5), stage.watchers.ended()).await.expect("they end when told to");
     stage.servers.abort_all();

@@ -24,8 +24,10 @@ use aws_types::os_shim_internal::{Env, Fs};
 use tokio::sync::Mutex;
 
 use super::cloudformation::CloudFormation;
+use super::cloudwatch::CloudWatch;
 use super::identity::Identity;
 use super::insights::Insights;
+use super::logs::Logs;
 use super::rds::Rds;
 use super::secrets::Secrets;
 use super::tokens::Tokens;
@@ -92,6 +94,10 @@ pub struct Aws {
     pub identity: Identity,
     /// Load.
     pub insights: Insights,
+    /// Metrics.
+    pub cloudwatch: CloudWatch,
+    /// Logs.
+    pub logs: Logs,
     /// Tokens for database roles.
     pub tokens: Tokens,
 }
@@ -118,6 +124,8 @@ impl Aws {
             secrets: Secrets::new(configs),
             identity: Identity::new(configs),
             insights: Insights::new(configs),
+            cloudwatch: CloudWatch::new(configs),
+            logs: Logs::new(configs),
             tokens: Tokens::new(configs),
         }
     }

@@ -8,8 +8,8 @@ use ratatui::layout::Rect;
 use ratatui::style::{Color, Style};
 use ratatui::text::Line;
 
-use super::Slot;
 use super::timescale::{TimeScale, relative};
+use super::{Slot, figures};
 use crate::app::live::{Freshness, LoadHistory, freshness};
 use crate::ui::adapt::Depth;
 use crate::ui::text::{Spans, column_right, span};
@@ -44,6 +44,7 @@ pub fn draw(buffer: &mut Buffer, slot: &Slot<'_>) {
     let load = live.map(|live| &live.load).filter(|load| load.answered.is_some());
     let Some(load) = load else {
         let inner = slot.panel(buffer, title, Spans::new());
+        let inner = figures::draw(buffer, slot, inner);
         let words = match trouble {
             Some((since, trouble)) => vec![
                 (format!("{} Performance Insights is in trouble", symbols::MIND), theme.mind()),
@@ -67,6 +68,7 @@ pub fn draw(buffer: &mut Buffer, slot: &Slot<'_>) {
     }
     remark.push(span(format!("{} old", format::age_in_seconds(age)), theme.age(how_fresh)));
     let inner = slot.panel(buffer, title, remark);
+    let inner = figures::draw(buffer, slot, inner);
     Chart::new(slot, load, inner).draw(buffer, how_fresh, trouble.map(|(_, trouble)| trouble.to_string()));
 }
 

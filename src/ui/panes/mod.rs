@@ -11,6 +11,7 @@ use crate::app::state::{Pane, State};
 
 pub mod banner;
 pub mod checks;
+mod figures;
 mod finding;
 pub mod footer;
 pub mod header;
