@@ -17,7 +17,7 @@ pub(super) async fn auto(place: &Place, args: &AutoArgs) -> Result<u8, Failure> 
         ));
     }
     let plan = place::only(place.plan(args.rollout.as_deref())?, &args.only)?;
-    let mut headless = Headless::open(place, plan, args.new, true).await?;
+    let mut headless = Headless::open(place, plan, args.new, true, true).await?;
     let ended = take_the_operators_place(&mut headless, &args.hold_go_ahead).await;
     let run = headless.run.clone();
     let closed = headless.close().await;

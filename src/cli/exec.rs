@@ -23,7 +23,7 @@ pub(super) async fn exec(place: &Place, args: &ExecArgs) -> Result<u8, Failure> 
         let known: Vec<&str> = planned.steps.iter().map(|each| each.id.as_str()).collect();
         return Err(Failure::usage(format!("{partition} has no step {step}; there are {}", known.join(", "))));
     }
-    let mut headless = Headless::open(place, plan, args.new, args.output == Form::Text).await?;
+    let mut headless = Headless::open(place, plan, args.new, args.output == Form::Text, false).await?;
     let done = fire_all(&mut headless, &partition, args).await;
     let run = headless.run.clone();
     headless.close().await?;

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use super::Failure;
 use super::place::Place;
-use crate::runbook::event::{Brief, Event, Record};
+use crate::clients::TroubleKind;
+use crate::runbook::event::{Brief, Event, Outcome, Record, Way};
 use crate::runbook::gate::Refusal;
-use crate::runbook::names::StepRef;
+use crate::runbook::names::{StepId, StepRef};
 use crate::runbook::plan::Plan;
 use crate::runbook::state::{Run, StepState};
 use crate::session::{self, FireError, Opened, Session, Told};
@@ -26,13 +27,20 @@ pub(super) struct Headless {
     pub resumed: Option<StepRef>,
     told: Told,
     talks: bool,
+    /// Whether it signs in by itself where a step asks for it; else that is left to whoever fires.
+    signs_in: bool,
+    /// Sign-ins that are asked for, each with how often it was pulled already.
+    wanted: Vec<(StepRef, u32)>,
 }
+
+/// How often a sign-in is pulled for a step that waits for it.
+const SIGN_INS: u32 = 3;
 
 impl Headless {
     /// Takes the controls, begins to watch, and waits for an attempt that a former session left running.
-    pub async fn open(place: &Place, plan: Plan, new: bool, talks: bool) -> Result<Self, Failure> {
+    pub async fn open(place: &Place, plan: Plan, new: bool, talks: bool, signs_in: bool) -> Result<Self, Failure> {
         let Opened { session, run, told, notices } = place.open(plan, new).await?;
-        let mut headless = Self { session, run, resumed: None, told, talks };
+        let mut headless = Self { session, run, resumed: None, told, talks, signs_in, wanted: Vec::new() };
         for notice in notices {
             headless.talk(&notice);
         }
@@ -69,6 +77,10 @@ impl Headless {
         let mut looks = 1;
         while let Err(error) = self.session.fire(&self.run, step, choice.clone()).await {
             let passing = matches!(&error, FireError::Unseen(trouble) if trouble.is_passing());
+            if looks < LOOKS && self.renew(step, &error).await? {
+                looks += 1;
+                continue;
+            }
             if looks == LOOKS || !(passing || is_worth_waiting(&error)) {
                 return Err(match error {
                     FireError::Unseen(_) => Failure::failed(format!("{step}: {error}")),
@@ -124,6 +136,7 @@ impl Headless {
     async fn settle(&mut self) -> Result<(), Failure> {
         self.catch_up()?;
         while self.run.running().is_some() {
+            self.sign_in_where_wanted().await;
             tokio::select! {
                 record = self.told.records.recv() => match record {
                     Some(record) => self.take(record)?,
@@ -147,7 +160,59 @@ impl Headless {
             let seen = check.seen.as_deref().unwrap_or_default();
             self.talk(&format!("  {:?} {} {seen}", check.verdict, check.label));
         }
+        if self.signs_in {
+            self.note_sign_in(&record.event);
+        }
         self.run.apply(record).map_err(Failure::failed)
+    }
+
+    /// Notes that a step which goes on waiting asks for a sign-in, or that one which it asked for came to nothing.
+    fn note_sign_in(&mut self, event: &Event) {
+        match event {
+            Event::Remarked { step, finding, .. } => {
+                for way in &finding.ways {
+                    let Way::Lever { lever, .. } = way else { continue };
+                    let lever = StepRef { partition: step.partition.clone(), step: lever.clone() };
+                    if self.run.signs_in(&lever) && !self.wanted.iter().any(|(known, _)| *known == lever) {
+                        self.wanted.push((lever, 0));
+                    }
+                }
+            }
+            Event::AttemptEnded { step, outcome: Outcome::Passed | Outcome::PassedWithWarnings { .. }, .. } => {
+                self.wanted.retain(|(lever, _)| lever != step);
+            }
+            _ => {}
+        }
+    }
+
+    /// Signs in beside the step that waits for it.
+    async fn sign_in_where_wanted(&mut self) {
+        let waits = self.run.running().is_some_and(|(step, _)| !self.run.signs_in(&step));
+        let open = |(lever, pulled): &&mut (StepRef, u32)| *pulled < SIGN_INS && self.run.gate(lever).is_ok();
+        let Some((lever, pulled)) = self.wanted.iter_mut().find(open).filter(|_| waits) else { return };
+        *pulled += 1;
+        let lever = lever.clone();
+        self.talk(&format!("{lever}: signing in"));
+        if let Err(error) = self.session.fire(&self.run, &lever, None).await {
+            self.talk(&format!("{lever}: {error}"));
+        }
+    }
+
+    /// Signs in where that is what a step could not be looked at for; whether it was worth it.
+    async fn renew(&mut self, step: &StepRef, error: &FireError) -> Result<bool, Failure> {
+        let FireError::Unseen(trouble) = error else { return Ok(false) };
+        if !self.signs_in || trouble.kind != TroubleKind::SignedOut {
+            return Ok(false);
+        }
+        let name = if trouble.call.starts_with("op ") { "sign-in-op" } else { "sign-in-aws" };
+        let lever = StepRef { partition: step.partition.clone(), step: StepId::new(name) };
+        if self.run.gate(&lever).is_err() {
+            return Ok(false);
+        }
+        self.talk(&format!("{step}: {error}; signing in"));
+        self.session.fire(&self.run, &lever, None).await.map_err(Failure::refused)?;
+        self.settle().await?;
+        Ok(true)
     }
 
     /// Says how it goes, on standard error: standard output is for the result.

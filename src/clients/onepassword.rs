@@ -31,6 +31,17 @@ pub async fn readable(reference: &str) -> Result<bool, Trouble> {
     Ok(!read(reference).await?.expose_secret().trim().is_empty())
 }
 
+/// The user name of an item, `vault/item`. Older items have it as `email`, and `username` empty.
+pub async fn user_name(item: &str) -> Result<SecretString, Trouble> {
+    let name = read(&format!("op://{item}/username")).await?;
+    if name.expose_secret().trim().is_empty() { read(&format!("op://{item}/email")).await } else { Ok(name) }
+}
+
+/// Whether the prompt of 1Password's app was not answered: the session may be alive, and nobody saw it.
+pub fn is_unanswered(trouble: &Trouble) -> bool {
+    trouble.call.starts_with("op ") && trouble.message.contains("authorization timeout")
+}
+
 async fn run(call: &str, arguments: &[&str]) -> Result<Captured, Trouble> {
     let answer = Capture::new("op", arguments).env("NO_COLOR", "1").timeout(PROMPT).run(call).await?;
     if answer.is_success() { Ok(answer) } else { Err(answer.trouble(call, kind(&answer.stderr))) }

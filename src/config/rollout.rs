@@ -325,8 +325,34 @@ pub struct CheckFile {
     /// A profile that a script derives on its own.
     #[serde(rename = "derived-profile")]
     pub derived_profile: Option<DerivedProfileFile>,
+    /// `true`: the AWS session lasts until the partition's window closes, or for as long as its steps usually take.
+    #[serde(rename = "aws-session")]
+    pub aws_session: Option<bool>,
+    /// `true`: the stacks of the command step are in a state that accepts an update.
+    pub stacks: Option<bool>,
+    /// `true`: Database Insights is as the template assumes it.
+    pub insights: Option<bool>,
+    /// `true`: the release of the deploy step is there, with a revision to go back to.
+    #[serde(rename = "helm-release")]
+    pub helm_release: Option<bool>,
     /// A program that must be on PATH.
     pub program: Option<ProgramFile>,
+    /// Node and a browser that can be run; what is lost without them.
+    pub browser: Option<BrowserFile>,
+    /// Megabytes that must be free where the journal and the outputs are kept.
+    #[serde(rename = "disk-space-mb")]
+    pub disk_space_mb: Option<u64>,
+    /// How far this machine's clock may be apart from that of AWS, such as `5s`.
+    #[serde(rename = "clock-apart")]
+    pub clock_apart: Option<String>,
+}
+
+/// Node and a browser.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BrowserFile {
+    /// What takes its place.
+    pub fallback: String,
 }
 
 /// A git working tree.

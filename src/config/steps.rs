@@ -357,22 +357,37 @@ impl StepReader<'_> {
 fn prerequisite(file: &CheckFile, at: &At<'_>, findings: &mut Findings) -> Option<Prerequisite> {
     findings.value(at, &["op-item", "reference"], values::op_reference);
     findings.value(at, &["pull-request", "repository"], |text| values::pair(text, "owner/name"));
-    let CheckFile { git, image, pull_request, op_signed_in, op_item, aws_identity, derived_profile, program } =
-        file.clone();
+    let clock_apart = findings.value(at, &["clock-apart"], values::duration);
+    let file = file.clone();
+    let wanted = |flag: Option<bool>, check: Prerequisite| flag.filter(|wanted| *wanted).map(|_| check);
     let mut found = Vec::new();
-    found.extend(git.map(|git| Prerequisite::GitTree { path: git.path, branch: git.branch, contains: git.contains }));
-    found.extend(image.map(|reference| Prerequisite::Image { reference }));
-    found.extend(pull_request.map(|pr| Prerequisite::PullRequest { repository: pr.repository, number: pr.number }));
-    found.extend(op_signed_in.filter(|wanted| *wanted).map(|_| Prerequisite::OpSignedIn));
-    found.extend(op_item.map(|item| Prerequisite::OpItem { reference: item.reference, used_by: item.used_by }));
-    found.extend(aws_identity.filter(|wanted| *wanted).map(|_| Prerequisite::AwsIdentity));
     found.extend(
-        derived_profile
+        file.git.map(|git| Prerequisite::GitTree { path: git.path, branch: git.branch, contains: git.contains }),
+    );
+    found.extend(file.image.map(|reference| Prerequisite::Image { reference }));
+    found.extend(
+        file.pull_request.map(|pr| Prerequisite::PullRequest { repository: pr.repository, number: pr.number }),
+    );
+    found.extend(wanted(file.op_signed_in, Prerequisite::OpSignedIn));
+    found.extend(file.op_item.map(|item| Prerequisite::OpItem { reference: item.reference, used_by: item.used_by }));
+    found.extend(wanted(file.aws_identity, Prerequisite::AwsIdentity));
+    found.extend(
+        file.derived_profile
             .map(|derived| Prerequisite::DerivedProfile { profile: derived.profile, overridden: derived.overridden }),
     );
-    found.extend(program.map(|program| Prerequisite::Program { name: program.name, fallback: program.fallback }));
+    found.extend(wanted(file.aws_session, Prerequisite::AwsSession));
+    found.extend(wanted(file.stacks, Prerequisite::Stacks));
+    found.extend(wanted(file.insights, Prerequisite::InsightsMode));
+    found.extend(wanted(file.helm_release, Prerequisite::HelmRelease));
+    found.extend(
+        file.program.map(|program| Prerequisite::Program { name: program.name, fallback: program.fallback }),
+    );
+    found.extend(file.browser.map(|browser| Prerequisite::Browser { fallback: browser.fallback }));
+    found.extend(file.disk_space_mb.map(|least_mb| Prerequisite::DiskSpace { least_mb }));
+    found.extend(clock_apart.map(|apart| Prerequisite::Clock { apart }));
     if found.len() != 1 {
-        let help = "one of `git`, `image`, `pull-request`, `op-signed-in`, `op-item`, `aws-identity`, `derived-profile`, `program`";
+        let help = "one of `git`, `image`, `pull-request`, `op-signed-in`, `op-item`, `aws-identity`, `derived-profile`, `aws-session`, \
+             `stacks`, `insights`, `helm-release`, `program`, `browser`, `disk-space-mb`, `clock-apart`";
         findings.add(at, &[], "must name exactly one prerequisite", Some(help.to_owned()));
         return None;
     }

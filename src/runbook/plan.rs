@@ -374,6 +374,29 @@ pub enum Prerequisite {
         /// Whether the step's command line overrides it.
         overridden: bool,
     },
+    /// The AWS session lasts until the window closes, or for as long as the steps usually take.
+    AwsSession,
+    /// The stacks of the command step accept an update.
+    Stacks,
+    /// Database Insights is as the template assumes it.
+    InsightsMode,
+    /// The release of the deploy step is there, with a revision to go back to.
+    HelmRelease,
+    /// Node and a browser can be run.
+    Browser {
+        /// What takes its place.
+        fallback: String,
+    },
+    /// There is room for the journal and the outputs.
+    DiskSpace {
+        /// How much, in megabytes.
+        least_mb: u64,
+    },
+    /// This machine's clock and that of AWS agree.
+    Clock {
+        /// How far they may be apart.
+        apart: Duration,
+    },
     /// A program is on PATH.
     Program {
         /// Its name.
@@ -381,6 +404,29 @@ pub enum Prerequisite {
         /// What is lost without it; a prerequisite with a fallback only warns.
         fallback: Option<String>,
     },
+}
+
+impl Prerequisite {
+    /// What must be true, in a few words.
+    pub fn label(&self) -> String {
+        match self {
+            Self::GitTree { branch, contains, .. } => format!("working tree on {branch}, has {contains}"),
+            Self::Image { reference } => format!("image {}", reference.rsplit('/').next().unwrap_or(reference)),
+            Self::PullRequest { number, .. } => format!("PR #{number} open, green, approved"),
+            Self::OpSignedIn => "1Password is signed in".to_owned(),
+            Self::OpItem { reference, .. } => reference.clone(),
+            Self::AwsIdentity => "AWS answers with the right account".to_owned(),
+            Self::DerivedProfile { profile, .. } => format!("profile {profile}"),
+            Self::AwsSession => "AWS session lasts long enough".to_owned(),
+            Self::Stacks => "stacks accept an update".to_owned(),
+            Self::InsightsMode => "Database Insights as the template has it".to_owned(),
+            Self::HelmRelease => "helm release with a way back".to_owned(),
+            Self::Browser { .. } => "node and a browser".to_owned(),
+            Self::DiskSpace { least_mb } => format!("{least_mb} MB free for the journal"),
+            Self::Clock { .. } => "clock agrees with that of AWS".to_owned(),
+            Self::Program { name, .. } => format!("{name} is on PATH"),
+        }
+    }
 }
 
 /// A snapshot by its derived name.

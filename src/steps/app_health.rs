@@ -4,8 +4,6 @@ mod verdict;
 
 use std::time::Duration;
 
-use secrecy::SecretString;
-
 use super::context::{Look, Noting, Stop};
 use super::deploy::runs_awaited;
 use super::diagnosis;
@@ -156,8 +154,7 @@ async fn credentials(target: &ApplicationTarget) -> Result<Credentials, Trouble>
     let item = target.credentials.as_ref().ok_or_else(|| {
         Trouble::new("application", TroubleKind::NotFound, "the rollout file names no credentials for this application")
     })?;
-    let field = |name: &str| format!("op://{item}/{name}");
-    let username: SecretString = onepassword::read(&field("username")).await?;
-    let password = onepassword::read(&field("password")).await?;
+    let username = onepassword::user_name(item).await?;
+    let password = onepassword::read(&format!("op://{item}/password")).await?;
     Ok(Credentials { username, password })
 }

@@ -228,7 +228,9 @@ impl Noting {
     pub async fn bear<T>(&mut self, patience: &mut Patience, seen: Result<T, Trouble>) -> Result<Option<T>, Stop> {
         let seen = patience.bear(seen).map_err(|trouble| diagnosis::of_trouble(self, &trouble))?;
         if let Some(trouble) = patience.trouble.as_ref().filter(|trouble| trouble.kind == TroubleKind::SignedOut) {
-            self.remark(diagnosis::ended_midway(self, trouble)).await?;
+            let ended = diagnosis::ended_midway(self, trouble);
+            self.tools.aws.renew_session().await;
+            self.remark(ended).await?;
         }
         Ok(seen)
     }

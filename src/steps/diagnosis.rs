@@ -2,37 +2,69 @@
 
 use super::context::Look;
 use crate::clients::met::{Borne, Met, Washed};
-use crate::clients::{Trouble, TroubleKind};
+use crate::clients::{Trouble, TroubleKind, onepassword};
 use crate::runbook::check::Evidence;
 use crate::runbook::event::Finding;
+
+/// The lever that renews the AWS session.
+pub(super) const SIGN_IN_AWS: &str = "sign-in-aws";
+/// The lever that signs in to 1Password.
+pub(super) const SIGN_IN_OP: &str = "sign-in-op";
 
 /// What any call can run into, whichever step made it.
 pub fn of_trouble(look: &Look, trouble: &Trouble) -> Finding {
     let evidence = Evidence::now(&trouble.call, trouble.to_string());
     let profile = profile(look);
+    let again_after = look.step.retry_after;
     let finding = match trouble.kind {
+        TroubleKind::SignedOut if onepassword::is_unanswered(trouble) => {
+            Finding::of("op-signed-out", "1Password asked for an approval, and nobody gave it within its minute")
+                .meaning("the app is locked, or its prompt did not surface")
+                .way_out("unlock the app and sign in where the prompt can be seen: op signin; then try again")
+                .lever(SIGN_IN_OP, None)
+                .again()
+        }
         TroubleKind::SignedOut if trouble.call.starts_with("op ") => {
-            Finding::of("op-signed-out", "1Password is not signed in").way_out("op signin, then try again")
+            Finding::of("op-signed-out", "1Password is not signed in")
+                .meaning("no secret can be read, by the cockpit or by amm.sh")
+                .way_out("op signin, then try again")
+                .lever(SIGN_IN_OP, None)
+                .again()
         }
         TroubleKind::SignedOut if trouble.call.starts_with("gh ") => {
-            Finding::unknown("gh is not signed in to GitHub").way_out("gh auth login, then try again")
+            Finding::unknown("gh is not signed in to GitHub").way_out("gh auth login, then try again").again()
         }
-        TroubleKind::SignedOut => Finding::of("sso-expired", format!("the AWS session of {profile} has ended"))
-            .meaning("nothing was sent; what was fired before goes on")
-            .way_out(format!("{}, then try again", sign_in(look))),
+        TroubleKind::SignedOut if is_aws(&trouble.call) || trouble.message.contains("refresh failed") => {
+            Finding::of("sso-expired", format!("the AWS session of {profile} has ended"))
+                .meaning("nothing was sent; what was fired before goes on")
+                .way_out(format!("{}, then try again", sign_in(look)))
+                .lever(SIGN_IN_AWS, None)
+                .again()
+        }
+        TroubleKind::SignedOut => Finding::unknown(format!("{} does not take our token any more", trouble.call))
+            .meaning("where the token comes from the AWS session, that session has ended")
+            .way_out(format!("{}, or renew the token of its context; then try again", sign_in(look)))
+            .lever(SIGN_IN_AWS, None)
+            .again(),
         TroubleKind::Denied if !is_aws(&trouble.call) => {
             Finding::of("access-denied", format!("{} is not permitted: {}", trouble.call, trouble.message))
-                .way_out("have the permission added, or check that the role or context is the right one")
+                .meaning("it was refused; nothing changed")
+                .way_out("have the permission added, or check that the role or context is the right one; then try again")
+                .again_after(again_after)
         }
-        TroubleKind::Denied => Finding::of("access-denied", format!("{profile} may not call {}", trouble.call))
-            .meaning("the session is alive, the permission is missing")
-            .way_out("have the permission added, or check that the profile is the right one"),
+        TroubleKind::Denied => {
+            let action = action_denied(&trouble.message).unwrap_or(&trouble.call);
+            Finding::of("access-denied", format!("{profile} may not do {action}"))
+                .meaning("the session is alive, the permission is missing: signing in again does not help; nothing changed")
+                .way_out(format!("have {action} allowed for the role, or check that the profile is the right one; then try again"))
+                .again_after(again_after)
+        }
         _ if passing(trouble).is_some() => passing_finding(look, trouble),
         TroubleKind::Throttled | TroubleKind::Unreachable | TroubleKind::NoAnswer => {
             Finding::unknown(format!("{} is not to be had: {}", trouble.call, trouble.message))
                 .meaning("nothing is known of the other side until it answers")
                 .way_out("check the connection, then try again; the step looks before it sends")
-                .again_after(look.step.retry_after)
+                .again_after(again_after)
         }
         TroubleKind::Refused | TroubleKind::NotFound | TroubleKind::Malformed => {
             Finding::unknown(format!("{}: {}", trouble.call, trouble.message))
@@ -50,7 +82,7 @@ pub fn ended_midway(look: &Look, trouble: &Trouble) -> Finding {
         .because(Evidence::now(&trouble.call, trouble.to_string()))
         .meaning("what was fired goes on at AWS; the wait goes on after the sign-in, and nothing is fired again")
         .way_out(format!("{}; the step goes on by itself then", sign_in(look)))
-        .lever("sign-in-aws", None)
+        .lever(SIGN_IN_AWS, None)
 }
 
 /// The profile in whose name AWS is asked.
@@ -165,9 +197,15 @@ fn sign_in(look: &Look) -> String {
     format!("aws sso login{}", profile.unwrap_or_default())
 }
 
+/// The action that AWS says is not allowed: `User: … is not authorized to perform: rds:CreateDBClusterSnapshot on …`.
+fn action_denied(message: &str) -> Option<&str> {
+    let rest = message.split_once("is not authorized to perform: ")?.1;
+    rest.split_whitespace().next().map(|action| action.trim_end_matches([',', '.', ';']))
+}
+
 /// Whether a call went to AWS, and so in the name of the partition's profile.
 fn is_aws(call: &str) -> bool {
-    let services = ["rds", "cloudformation", "secretsmanager", "sts", "pi", "cloudwatch"];
+    let services = ["rds", "cloudformation", "secretsmanager", "sts", "pi", "cloudwatch", "aws"];
     call.split_once(':').is_some_and(|(service, _)| services.contains(&service))
 }
 
@@ -188,4 +226,17 @@ pub fn time_over(look: &Look, what: &str, last: Option<&Trouble>) -> Finding {
         finding = finding.because(Evidence::now(&trouble.call, trouble.to_string()));
     }
     with_guide(look, finding)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_action_that_is_denied_is_named() {
+        let denied = "User: arn:aws:sts::1:assumed-role/A/o is not authorized to perform: rds:CreateDBClusterSnapshot on \
+                      resource: arn:aws:rds:us-east-1:1:cluster:c because no identity-based policy allows it";
+        assert_eq!(action_denied(denied), Some("rds:CreateDBClusterSnapshot"));
+        assert_eq!(action_denied("Access denied"), None);
+    }
 }

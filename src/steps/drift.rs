@@ -1,12 +1,14 @@
 //! Step 0: what is there, held against what the runbook was written for. Identifiers are read, not trusted.
 
-use super::cluster::DESCRIBE;
+use super::cluster::{self, DESCRIBE};
 use super::context::{Look, Noting, Stop};
-use super::diagnosis;
+use super::preflight::{advanced_insights, another_account, concluded};
+use super::{diagnosis, snapshot};
 use crate::clients::Trouble;
+use crate::clients::identity::Caller;
 use crate::clients::rds::ClusterView;
 use crate::runbook::check::{Check, Evidence, Verdict};
-use crate::runbook::event::{Brief, Call, Finding, Outcome};
+use crate::runbook::event::{Brief, Call, Finding, Outcome, Way};
 use crate::runbook::plan::StepKind;
 
 pub(super) fn brief(look: &Look) -> Brief {
@@ -32,46 +34,62 @@ pub(super) fn brief(look: &Look) -> Brief {
     brief
 }
 
-pub(super) async fn run(act: &mut Noting) -> Result<Outcome, Stop> {
-    account(act).await?;
-    let cluster = act.cluster().await.map_err(|trouble| diagnosis::of_trouble(act, &trouble))?;
-    members(act, &cluster).await?;
-    let mut warnings = Vec::new();
-    for check in as_expected(act, &cluster) {
-        if check.verdict == Verdict::Warning {
-            warnings.push(format!("{}: {}", check.label, check.seen.clone().unwrap_or_default()));
+/// What was found: what holds the step up, and what is but to be minded.
+#[derive(Default)]
+struct Found {
+    findings: Vec<Finding>,
+    warnings: Vec<String>,
+}
+
+impl Found {
+    /// Keeps the trouble of a look, so that it hides no other; the same trouble is kept once.
+    fn or_trouble(&mut self, look: &Look, seen: Result<(), Trouble>) {
+        if let Err(trouble) = seen {
+            self.keep(diagnosis::of_trouble(look, &trouble));
         }
-        act.check(check).await?;
     }
-    insights(act, &cluster).await?;
-    snapshot(act, &mut warnings).await?;
-    namespace(act).await?;
-    Ok(if warnings.is_empty() { Outcome::Passed } else { Outcome::PassedWithWarnings { warnings } })
+
+    fn keep(&mut self, finding: Finding) {
+        let same = |known: &Finding| known.situation == finding.situation && known.cause == finding.cause;
+        if !self.findings.iter().any(same) {
+            self.findings.push(finding);
+        }
+    }
+}
+
+pub(super) async fn run(act: &mut Noting) -> Result<Outcome, Stop> {
+    let mut found = Found::default();
+    match act.tools.aws.identity.caller().await {
+        Ok(caller) => account(act, &mut found, &caller).await?,
+        Err(trouble) => found.or_trouble(act, Err(trouble)),
+    }
+    match act.cluster().await {
+        Ok(cluster) => {
+            members(act, &mut found, &cluster).await?;
+            as_expected(act, &mut found, &cluster).await?;
+            insights(act, &mut found, &cluster).await?;
+        }
+        Err(trouble) => found.or_trouble(act, Err(trouble)),
+    }
+    old_snapshot(act, &mut found).await?;
+    namespace(act, &mut found).await?;
+    concluded(act, found.findings, found.warnings).await
 }
 
 /// Whoever is signed in to another account may do nothing here.
-async fn account(act: &mut Noting) -> Result<(), Stop> {
-    let source = "sts:GetCallerIdentity";
-    let caller = act.tools.aws.identity.caller().await.map_err(|trouble| diagnosis::of_trouble(act, &trouble))?;
-    let Some(expected) = act.partition.aws.account.clone() else {
-        let check = Check::new("account", "AWS account", source, Verdict::Passed).seeing(caller.account);
-        return act.check(check).await;
+async fn account(act: &mut Noting, found: &mut Found, caller: &Caller) -> Result<(), Stop> {
+    let finding = another_account(&act.partition, caller);
+    let verdict = if finding.is_none() { Verdict::Passed } else { Verdict::Failed };
+    let check = Check::new("account", "AWS account", "sts:GetCallerIdentity", verdict).seeing(&caller.account);
+    let check = match act.partition.aws.account.clone() {
+        Some(expected) => check.expecting(expected),
+        None => check,
     };
-    let right = caller.account == expected;
-    let verdict = if right { Verdict::Passed } else { Verdict::Failed };
-    let check = Check::new("account", "AWS account", source, verdict).expecting(&expected).seeing(&caller.account);
-    act.check(check).await?;
-    if right {
-        return Ok(());
-    }
-    let finding = Finding::of("wrong-account", format!("signed in to account {}, not {expected}", caller.account))
-        .because(Evidence::now(source, format!("account {}", caller.account)))
-        .meaning("nothing may be fired from here")
-        .way_out("correct the profile in the rollout file or in the AWS configuration");
-    Err(finding.into())
+    found.findings.extend(finding);
+    act.check(check).await
 }
 
-async fn members(act: &mut Noting, cluster: &ClusterView) -> Result<(), Stop> {
+async fn members(act: &mut Noting, found: &mut Found, cluster: &ClusterView) -> Result<(), Stop> {
     let real: Vec<String> = cluster.members.iter().map(|member| member.id.to_string()).collect();
     for member in &cluster.members {
         let role = if member.is_writer { "writer" } else { "reader" };
@@ -86,40 +104,67 @@ async fn members(act: &mut Noting, cluster: &ClusterView) -> Result<(), Stop> {
         .map(ToString::to_string)
         .collect();
     let exact = expected.iter().all(|id| real.iter().any(|real| real == id.as_str()));
-    let seen =
-        if exact { real.join(", ") } else { format!("{} (RDS lowercases; the real names are used)", real.join(", ")) };
     let verdict = if missing.is_empty() { Verdict::Passed } else { Verdict::Failed };
     let check = Check::new("members", "writer and reader by name", DESCRIBE, verdict);
-    act.check(check.expecting(list(&expected)).seeing(seen)).await?;
+    act.check(check.expecting(list(&expected)).seeing(real.join(", "))).await?;
+    let evidence = Evidence::now(DESCRIBE, format!("members: {}", real.join(", ")));
     if missing.is_empty() {
+        if !exact {
+            let finding = Finding::of("lowercased-ids", "the members differ from the runbook's names by case only")
+                .because(evidence)
+                .meaning("no drift: RDS keeps identifiers in lowercase; the real ones are used everywhere")
+                .way_out("nothing");
+            act.remark(finding).await?;
+        }
         return Ok(());
     }
-    let finding = Finding::of("renamed-instance", format!("{} is not a member of {}", missing.join(", "), cluster.id))
-        .because(Evidence::now(DESCRIBE, format!("members: {}", real.join(", "))))
-        .meaning("this may not be the cluster that the runbook was written for")
-        .way_out("decide, and skip the drift checks with your reason; it goes into the execution log");
-    Err(finding.into())
+    let because = format!("the members are {}; the identifiers are read, not taken from the runbook", real.join(", "));
+    found.keep(
+        Finding::of("renamed-instance", format!("{} has no member {}", cluster.id, missing.join(", ")))
+            .because(evidence)
+            .meaning("a rename may mean that this is not the cluster that the runbook was written for")
+            .way_out("find out who renamed it and why; where it is the right cluster, skip with that reason")
+            .offering(Way::Skip { because })
+            .again(),
+    );
+    Ok(())
 }
 
 fn list(ids: &[crate::runbook::names::InstanceId]) -> String {
     ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// What should be as expected, and only warns where it is not: the operator decides.
-fn as_expected(look: &Look, cluster: &ClusterView) -> Vec<Check> {
-    let target = &look.partition.cluster;
-    let mut checks = vec![held("status", "cluster available", Some("available"), &cluster.status)];
+/// The cluster's status, its classes and its parameter group.
+async fn as_expected(act: &mut Noting, found: &mut Found, cluster: &ClusterView) -> Result<(), Stop> {
+    let target = act.partition.cluster.clone();
+    found.findings.extend(cluster::terminal(act, cluster));
+    let mut rows = vec![held("status", "cluster available", Some("available"), &cluster.status)];
     for member in &cluster.members {
-        let label = format!("class of {}", member.id);
-        checks.push(held(
-            &format!("class {}", member.id),
-            &label,
-            target.class_before.as_deref(),
-            member.class().unwrap_or(""),
-        ));
+        let (id, label) = (format!("class {}", member.id), format!("class of {}", member.id));
+        rows.push(held(&id, &label, target.class_before.as_deref(), member.class().unwrap_or("")));
     }
-    checks.push(held("group", "parameter group untouched", target.group_before.as_deref(), &cluster.parameter_group));
-    checks
+    for check in rows {
+        if check.verdict == Verdict::Warning {
+            found.warnings.push(format!("{}: {}", check.label, check.seen.clone().unwrap_or_default()));
+        }
+        act.check(check).await?;
+    }
+    let mut check = held("group", "parameter group untouched", target.group_before.as_deref(), &cluster.parameter_group);
+    if check.verdict == Verdict::Warning {
+        check.verdict = Verdict::Failed;
+        found.keep(already_touched(target.group_before.as_deref().unwrap_or_default(), cluster));
+    }
+    act.check(check).await
+}
+
+fn already_touched(before: &str, cluster: &ClusterView) -> Finding {
+    let group = &cluster.parameter_group;
+    Finding::of("already-touched", format!("{} is on {group} already, not on {before}", cluster.id))
+        .because(Evidence::now(DESCRIBE, format!("DBClusterParameterGroup {group}")))
+        .meaning("somebody changed it before: by a former run of this rollout, or by hand; step 2 puts the rollout's group in its place")
+        .way_out("find out whose group it is and whether its parameters are still needed; then skip with that reason")
+        .offering(Way::Skip { because: format!("it is known that the cluster is on {group}; step 2 replaces it") })
+        .again()
 }
 
 fn held(id: &str, label: &str, expected: Option<&str>, seen: &str) -> Check {
@@ -131,67 +176,84 @@ fn held(id: &str, label: &str, expected: Option<&str>, seen: &str) -> Check {
     }
 }
 
-/// In the log this drift cost an hour of recovery: the template's retention is refused while the mode is `advanced`.
-async fn insights(act: &mut Noting, cluster: &ClusterView) -> Result<(), Stop> {
+async fn insights(act: &mut Noting, found: &mut Found, cluster: &ClusterView) -> Result<(), Stop> {
     let Some(template) = act.partition.cluster.insights_mode.clone() else { return Ok(()) };
     let mode = cluster.insights_mode.clone().unwrap_or_else(|| "standard".to_owned());
     let days = cluster.insights_retention_days.map_or_else(|| "none".to_owned(), |days| format!("{days} days"));
     let wanted =
         act.partition.cluster.insights_retention_days.map_or_else(String::new, |days| format!(", {days} days"));
-    let refused = mode == "advanced" && template == "standard";
-    let verdict = if refused { Verdict::Failed } else { Verdict::Passed };
+    let finding = advanced_insights(act, cluster);
+    let verdict = if finding.is_none() { Verdict::Passed } else { Verdict::Failed };
     let check = Check::new("insights", "Database Insights as the template has it", DESCRIBE, verdict);
-    act.check(check.expecting(format!("{template}{wanted}")).seeing(format!("{mode}, {days}"))).await?;
-    if !refused {
-        return Ok(());
-    }
-    let finding = Finding::of("insights-advanced", format!("{} is in Database Insights advanced", cluster.id))
-        .because(Evidence::now(DESCRIBE, format!("DatabaseInsightsMode={mode}, retention {days}")))
-        .meaning(format!("the template sets {template}{wanted}; advanced mode refuses that, and so would the rollback"))
-        .way_out(format!(
-            "aws rds modify-db-cluster --db-cluster-identifier {} --database-insights-mode standard --apply-immediately",
-            act.partition.cluster.id
-        ));
-    Err(finding.into())
+    found.findings.extend(finding);
+    act.check(check.expecting(format!("{template}{wanted}")).seeing(format!("{mode}, {days}"))).await
 }
 
-async fn snapshot(act: &mut Noting, warnings: &mut Vec<String>) -> Result<(), Stop> {
+async fn old_snapshot(act: &mut Noting, found: &mut Found) -> Result<(), Stop> {
     let specs = act.partition.steps.iter().find_map(|step| match &step.kind {
         StepKind::Snapshot(spec) => Some(spec.id.clone()),
         _ => None,
     });
     let Some(id) = specs else { return Ok(()) };
-    let existing = act.tools.aws.rds.snapshot(&id).await.map_err(|trouble| diagnosis::of_trouble(act, &trouble))?;
-    let (verdict, seen) = match existing {
-        None => (Verdict::Passed, "none".to_owned()),
-        Some(old) => (Verdict::Warning, format!("{} is {} already", old.id, old.status)),
+    let (verdict, seen) = match act.tools.aws.rds.snapshot(&id).await {
+        Ok(None) => (Verdict::Passed, "none".to_owned()),
+        Ok(Some(old)) => (Verdict::Warning, format!("{} is {} already", old.id, old.status)),
+        Err(trouble) => {
+            let seen = trouble.to_string();
+            found.or_trouble(act, Err(trouble));
+            (Verdict::Failed, seen)
+        }
     };
     if verdict == Verdict::Warning {
-        warnings.push(seen.clone());
+        found.warnings.push(seen.clone());
     }
-    act.check(
-        Check::new("snapshot", "no snapshot of this rollout yet", "rds:DescribeDBClusterSnapshots", verdict)
-            .seeing(seen),
-    )
-    .await
+    act.check(Check::new("snapshot", "no snapshot of this rollout yet", snapshot::DESCRIBE, verdict).seeing(seen)).await
 }
 
-async fn namespace(act: &mut Noting) -> Result<(), Stop> {
+async fn namespace(act: &mut Noting, found: &mut Found) -> Result<(), Stop> {
     let Some(target) = act.partition.kubernetes.clone() else { return Ok(()) };
-    let found = act.look.namespace_age().await.map_err(|trouble| diagnosis::of_trouble(act, &trouble))?;
-    let verdict = if found.is_some() { Verdict::Passed } else { Verdict::Failed };
-    let seen = found.unwrap_or_else(|| "not found".to_owned());
     let source = format!("kubernetes context {}", target.context);
-    let check = Check::new("namespace", format!("namespace {}", target.namespace), &source, verdict).seeing(&seen);
-    act.check(check).await?;
-    if verdict == Verdict::Passed {
-        return Ok(());
-    }
-    let finding = Finding::of("namespace-missing", format!("there is no namespace {}", target.namespace))
-        .because(Evidence::now(source, seen))
-        .meaning("the application is somewhere else than the runbook assumes")
-        .way_out("decide, and skip the drift checks with your reason, or correct the rollout file");
-    Err(finding.into())
+    let label = format!("namespace {}", target.namespace);
+    let (verdict, seen) = match act.look.namespace_age().await {
+        Ok(Some(age)) => (Verdict::Passed, age),
+        Ok(None) => {
+            let alike = act.look.namespaces_alike(&target.namespace).await;
+            found.keep(namespace_missing(&target.namespace, &source, &alike));
+            (Verdict::Failed, "not found".to_owned())
+        }
+        Err(trouble) => {
+            let seen = trouble.to_string();
+            found.or_trouble(act, Err(trouble));
+            (Verdict::Failed, seen)
+        }
+    };
+    act.check(Check::new("namespace", label, source, verdict).seeing(seen)).await
+}
+
+fn namespace_missing(name: &str, source: &str, alike: &Result<Vec<String>, Trouble>) -> Finding {
+    let (named, remedy) = match alike {
+        Ok(alike) if !alike.is_empty() => {
+            let alike = alike.join(", ");
+            (
+                format!("not found; named alike: {alike}"),
+                format!("find out whether the application is in {alike}; if so, name it in the rollout file and start anew: nothing was fired yet"),
+            )
+        }
+        Ok(_) => (
+            "not found; none is named alike".to_owned(),
+            "see whether the context leads to the right cluster, and who removed it; then check again".to_owned(),
+        ),
+        Err(trouble) => (
+            format!("not found; the others could not be listed: {trouble}"),
+            "list the namespaces by hand; then check again".to_owned(),
+        ),
+    };
+    Finding::of("namespace-missing", format!("there is no namespace {name}"))
+        .because(Evidence::now(source, named))
+        .meaning("the application is somewhere else than the runbook assumes; steps 8 and 9 would go to a namespace that is not there")
+        .way_out(remedy)
+        .again()
+        .offering(Way::Skip { because: format!("{name} will be there before step 8") })
 }
 
 impl Look {
@@ -204,5 +266,16 @@ impl Look {
             }
             None => "exists".to_owned(),
         }))
+    }
+
+    /// Namespaces that share a word of their names with that one.
+    async fn namespaces_alike(&self, name: &str) -> Result<Vec<String>, Trouble> {
+        let all = self.tools.kubernetes().await?.namespaces().await?;
+        let words: Vec<&str> = name.split('-').filter(|word| word.len() > 2).collect();
+        let alike = |other: &String| other.split('-').any(|word| words.contains(&word));
+        // What merely belongs to another partition shares a word with its sister as well.
+        let others: Vec<_> = self.plan.partitions.iter().filter_map(|partition| partition.kubernetes.as_ref()).collect();
+        let taken = |name: &String| others.iter().any(|other| other.namespace == *name);
+        Ok(all.into_iter().filter(|name| alike(name) && !taken(name)).collect())
     }
 }

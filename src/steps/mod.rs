@@ -86,6 +86,14 @@ pub fn measured_elsewhere(run: &Run, here: &PartitionName) -> Vec<(PartitionName
 /// # Errors
 /// If something that it must show cannot be looked at.
 pub async fn brief(look: &Look) -> Result<Brief, Trouble> {
+    let seen = brief_of(look).await;
+    if seen.is_err() {
+        look.tools.aws.renew_session().await;
+    }
+    seen
+}
+
+async fn brief_of(look: &Look) -> Result<Brief, Trouble> {
     match &look.step.kind {
         StepKind::Snapshot(spec) => snapshot::brief(look, spec).await,
         StepKind::DeleteSnapshot(spec) => snapshot::brief_deletion(look, spec).await,
@@ -108,7 +116,13 @@ pub async fn brief(look: &Look) -> Result<Brief, Trouble> {
 /// # Errors
 /// Why it stopped before: with an outcome of its own, because something could not be written, or with the session.
 pub async fn run(act: Act) -> Result<Outcome, Stop> {
-    run_boxed(act).await
+    let aws = act.tools.aws.clone();
+    let ended = run_boxed(act).await;
+    if matches!(&ended, Err(Stop::Outcome(_))) {
+        // It may have failed for a session that somebody now renews, in whichever terminal.
+        aws.renew_session().await;
+    }
+    ended
 }
 
 /// Boxed, because the compiler does not see through all arms at once that the future can be sent between threads.

@@ -89,6 +89,11 @@ pub(super) fn last_words(program: &Program, most: usize) -> Vec<String> {
     told[told.len().saturating_sub(most)..].to_vec()
 }
 
+/// As [`last_words`], of this attempt's program; nothing where it was not started.
+pub(super) fn last_output(act: &Act, most: usize) -> Vec<String> {
+    Program::find(&directory(act)).map(|program| last_words(&program, most)).unwrap_or_default()
+}
+
 /// Where the files of this attempt's program are.
 pub(super) fn directory(act: &Act) -> PathBuf {
     let name = format!("{}-{}-{}", act.partition.name, act.step.id, act.attempt.number);

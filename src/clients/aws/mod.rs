@@ -7,6 +7,7 @@
 //! The SDK's adaptive mode is not used: once throttled, it holds calls back for up to a minute without a word, while a
 //! poller that hears of the throttling can slow down itself and say so.
 
+pub mod session;
 #[cfg(test)]
 mod tests;
 mod trouble;
@@ -15,8 +16,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_config::profile::ProfileFileCredentialsProvider;
-use aws_config::provider_config::ProviderConfig;
+use aws_config::identity::IdentityCache;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, ConfigLoader, Region, SdkConfig};
@@ -35,6 +35,7 @@ use crate::runbook::event::Call;
 use crate::runbook::plan::AwsTarget;
 use crate::runbook::text::shell_line;
 
+pub use session::{Session, SessionEnd};
 pub(crate) use trouble::trouble;
 
 /// How long a connection may take to be made.
@@ -73,7 +74,7 @@ impl Accounts {
 impl Accounts {
     /// Takes this configuration for a target, instead of the one that the environment gives.
     pub(crate) async fn know(&self, target: &AwsTarget, config: &SdkConfig) {
-        let configs = Configs { reading: config.clone(), changing: config.clone() };
+        let configs = Configs { reading: config.clone(), changing: config.clone(), session: None };
         let key = (target.profile.clone(), target.region.clone());
         self.open.lock().await.insert(key, Arc::new(Aws::of(target, &configs)));
     }
@@ -100,6 +101,8 @@ pub struct Aws {
     pub logs: Logs,
     /// Tokens for database roles.
     pub tokens: Tokens,
+    /// In whose name; none where the SDK finds it by its own default chain.
+    pub session: Option<Arc<Session>>,
 }
 
 /// The two configurations that the service clients are made of.
@@ -108,6 +111,8 @@ pub(crate) struct Configs {
     pub reading: SdkConfig,
     /// For calls that change something: one try.
     pub changing: SdkConfig,
+    /// In whose name.
+    pub session: Option<Arc<Session>>,
 }
 
 impl Aws {
@@ -127,6 +132,14 @@ impl Aws {
             cloudwatch: CloudWatch::new(configs),
             logs: Logs::new(configs),
             tokens: Tokens::new(configs),
+            session: configs.session.clone(),
+        }
+    }
+
+    /// Has the session's keys read anew at the next call: it may have been renewed.
+    pub async fn renew_session(&self) {
+        if let Some(session) = &self.session {
+            session.forget().await;
         }
     }
 }
@@ -135,23 +148,20 @@ impl Configs {
     async fn load(target: &AwsTarget) -> Self {
         let region = Region::new(target.region.clone());
         let mut loader = loader(region.clone());
-        if let Some(profile) = &target.profile {
-            // The SDK's default chain prefers keys of the environment to a named profile, the `aws` command does the
-            // reverse. Two partitions in two accounts need the latter.
-            let provider = ProfileFileCredentialsProvider::builder()
-                .profile_name(profile)
-                .configure(&ProviderConfig::without_region().with_region(Some(region)))
-                .build();
-            loader = loader.profile_name(profile).credentials_provider(provider);
-        }
-        Self::of(loader.load().await)
+        let Some(profile) = &target.profile else { return Self::of(loader.load().await) };
+        // The SDK's default chain prefers keys of the environment to a named profile, the `aws` command does the
+        // reverse. Two partitions in two accounts need the latter.
+        let session = Arc::new(Session::new(profile, region));
+        let keys = session::Keys(Arc::clone(&session));
+        loader = loader.profile_name(profile).credentials_provider(keys).identity_cache(IdentityCache::no_cache());
+        Self { session: Some(session), ..Self::of(loader.load().await) }
     }
 
     /// The two, of the one for reading.
     fn of(reading: SdkConfig) -> Self {
         let changing =
             reading.to_builder().retry_config(RetryConfig::disabled()).timeout_config(timeouts(CHANGE, CHANGE)).build();
-        Self { reading, changing }
+        Self { reading, changing, session: None }
     }
 }
 

@@ -149,7 +149,9 @@ async fn a_connection_that_is_cut_after_the_call_leaves_its_outcome_unknown() {
 /// Trouble of a profile in a configuration file of our own.
 #[allow(deprecated, reason = "aws-config names these types under their old place only")]
 async fn profile(name: &str, text: &str) -> Trouble {
+    use aws_config::profile::ProfileFileCredentialsProvider;
     use aws_config::profile::profile_file::{ProfileFileKind, ProfileFiles};
+    use aws_config::provider_config::ProviderConfig;
     let files = ProfileFiles::builder().with_contents(ProfileFileKind::Config, text).build();
     let region = Region::from_static("us-east-1");
     let provider = ProfileFileCredentialsProvider::builder()

@@ -85,6 +85,14 @@ impl Kubernetes {
         found.map(|found| found.map(parse::namespace)).map_err(|error| trouble("kubernetes:GetNamespace", &error))
     }
 
+    /// The names of all namespaces of the cluster.
+    pub async fn namespaces(&self) -> Result<Vec<String>, Trouble> {
+        let api: Api<Namespace> = Api::all(self.reading.clone());
+        let found = api.list(&ListParams::default()).await;
+        let found = found.map_err(|error| trouble("kubernetes:ListNamespaces", &error))?;
+        Ok(found.items.into_iter().filter_map(|namespace| namespace.metadata.name).collect())
+    }
+
     /// A deployment; none where it does not exist.
     pub async fn deployment(&self, name: &str) -> Result<Option<DeploymentView>, Trouble> {
         let api: Api<Deployment> = Api::namespaced(self.reading.clone(), &self.target.namespace);

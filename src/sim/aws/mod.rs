@@ -38,6 +38,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 
+use super::world::cloud::Account;
 use super::world::refusal::Refusal;
 use super::world::{Site, now};
 use credentials::NotSigned;
@@ -171,8 +172,11 @@ fn query(
     match (service.answer)(site, &caller, action, &params) {
         Some(Ok(result)) => query_answer(service.namespace, action, &result.into_text()),
         Some(Err(refusal)) => {
-            let status =
-                if refusal.code.contains("NotFound") { StatusCode::NOT_FOUND } else { StatusCode::BAD_REQUEST };
+            let status = match refusal.code {
+                code if code.contains("NotFound") => StatusCode::NOT_FOUND,
+                "AccessDenied" => StatusCode::FORBIDDEN,
+                _ => StatusCode::BAD_REQUEST,
+            };
             query_error(service.namespace, status, refusal.code, &refusal.message)
         }
         None => {
@@ -222,15 +226,22 @@ fn request_id() -> String {
     )
 }
 
+/// An account that nothing of the rollout is in.
+const STRANGERS_ACCOUNT: &str = "999988887777";
+
 /// The account to which an access key leads.
 fn caller(site: &Site, access_key: &str) -> Option<Caller> {
     site.read(|world| {
-        let account = world.accounts.iter().find(|account| account.access_key == access_key)?;
+        let is_its_key = |account: &&Account| {
+            account.access_key == access_key || account.former_keys.iter().any(|former| former == access_key)
+        };
+        let account = world.accounts.iter().find(is_its_key)?;
+        let led_astray = world.is_led_astray(&account.infrastructure);
         Some(Caller {
-            infrastructure: account.infrastructure.clone(),
-            account: account.id.clone(),
+            infrastructure: if led_astray { String::new() } else { account.infrastructure.clone() },
+            account: if led_astray { STRANGERS_ACCOUNT.to_owned() } else { account.id.clone() },
             region: account.region.clone(),
-            signed_in: account.signed_in,
+            signed_in: account.signed_in && account.access_key == access_key,
         })
     })
 }

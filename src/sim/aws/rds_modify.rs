@@ -3,7 +3,8 @@
 use super::params::{Params, bare};
 use super::rds_shapes::{put_cluster, put_instance, put_snapshot};
 use super::xml::Xml;
-use super::{Answer, Caller, Site, rds};
+use super::{Answer, Caller, Site, rds, sts};
+use crate::runbook::situation::Situation;
 use crate::sim::world::World;
 use crate::sim::world::refusal::Refusal;
 use crate::sim::world::story_modify::ParameterChange;
@@ -65,12 +66,31 @@ fn instance_answer(world: &World, caller: &Caller, id: &str) -> Xml {
 
 fn create_snapshot(world: &mut World, caller: &Caller, params: &Params, speed: f64) -> Result<Xml, Refusal> {
     let cluster = own_cluster(world, caller, params)?;
+    world.cluster_step_begins(&cluster, "snapshot", speed);
+    refuse_without_permission(world, caller, &cluster, "rds:CreateDBClusterSnapshot")?;
     let snapshot = world.create_snapshot(&cluster, params.need("DBClusterSnapshotIdentifier")?, speed)?;
     let mut xml = Xml::default();
     if let Some(partition) = world.by_cluster(&cluster) {
         xml.within("DBClusterSnapshot", |xml| put_snapshot(xml, caller, &partition.cluster, &snapshot));
     }
     Ok(xml)
+}
+
+/// Refuses an action that the caller's role does not allow, while that is so.
+fn refuse_without_permission(world: &mut World, caller: &Caller, cluster: &str, action: &str) -> Result<(), Refusal> {
+    let Some(partition) = world.by_cluster(cluster).map(|partition| partition.name.clone()) else { return Ok(()) };
+    if !world.strikes(Situation::AccessDenied, &partition) {
+        return Ok(());
+    }
+    let who = sts::role(&caller.account);
+    let resource = format!("arn:aws:rds:{}:{}:cluster:{}", caller.region, caller.account, cluster.to_lowercase());
+    Err(Refusal::new(
+        "AccessDenied",
+        format!(
+            "User: {who} is not authorized to perform: {action} on resource: {resource} because no identity-based policy \
+             allows the {action} action"
+        ),
+    ))
 }
 
 fn delete_snapshot(world: &mut World, caller: &Caller, params: &Params, speed: f64) -> Result<Xml, Refusal> {

@@ -26,6 +26,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::world::Site;
+use crate::runbook::situation::Situation;
 use access::Request;
 pub use forward::Backends;
 use objects::{Kind, Object};
@@ -128,6 +129,10 @@ impl Api {
     fn list(&self, asked: &Asked) -> Result<Response, Failure> {
         let selector = Selector::parse(asked.params).map_err(Failure::bad_request)?;
         let (version, mut objects) = self.versioned(asked.kind, asked.namespace());
+        if asked.kind == Kind::Namespace {
+            // Somebody looks for a namespace that is not where it should be.
+            self.site.change(|world| world.strikes_in_hand(Situation::NamespaceMissing));
+        }
         let exact = asked.params.get("resourceVersionMatch").is_some_and(|wanted| wanted == "Exact");
         if exact && resource_version(asked.params)?.is_some_and(|wanted| wanted < version) {
             return Err(Failure::expired("The resourceVersion for the provided list is too old."));

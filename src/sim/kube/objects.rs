@@ -190,7 +190,7 @@ fn in_scope<'a>(
 fn of_partition(world: &World, partition: &SitePartition, kind: Kind) -> Vec<Object> {
     let operations = &partition.operations;
     match kind {
-        Kind::Namespace => vec![namespace(operations)],
+        Kind::Namespace => world.namespace_shown(partition).map(|name| namespace(operations, &name)).into_iter().collect(),
         Kind::Pod => operations.pods.iter().map(|pod| pod::object(operations, pod)).collect(),
         Kind::Secret => secret(world, partition).into_iter().collect(),
         Kind::Event => operations.events.iter().map(|event| self::event(operations, event)).collect(),
@@ -201,8 +201,7 @@ fn of_partition(world: &World, partition: &SitePartition, kind: Kind) -> Vec<Obj
     }
 }
 
-fn namespace(operations: &Operations) -> Object {
-    let name = &operations.namespace;
+fn namespace(operations: &Operations, name: &str) -> Object {
     let json = json!({
         "kind": "Namespace",
         "apiVersion": "v1",
@@ -213,7 +212,7 @@ fn namespace(operations: &Operations) -> Object {
         "spec": { "finalizers": ["kubernetes"] },
         "status": { "phase": "Active" },
     });
-    Object { name: name.clone(), version: 1, born: 1, json }
+    Object { name: name.to_owned(), version: 1, born: 1, json }
 }
 
 fn secret(world: &World, partition: &SitePartition) -> Option<Object> {

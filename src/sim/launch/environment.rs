@@ -49,12 +49,11 @@ const FORGOTTEN: [&str; 16] = [
 /// Writes all files; answers the variables that lead to them. `PATH` among them is the stand-ins' directory alone.
 pub fn write(options: &Options, site: &Site, servers: &Servers, trees: &Trees) -> io::Result<Variables> {
     let dir = &options.dir;
-    let (config, credentials) = aws_files(site);
-    write_private(&dir.join("aws-config"), &config, false)?;
-    write_private(&dir.join("aws-credentials"), &credentials, false)?;
+    write_private(&dir.join("aws-config"), &aws_config(site, dir), false)?;
+    write_private(&dir.join("aws-credentials"), "# Sessions have no keys in files.\n", false)?;
     write_private(&dir.join("kubeconfig"), &kubeconfig(options, servers), false)?;
     write_private(&dir.join("pgpass"), &pgpass(options, site, servers), false)?;
-    write_private(&dir.join("overlay.toml"), &overlay(options, servers, trees), false)?;
+    write_private(&dir.join("overlay.toml"), &overlay(options, site, servers, trees), false)?;
     stand_ins(dir)?;
     let variables = variables(options, site, servers);
     if let Some(parent) = options.env_file.parent() {
@@ -107,8 +106,10 @@ fn database_hosts(site: &Site, servers: &Servers) -> Vec<(String, String)> {
     hosts
 }
 
-fn aws_files(site: &Site) -> (String, String) {
-    let (mut config, mut credentials) = (String::new(), String::new());
+/// Profiles whose keys come from a sign-in, as those of AWS SSO do: they end, and a new sign-in gives new ones.
+fn aws_config(site: &Site, dir: &Path) -> String {
+    let aws = quoted(&dir.join(standin::DIRECTORY).join("aws").display().to_string());
+    let mut config = String::new();
     site.read(|world| {
         for account in &world.accounts {
             // A plan without profiles takes the default one.
@@ -116,15 +117,15 @@ fn aws_files(site: &Site) -> (String, String) {
             let profiles = if account.profiles.is_empty() { &unnamed[..] } else { &account.profiles };
             for profile in profiles {
                 let heading = if profile == "default" { "default".to_owned() } else { format!("profile {profile}") };
-                config.push_str(&format!("[{heading}]\nregion = {}\noutput = json\n\n", account.region));
-                let key = &account.access_key;
-                credentials.push_str(&format!(
-                    "[{profile}]\naws_access_key_id = {key}\naws_secret_access_key = simulated\n\n"
+                let region = &account.region;
+                let process = format!("{aws} configure export-credentials --format process --profile {profile}");
+                config.push_str(&format!(
+                    "[{heading}]\nregion = {region}\noutput = json\ncredential_process = {process}\n\n"
                 ));
             }
         }
     });
-    (config, credentials)
+    config
 }
 
 /// A kubeconfig, as JSON: every YAML reader takes it.
@@ -168,11 +169,11 @@ fn pgpass(options: &Options, site: &Site, servers: &Servers) -> String {
 }
 
 /// What the site changes in the rollout file's values: where the application and the working trees are.
-fn overlay(options: &Options, servers: &Servers, trees: &Trees) -> String {
+fn overlay(options: &Options, site: &Site, servers: &Servers, trees: &Trees) -> String {
     let text = |value: String| toml::Value::String(value);
     let mut partitions = Table::new();
     for partition in &options.plan.partitions {
-        partitions.insert(partition.name.to_string(), toml::Value::Table(partition_overlay(partition, servers)));
+        partitions.insert(partition.name.to_string(), toml::Value::Table(partition_overlay(partition, site, servers)));
     }
     let mut paths = Table::new();
     paths.insert("infrastructure".into(), text(trees.infrastructure.display().to_string()));
@@ -184,9 +185,17 @@ fn overlay(options: &Options, servers: &Servers, trees: &Trees) -> String {
     format!("# Made by a simulated site.\n{overlay}")
 }
 
-fn partition_overlay(partition: &Partition, servers: &Servers) -> Table {
+fn partition_overlay(partition: &Partition, site: &Site, servers: &Servers) -> Table {
     let text = |value: String| toml::Value::String(value);
     let mut table = Table::new();
+    let account = site.read(|world| {
+        let mut accounts = world.accounts.iter();
+        accounts.find(|account| account.infrastructure == partition.infrastructure).map(|account| account.id.clone())
+    });
+    if let Some(account) = account {
+        // STS has one to be held against, also where the rollout file states none.
+        table.insert("aws".into(), toml::Value::Table(Table::from_iter([("account".to_owned(), text(account))])));
+    }
     if let (Some(_), Some(address)) = (&partition.application, servers.web.get(partition.name.as_str())) {
         let application = Table::from_iter([("url".to_owned(), text(format!("http://{address}")))]);
         table.insert("application".into(), toml::Value::Table(application));

@@ -30,6 +30,7 @@ pub use arguments::SimArguments;
 use servers::Servers;
 pub use started::{StartOptions, Started, end_at, from_environment};
 use trees::Trees;
+pub(super) use trees::git as run_git;
 
 /// Share of the RDS events that never come: they are best effort, and nothing may rest on them alone.
 const LOST_EVENTS: f64 = 0.03;

@@ -109,7 +109,7 @@ fn scripts(plan: &Plan) -> Vec<String> {
 }
 
 /// Runs git in a directory without the user's own configuration; answers its output.
-fn git(tree: &Path, args: &[&str], input: &str) -> Result<String, LaunchError> {
+pub(in crate::sim) fn git(tree: &Path, args: &[&str], input: &str) -> Result<String, LaunchError> {
     let failed = |why: String| LaunchError::Program(format!("git {} failed: {why}", args.first().unwrap_or(&"")));
     let mut command = Command::new("git");
     command.args(args).current_dir(tree).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -1,30 +1,38 @@
-//! `aws`: the simulated site signs in; everything else is for the real program, which asks the site by itself.
+//! `aws`: the simulated site signs in and hands out the session's keys; everything else is for the real program, which asks
+//! the site by itself.
 
-use std::ffi::OsStr;
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
 
 use super::arguments::Arguments;
-use super::{Answer, Call, SiteClient, say_error};
+use super::prompt::{self, Prompt};
+use super::{Answer, SiteClient, become_real};
 use crate::sim::world::Site;
+use crate::sim::world::sessions::SignIn;
 
-/// Signs in at the site, or becomes the next `aws` on PATH.
+const FLAGS: [&str; 3] = ["no-browser", "use-device-code", "by-hand"];
+const START_URL: &str = "https://arda.awsapps.example/start";
+
+/// Signs in at the site, hands out its keys, or becomes the next `aws` on PATH.
 pub async fn main(site: &SiteClient, args: Vec<String>) -> i32 {
-    let arguments = Arguments::parse(&args, &["no-browser", "use-device-code"], &[]);
-    if arguments.words() == ["sso", "login"] {
-        return site.program("aws", Call { args, files: Vec::new() }).await;
+    match Arguments::parse(&args, &FLAGS, &[]).words()[..] {
+        ["sso", "login"] => {
+            let prompt = Prompt {
+                says: "Attempting to automatically open the SSO authorization page in your default browser.\n\
+                     If the browser does not open or you wish to use a different device to authorize this request, \
+                     open the following URL:\n\n\
+                     https://device.sso.us-east-1.amazonaws.example/\n\nThen enter the code:\n\nSIML-ATED\n\n\
+                     (Press Enter to approve it here.) "
+                    .to_owned(),
+                waits: Duration::from_secs(60),
+            };
+            prompt::sign_in(site, "aws", args, &prompt).await
+        }
+        ["configure", "export-credentials"] => site.ask("aws", args).await,
+        _ => become_real("aws", &[endpoint(&args), args].concat()),
     }
-    let Some(real) = next_on_path("aws") else {
-        say_error(
-            "aws: the AWS command line is not installed. The simulated site answers it, but cannot replace it: install the AWS CLI.",
-        );
-        return 127;
-    };
-    let error = Command::new(&real).args(endpoint(&args)).args(args).exec();
-    say_error(&format!("aws: cannot start {}: {error}", real.display()));
-    126
 }
 
 /// The site's address as an option: version 1 of the AWS CLI takes RDS' own address over AWS_ENDPOINT_URL in some regions
@@ -37,43 +45,48 @@ fn endpoint(args: &[String]) -> Vec<String> {
     }
 }
 
-/// The site's side of `aws sso login`.
-pub fn sign_in(site: &Arc<Site>, args: &[String]) -> Answer {
-    let arguments = Arguments::parse(args, &["no-browser", "use-device-code"], &[]);
+/// The site's side.
+pub fn run(site: &Arc<Site>, args: &[String]) -> Answer {
+    let arguments = Arguments::parse(args, &FLAGS, &[]);
     let profile = arguments.value("profile").unwrap_or("default").to_owned();
-    site.ledger.count("aws", "sso login", &profile, true);
-    let found = site.change(|world| {
-        let account = world.accounts.iter_mut().find(|account| account.profiles.contains(&profile))?;
-        account.signed_in = true;
-        Some(())
-    });
-    if found.is_none() {
-        return Answer {
-            err: format!("\nThe config profile ({profile}) could not be found\n"),
+    match arguments.words()[..] {
+        ["sso", "login"] => {
+            site.ledger.count("aws", "sso login", &profile, true);
+            match site.change(|world| world.sign_in_aws(&profile, arguments.is_set("by-hand"))) {
+                Some(SignIn::Approved) => Answer::out(format!("Successfully logged into Start URL: {START_URL}\n")),
+                Some(SignIn::Unanswered) => Answer {
+                    err: "\nThe pending authorization to retrieve an SSO token has expired. The login flow to retrieve an \
+                          SSO token must be re-initiated.\n"
+                        .to_owned(),
+                    code: 255,
+                    ..Answer::default()
+                },
+                None => no_profile(&profile),
+            }
+        }
+        _ => export(site, &profile),
+    }
+}
+
+/// The keys of a profile's session, as a `credential_process` prints them.
+fn export(site: &Site, profile: &str) -> Answer {
+    match site.read(|world| world.aws_credentials(profile)) {
+        Some(Ok(credentials)) => Answer::out(
+            json!({
+                "Version": 1, "AccessKeyId": credentials.access_key, "SecretAccessKey": "simulated",
+                "SessionToken": "simulated", "Expiration": credentials.until.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            })
+            .to_string(),
+        ),
+        Some(Err(())) => Answer {
+            err: "Error when retrieving token from sso: Token has expired and refresh failed\n".to_owned(),
             code: 255,
             ..Answer::default()
-        };
+        },
+        None => no_profile(profile),
     }
-    Answer::out(
-        "Attempting to automatically open the SSO authorization page in your default browser.\n\
-         Successfully logged into Start URL: https://arda.awsapps.example/start\n",
-    )
 }
 
-/// The next program of that name on PATH, after the directory of the stand-ins.
-fn next_on_path(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path)
-        .map(|directory| directory.join(name))
-        .find(|file| is_program(file) && !is_stand_in(file))
-}
-
-fn is_program(file: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    file.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
-}
-
-/// Whether this is a stand-in: a directory of stand-ins carries a mark.
-fn is_stand_in(file: &Path) -> bool {
-    file.parent().and_then(Path::file_name) == Some(OsStr::new(super::DIRECTORY))
+fn no_profile(profile: &str) -> Answer {
+    Answer { err: format!("\nThe config profile ({profile}) could not be found\n"), code: 255, ..Answer::default() }
 }

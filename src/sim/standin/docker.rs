@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use super::Answer;
 use super::arguments::Arguments;
 use crate::runbook::plan::{Prerequisite, StepKind};
+use crate::runbook::situation::Situation;
 use crate::sim::world::operations::Chart;
 use crate::sim::world::{Site, World};
 
@@ -20,7 +21,8 @@ pub fn run(site: &Arc<Site>, args: &[String]) -> Answer {
         return Answer::failed("docker: the simulated site knows `docker manifest inspect IMAGE`, nothing else\n");
     };
     site.ledger.count("docker", "manifest inspect", reference, false);
-    if !site.read(images).iter().any(|image| image == reference) {
+    let unpublished = site.change(|world| world.strikes_in_hand(Situation::ImageMissing)).is_some();
+    if unpublished || !site.read(images).iter().any(|image| image == reference) {
         return Answer::failed("manifest unknown\n");
     }
     let digest = |what: &str| {

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::Answer;
 use super::arguments::Arguments;
 use crate::runbook::plan::{Prerequisite, StepKind};
+use crate::runbook::situation::Situation;
 use crate::sim::world::{Site, World};
 
 const FLAGS: [&str; 7] = ["merge", "squash", "rebase", "delete-branch", "auto", "admin", "comments"];
@@ -38,6 +39,13 @@ pub fn run(site: &Arc<Site>, merged: &Mutex<Vec<Merged>>, args: &[String]) -> An
         return Answer::failed(format!("GraphQL: Could not resolve to a PullRequest with the number of {number}.\n"));
     };
     let mut merged = merged.lock().unwrap_or_else(PoisonError::into_inner);
+    let unready = match *verb {
+        "view" => site.change(|world| world.strikes_in_hand(Situation::PrNotReady)).map(Unready::of),
+        _ => None,
+    };
+    if unready == Some(Unready::Merged) {
+        merged.push(Merged { repository: repository.clone(), number, at: Timestamp::now() });
+    }
     let done = merged.iter().find(|it| it.repository == repository && it.number == number).map(|it| it.at);
     match (*verb, done) {
         ("merge", Some(_)) => Answer::out(format!("! Pull request {repository}#{number} was already merged\n")),
@@ -45,16 +53,47 @@ pub fn run(site: &Arc<Site>, merged: &Mutex<Vec<Merged>>, args: &[String]) -> An
             merged.push(Merged { repository: repository.clone(), number, at: Timestamp::now() });
             Answer::out(format!("✓ Merged pull request {repository}#{number}\n"))
         }
-        (_, done) => view(&repository, number, done, arguments.value("json")),
+        (_, done) => view(&repository, number, (done, unready), arguments.value("json")),
     }
 }
 
-fn view(repository: &str, number: u64, merged: Option<Timestamp>, fields: Option<&str>) -> Answer {
-    let state = if merged.is_some() { "MERGED" } else { "OPEN" };
+/// Why a pull request is not ready; somebody mends one, and the next shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unready {
+    Closed,
+    Red,
+    Unapproved,
+    /// For good.
+    Merged,
+}
+
+impl Unready {
+    fn of(time: u32) -> Self {
+        [Self::Closed, Self::Red, Self::Unapproved, Self::Merged][(time as usize + 3) % 4]
+    }
+}
+
+fn view(
+    repository: &str,
+    number: u64,
+    (merged, unready): (Option<Timestamp>, Option<Unready>),
+    fields: Option<&str>,
+) -> Answer {
+    let state = match (merged, unready) {
+        (Some(_), _) => "MERGED",
+        (None, Some(Unready::Closed)) => "CLOSED",
+        _ => "OPEN",
+    };
     let Some(fields) = fields else {
         return Answer::out(format!("Operations chart 2.24.0 {repository}#{number}\n{state}\n"));
     };
-    let all = pull_request(repository, number, state, merged);
+    let mut all = pull_request(repository, number, state, merged);
+    match unready {
+        Some(Unready::Closed) => all["closed"] = json!(true),
+        Some(Unready::Red) => all["statusCheckRollup"][2]["conclusion"] = json!("FAILURE"),
+        Some(Unready::Unapproved) => all["reviewDecision"] = json!("REVIEW_REQUIRED"),
+        Some(Unready::Merged) | None => {}
+    }
     let mut answer = Map::new();
     for field in fields.split(',') {
         let Some(value) = all.get(field) else {

@@ -1,8 +1,8 @@
-//! Stand-ins for the programs that an operator's steps run: `amm.sh`, `op`, `helm`, `docker`, `gh`, `aws`.
+//! Stand-ins for the programs that an operator's steps run: `amm.sh`, `op`, `helm`, `docker`, `gh`, `aws`, `git`.
 //!
 //! On PATH stands a script of one line that starts this binary again as `stand-in NAME …`. What the program would do happens
-//! at the site: the stand-in carries its arguments there over HTTP and prints what comes back. `amm.sh` and `aws` have a part
-//! of their own here, because they run other programs.
+//! at the site: the stand-in carries its arguments there over HTTP and prints what comes back. Those that run other programs
+//! or prompt have a part of their own here.
 
 mod amm;
 mod arguments;
@@ -10,10 +10,17 @@ mod aws;
 mod docker;
 mod gh;
 mod helm;
+mod git;
 mod op;
+mod prompt;
 pub mod vault;
 
+use std::ffi::OsStr;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -28,7 +35,7 @@ use serde_json::json;
 use super::world::Site;
 
 /// Programs that stand on PATH.
-pub const ON_PATH: [&str; 5] = ["op", "helm", "docker", "gh", "aws"];
+pub const ON_PATH: [&str; 6] = ["op", "helm", "docker", "gh", "aws", "git"];
 
 /// Name of the directory in which the stand-ins are; by it `aws` tells itself from the real one.
 pub const DIRECTORY: &str = "stand-ins";
@@ -70,6 +77,13 @@ impl Answer {
     fn failed(text: impl Into<String>) -> Self {
         Self { err: text.into(), code: 1, ..Self::default() }
     }
+
+    /// Prints it as the program would; answers its exit code.
+    fn say(&self) -> i32 {
+        say(&self.out);
+        say_error(self.err.trim_end());
+        self.code
+    }
 }
 
 /// The site's side: `POST /__sim/program/NAME` runs one, `GET /__sim/speed` says how fast the site's time goes.
@@ -98,7 +112,8 @@ async fn run(State(programs): State<Programs>, Path(name): Path<String>, Json(ca
         "helm" => helm::run(site, &call).await,
         "docker" => docker::run(site, &call.args),
         "gh" => gh::run(site, &programs.merged, &call.args),
-        "aws" => aws::sign_in(site, &call.args),
+        "aws" => aws::run(site, &call.args),
+        "git" => git::look(site, &call.args).await,
         _ => {
             let error = format!("there is no stand-in for {name}");
             return (StatusCode::NOT_FOUND, Json(json!({ "error": error }))).into_response();
@@ -119,11 +134,13 @@ pub async fn main(name: &str, args: Vec<String>) -> i32 {
     match name {
         "amm.sh" => amm::main(&site, args).await,
         "aws" => aws::main(&site, args).await,
+        "git" => git::main(&site, args).await,
+        "op" => op::main(&site, args).await,
         "helm" => {
             let files = helm::files(&args);
             site.program(name, Call { args, files }).await
         }
-        _ => site.program(name, Call { args, files: Vec::new() }).await,
+        _ => site.ask(name, args).await,
     }
 }
 
@@ -136,17 +153,30 @@ struct SiteClient {
 impl SiteClient {
     /// Lets the site run a program, prints what it says.
     async fn program(&self, name: &str, call: Call) -> i32 {
-        match self.post(&format!("/__sim/program/{name}"), &call).await {
-            Ok(answer) => match answer.json::<Answer>().await {
-                Ok(Answer { out, err, code }) => {
-                    say(&out);
-                    say_error(err.trim_end());
-                    code
-                }
-                Err(error) => trouble(name, &error),
-            },
+        match self.called(name, &call).await {
+            Ok(answer) => answer.say(),
             Err(error) => trouble(name, &error),
         }
+    }
+
+    /// As [`Self::program`], with arguments alone.
+    async fn ask(&self, name: &str, args: Vec<String>) -> i32 {
+        self.program(name, Call { args, files: Vec::new() }).await
+    }
+
+    /// Lets the site run a program; the exit code where it does not answer.
+    async fn answer(&self, name: &str, args: Vec<String>) -> Result<Answer, i32> {
+        self.called(name, &Call { args, files: Vec::new() }).await.map_err(|error| trouble(name, &error))
+    }
+
+    async fn called(&self, name: &str, call: &Call) -> reqwest::Result<Answer> {
+        self.post(&format!("/__sim/program/{name}"), call).await?.json().await
+    }
+
+    /// How fast the site's time goes.
+    async fn speed(&self) -> f64 {
+        let speed = async { self.get("/__sim/speed").await?.json::<f64>().await };
+        speed.await.unwrap_or(1.0)
     }
 
     async fn post(&self, path: &str, body: &impl Serialize) -> reqwest::Result<reqwest::Response> {
@@ -157,6 +187,34 @@ impl SiteClient {
         let request = self.client.get(format!("{}{path}", self.address)).timeout(Duration::from_secs(10));
         request.send().await?.error_for_status()
     }
+}
+
+/// Becomes the next program of that name on PATH; answers an exit code where that is not possible.
+fn become_real(name: &str, args: &[String]) -> i32 {
+    let Some(real) = next_on_path(name) else {
+        say_error(&format!("{name}: it is not installed. The simulated site answers it, but cannot replace it."));
+        return 127;
+    };
+    let error = Command::new(&real).args(args).exec();
+    say_error(&format!("{name}: cannot start {}: {error}", real.display()));
+    126
+}
+
+/// The next program of that name on PATH, after the directory of the stand-ins.
+fn next_on_path(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        .map(|directory| directory.join(name))
+        .find(|file| is_program(file) && !is_stand_in(file))
+}
+
+fn is_program(file: &std::path::Path) -> bool {
+    file.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+}
+
+/// Whether this is a stand-in: a directory of stand-ins carries a mark.
+fn is_stand_in(file: &std::path::Path) -> bool {
+    file.parent().and_then(std::path::Path::file_name) == Some(OsStr::new(DIRECTORY))
 }
 
 fn trouble(name: &str, error: &reqwest::Error) -> i32 {

@@ -3,6 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use crate::runbook::plan::{Prerequisite, SecretSource, StepKind};
+use crate::runbook::situation::Situation;
 use crate::sim::world::World;
 
 /// An item with its fields.
@@ -42,6 +43,19 @@ pub fn items(world: &World) -> Vec<Item> {
         let fields = &mut items[index].fields;
         if !fields.iter().any(|(label, _)| label == field) {
             fields.push((field.to_owned(), value));
+        }
+    }
+    for (planned, site) in world.plan.partitions.iter().zip(&world.partitions) {
+        if !world.holds(Situation::OpItemEmpty, &site.name) {
+            continue;
+        }
+        let named = planned.application.as_ref().and_then(|application| application.credentials.as_deref());
+        for item in items.iter_mut().filter(|item| named == Some(format!("{}/{}", item.vault, item.title).as_str())) {
+            // As some older items are: the name stands under another label.
+            if let Some((_, username)) = item.fields.iter_mut().find(|(label, _)| label == "username") {
+                let address = std::mem::take(username);
+                item.fields.push(("email".to_owned(), address));
+            }
         }
     }
     items

@@ -186,6 +186,9 @@ fn account(partition: &Partition) -> Account {
     let stacks = INFRASTRUCTURE_STACKS.iter().map(|name| Stack::complete(format!("{infrastructure}-{name}"))).collect();
     Account {
         access_key: format!("AKIASITE{id}"),
+        former_keys: Vec::new(),
+        sessions: 0,
+        session_began: super::now(),
         infrastructure,
         id,
         region: partition.aws.region.clone(),

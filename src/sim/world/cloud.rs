@@ -9,8 +9,14 @@ pub struct Account {
     pub infrastructure: String,
     /// Twelve digits.
     pub id: String,
-    /// Access key id by which the endpoint tells whose call it is.
+    /// Access key id of the session, by which the endpoint tells whose call it is.
     pub access_key: String,
+    /// Access key ids of sessions that have ended.
+    pub former_keys: Vec<String>,
+    /// How many sessions there were before this one.
+    pub sessions: u32,
+    /// When the session began.
+    pub session_began: Timestamp,
     /// Region of its partitions.
     pub region: String,
     /// AWS profiles that lead here.
@@ -24,6 +30,11 @@ pub struct Account {
 }
 
 impl Account {
+    /// Whether a profile leads here; an account without any is the default one's.
+    pub fn has_profile(&self, profile: &str) -> bool {
+        self.profiles.iter().any(|own| own == profile) || (self.profiles.is_empty() && profile == "default")
+    }
+
     /// The stack of that name.
     pub fn stack(&self, name: &str) -> Option<&Stack> {
         self.stacks.iter().find(|stack| stack.name == name)

@@ -17,6 +17,7 @@ pub mod life;
 pub mod operations;
 pub mod refusal;
 pub mod servers;
+pub mod sessions;
 pub mod settings;
 pub mod situations;
 pub mod snags;

@@ -149,6 +149,20 @@ impl World {
         self.situations.iter().filter(is_it).any(OnStage::is_on)
     }
 
+    /// How often the situation has struck in that partition.
+    pub fn struck(&self, situation: Situation, partition: &str) -> u32 {
+        let staged = self.situations.iter().filter(|it| it.situation == situation && it.partition == partition);
+        staged.map(|staged| staged.struck).sum()
+    }
+
+    /// Whether the situation is on in that partition for a number of times, and not until it is remedied.
+    pub fn is_counted(&self, situation: Situation, partition: &str) -> bool {
+        let staged = self.situations.iter().find(|it| {
+            it.situation == situation && it.partition == partition && it.is_on()
+        });
+        staged.is_some_and(|staged| staged.times.is_some())
+    }
+
     /// Whether the situation is on in any partition of an infrastructure, without counting.
     pub fn holds_in_account(&self, situation: Situation, infrastructure: &str) -> bool {
         let mut partitions = self.partitions.iter().filter(|partition| partition.infrastructure == infrastructure);

@@ -178,7 +178,7 @@ fn about(
 /// What a step will look at, as far as the plan says.
 fn what_it_looks_at(kind: &StepKind) -> Vec<String> {
     match kind {
-        StepKind::Preflight(preflight) => preflight.checks.iter().map(prerequisite).collect(),
+        StepKind::Preflight(preflight) => preflight.checks.iter().map(Prerequisite::label).collect(),
         StepKind::VerifySql(verify) => {
             let settings = verify.settings.iter().map(|setting| match &setting.expect {
                 Expectation::Is(value) => format!("{} is {value}", setting.name),
@@ -195,20 +195,5 @@ fn what_it_looks_at(kind: &StepKind) -> Vec<String> {
             std::iter::once("exit 0".to_owned()).chain(stacks).chain(secret).chain(group).collect()
         }
         _ => Vec::new(),
-    }
-}
-
-fn prerequisite(check: &Prerequisite) -> String {
-    match check {
-        Prerequisite::GitTree { branch, contains, .. } => format!("working tree on {branch}, has {contains}"),
-        Prerequisite::Image { reference } => {
-            format!("image {}", reference.rsplit('/').next().unwrap_or(reference))
-        }
-        Prerequisite::PullRequest { number, .. } => format!("PR #{number} open, green, approved"),
-        Prerequisite::OpSignedIn => "1Password is signed in".to_owned(),
-        Prerequisite::OpItem { reference, .. } => reference.clone(),
-        Prerequisite::AwsIdentity => "AWS answers with the right account".to_owned(),
-        Prerequisite::DerivedProfile { profile, .. } => format!("profile {profile}"),
-        Prerequisite::Program { name, .. } => format!("{name} is on PATH"),
     }
 }
