@@ -100,7 +100,7 @@ pub(super) async fn run(act: &mut Act, spec: &DeploySpec) -> Result<Outcome, Sto
     let mut waits = Waits::default();
     loop {
         let seen = seen::look(act, spec).await;
-        if let Some(seen) = patience.bear(seen).map_err(|trouble| diagnosis::of_trouble(act, &trouble))? {
+        if let Some(seen) = act.bear(&mut patience, seen).await? {
             checks::judge(act, spec, &seen).await?;
             if let Some(finding) = findings::hopeless(act, spec, &seen, &mut waits).await? {
                 return Err(finding.into());

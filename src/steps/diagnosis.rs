@@ -220,6 +220,10 @@ pub fn with_guide(look: &Look, mut finding: Finding) -> Finding {
 
 /// A wait that came to its end without what it waited for.
 pub fn time_over(look: &Look, what: &str, last: Option<&Trouble>) -> Finding {
+    // It may well have come about, and nobody could look.
+    if let Some(ended) = last.filter(|trouble| trouble.kind == TroubleKind::SignedOut) {
+        return of_trouble(look, ended);
+    }
     let limit = look.step.limit.as_secs();
     let mut finding = Finding::unknown(format!("{what} was not seen within {} min {:02} s", limit / 60, limit % 60));
     if let Some(trouble) = last {

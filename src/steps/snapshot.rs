@@ -148,7 +148,8 @@ async fn wait_while_busy(act: &mut Act, refusal: &Trouble, patience: &mut Patien
     act.check(check).await?;
     loop {
         act.wait_or_nudge(act.step.retry_after).await?;
-        let seen = patience.bear(act.cluster().await).map_err(|trouble| diagnosis::of_trouble(act, &trouble))?;
+        let seen = act.cluster().await;
+        let seen = act.bear(patience, seen).await?;
         if let Some(cluster) = &seen {
             if let Some(finding) = cluster::terminal(act, cluster) {
                 return Err(finding.into());
@@ -176,7 +177,7 @@ pub(super) async fn until_available(act: &mut Act, spec: &SnapshotSpec) -> Resul
     let mut patience = Patience::new(act.step.limit);
     loop {
         let seen = act.tools.aws.rds.snapshot(&spec.id).await;
-        let seen = patience.bear(seen).map_err(|trouble| diagnosis::of_trouble(act, &trouble))?.flatten();
+        let seen = act.bear(&mut patience, seen).await?.flatten();
         if let Some(snapshot) = &seen {
             act.check(progress(spec, snapshot)).await?;
             match snapshot.status.as_str() {
@@ -348,7 +349,7 @@ pub(super) async fn until_gone(act: &mut Act, spec: &SnapshotSpec) -> Result<(),
     let mut patience = Patience::new(act.step.limit);
     loop {
         let seen = act.tools.aws.rds.snapshot(&spec.id).await;
-        match patience.bear(seen).map_err(|trouble| diagnosis::of_trouble(act, &trouble))? {
+        match act.bear(&mut patience, seen).await? {
             Some(None) => return act.check(gone(Verdict::Passed).seeing("DBClusterSnapshotNotFoundFault")).await,
             Some(Some(snapshot)) => act.check(gone(Verdict::Settling).seeing(snapshot.status)).await?,
             None => {}

@@ -123,7 +123,7 @@ async fn replaced(act: &mut Act, kubernetes: &Kubernetes, spec: &DeploySpec, for
     let mut patience = Patience::new(act.step.limit);
     loop {
         let seen = async { tokio::try_join!(kubernetes.deployment(&spec.deployment), kubernetes.pods(&spec.selector)) };
-        let seen = patience.bear(seen.await).map_err(|trouble| diagnosis::of_trouble(act, &trouble))?;
+        let seen = act.bear(&mut patience, seen.await).await?;
         if let Some((deployment, pods)) = seen
             && all_new(act, spec, deployment.as_ref(), &pods, former).await?
         {
@@ -296,7 +296,7 @@ async fn taken_back(act: &mut Act, helm: &Helm, name: &str, to: u64) -> Result<(
     let mut patience = Patience::new(act.step.limit);
     loop {
         let seen =
-            patience.bear(Release::of(helm, name).await).map_err(|trouble| diagnosis::of_trouble(act, &trouble))?;
+            act.bear(&mut patience, Release::of(helm, name).await).await?;
         if let Some(release) = seen {
             let holds = release.live().is_some_and(|live| live.description == words && live.status == "deployed");
             let verdict = if holds { Verdict::Passed } else { Verdict::Settling };
@@ -322,7 +322,7 @@ async fn settled(
     let mut patience = Patience::new(act.step.limit);
     loop {
         let seen = async { tokio::try_join!(kubernetes.deployment(&spec.deployment), kubernetes.pods(&spec.selector)) };
-        let seen = patience.bear(seen.await).map_err(|trouble| diagnosis::of_trouble(act, &trouble))?;
+        let seen = act.bear(&mut patience, seen.await).await?;
         if let Some((Some(deployment), pods)) = seen {
             let images = deployment.images.join(" ");
             let changed = before.get(IMAGES).is_none_or(|before| *before != images);
