@@ -9,6 +9,7 @@ pub mod gate;
 pub mod lever;
 pub mod names;
 pub mod plan;
+pub mod setting;
 pub mod shape;
 pub mod situation;
 pub mod state;

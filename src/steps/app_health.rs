@@ -82,6 +82,7 @@ fn scripts(look: &Look) -> std::path::PathBuf {
 }
 
 pub(super) async fn run(act: &mut Noting, spec: &AppHealth) -> Result<Outcome, Stop> {
+    super::verify_sql::still_holds(act).await?;
     let choice = act.attempt.choice.clone();
     if let Some(word @ (HEALTHY | UNHEALTHY)) = choice.as_deref() {
         return own_word(act, word).await;

@@ -1,18 +1,22 @@
 //! What several steps say about a cluster and its members.
 
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 use super::act::{Act, Looked};
 use super::context::{Look, Stop};
 use super::diagnosis;
 use crate::clients::Trouble;
 use crate::clients::rds::{ClusterView, EventSource, MemberView};
-use crate::runbook::check::{Check, Precondition, Verdict};
-use crate::runbook::event::Finding;
+use crate::runbook::check::{Check, Evidence, Precondition, Verdict};
+use crate::runbook::event::{Finding, Way};
 use crate::runbook::names::InstanceId;
 
 /// The source named in checks that rest on the cluster's description.
 pub const DESCRIBE: &str = "rds:DescribeDBClusters, DescribeDBInstances";
+
+/// The source named in evidence that RDS events give.
+const EVENTS: &str = "rds:DescribeEvents";
 
 /// Statuses from which a cluster does not come back by itself.
 const TERMINAL: [&str; 4] = [
@@ -61,7 +65,7 @@ pub fn terminal(look: &Look, cluster: &ClusterView) -> Option<Finding> {
     TERMINAL.contains(&cluster.status.as_str()).then(|| {
         let finding = Finding::of("cluster-terminal", format!("{} is in {}", cluster.id, cluster.status));
         let finding = finding.meaning("the cluster does not come back by itself; nothing more is fired");
-        let evidence = crate::runbook::check::Evidence::now(DESCRIBE, format!("status {}", cluster.status));
+        let evidence = Evidence::now(DESCRIBE, format!("status {}", cluster.status));
         diagnosis::with_guide(
             look,
             finding.because(evidence).way_out("open a case with AWS support; look again once it is mended"),
@@ -93,7 +97,7 @@ pub fn refused(look: &Look, situation: &str, trouble: &Trouble, cluster: Option<
     }
     let status = cluster.map_or("in a state that does not allow it", |cluster| cluster.status.as_str());
     let finding = Finding::of(situation, format!("{} is {status}; RDS refused", look.partition.cluster.id));
-    let evidence = crate::runbook::check::Evidence::now(&trouble.call, trouble.to_string());
+    let evidence = Evidence::now(&trouble.call, trouble.to_string());
     diagnosis::with_guide(look, finding.because(evidence).meaning("nothing changed; the writer goes on serving"))
 }
 
@@ -109,25 +113,41 @@ pub struct Awaited<'a> {
 /// Waits until an instance is available and in step with its parameter group, and as awaited.
 ///
 /// # Errors
-/// If it does not come about, cannot be looked at, or the session ends.
+/// If it does not come about, stands still on the way, cannot be looked at, or the session ends.
 pub async fn settle_member(act: &mut Act, id: &InstanceId, awaited: Awaited<'_>) -> Result<(), Stop> {
     let mut patience = super::context::Patience::new(act.look.step.limit);
+    let mut still: Option<(&'static str, Instant)> = None;
     loop {
-        let seen = act.cluster().await;
-        if let Some(cluster) = act.bear(&mut patience, seen).await? {
+        let seen = patience.bear(act.cluster().await).map_err(|trouble| diagnosis::of_trouble(act, &trouble))?;
+        if let Some(cluster) = seen {
             if let Some(finding) = terminal(act, &cluster) {
                 return Err(finding.into());
             }
-            if let Some(member) = cluster.member(id).cloned()
-                && member_checks(act, &member, awaited).await?
-            {
-                return Ok(());
+            if let Some(member) = cluster.member(id).cloned() {
+                if member_checks(act, &member, awaited).await? {
+                    return Ok(());
+                }
+                let stands = stands_still(act, &member);
+                still = stands.map(|how| still.filter(|(known, _)| *known == how).unwrap_or((how, Instant::now())));
             }
         }
-        if patience.is_over() {
-            return Err(not_settled(act, id, patience.trouble.as_ref()));
+        let stuck = still.is_some_and(|(_, since)| since.elapsed() >= act.look.step.stuck_after);
+        if stuck || patience.is_over() {
+            return Err(not_settled(act, id, patience.trouble.as_ref()).await);
         }
         act.wait(act.look.pause).await?;
+    }
+}
+
+/// By what a restart stands still, if it does: it does not come back, or only its static parameters are missing. A class
+/// change takes as long as it takes.
+fn stands_still(act: &Act, member: &MemberView) -> Option<&'static str> {
+    let mut open = act.attempt.checks.iter().filter(|check| check.verdict == Verdict::Settling);
+    let only_group = open.all(|check| check.id == "in-sync");
+    match member.status()? {
+        "rebooting" => Some("rebooting"),
+        "available" if only_group && member.group_status == "pending-reboot" => Some("pending-reboot"),
+        _ => None,
     }
 }
 
@@ -166,22 +186,53 @@ pub fn list(pending: &std::collections::BTreeMap<String, String>) -> String {
     pending.iter().map(|(name, value)| format!("{name} → {value}")).collect::<Vec<_>>().join(", ")
 }
 
-fn not_settled(act: &Act, id: &InstanceId, trouble: Option<&Trouble>) -> Stop {
-    let open = act.attempt.checks.iter().find(|check| check.verdict == Verdict::Settling);
-    let mut finding = match open.map(|check| check.id.as_str()) {
-        Some("in-sync") => Finding::of("reader-pending-reboot", format!("{id} came back and is still pending-reboot"))
-            .meaning("its static parameters were not picked up")
-            .way_out("try again once; if it stays so, roll back"),
-        Some("available") => Finding::of("reader-stuck", format!("{id} does not become available"))
-            .meaning("no failover: a cluster with one unhealthy instance can end without a writer")
-            .way_out("look at its RDS events; open a case with AWS support"),
-        _ => return diagnosis::time_over(act, &format!("{id} as it should be"), trouble).into(),
+async fn not_settled(act: &Act, id: &InstanceId, trouble: Option<&Trouble>) -> Stop {
+    let settling =
+        |wanted: &str| act.attempt.checks.iter().find(|one| one.id == wanted && one.verdict == Verdict::Settling);
+    let (finding, open) = match (settling("available"), settling("in-sync")) {
+        (Some(open), _) => (stuck(act, id, open).await, open),
+        (None, Some(open)) => (pending_reboot(act, id), open),
+        (None, None) => return diagnosis::time_over(act, &format!("{id} as it should be"), trouble).into(),
     };
-    if let Some(check) = open {
-        let seen = check.seen.clone().unwrap_or_default();
-        finding = finding.because(crate::runbook::check::Evidence::now(DESCRIBE, format!("{}: {seen}", check.label)));
+    let seen = open.seen.clone().unwrap_or_default();
+    let mut finding = finding.because(Evidence::now(DESCRIBE, format!("{}: {seen}", open.label)));
+    if let Some(trouble) = trouble {
+        finding = finding.because(Evidence::now(&trouble.call, trouble.to_string()));
     }
     finding.into()
+}
+
+/// An instance that does not come back, with what RDS tells of it.
+async fn stuck(act: &Act, id: &InstanceId, open: &Check) -> Finding {
+    let status = open.seen.as_deref().unwrap_or("not available");
+    let finding = Finding::of("reader-stuck", format!("{id} is {status} and does not become available"))
+        .meaning("no failover: a cluster with one unhealthy instance can end without a writer")
+        .way_out("wait for AWS and look again, which does not restart it anew; if it stays so, open a support case")
+        .again_after(act.step.retry_after);
+    let events = act.tools.aws.rds.events(&EventSource::Instance(id.clone()), act.attempt.started_at).await;
+    let told = match events {
+        Ok(events) if events.is_empty() => vec![Evidence::now(EVENTS, format!("nothing is reported of {id}"))],
+        Ok(events) => events
+            .into_iter()
+            .map(|event| Evidence { source: EVENTS.into(), text: event.message, at: event.at })
+            .collect(),
+        Err(trouble) => vec![Evidence::now(&trouble.call, trouble.to_string())],
+    };
+    told.into_iter().fold(finding, Finding::because)
+}
+
+/// An instance that restarted without picking up its static parameters: one retry, then the partition is rolled back.
+fn pending_reboot(act: &Act, id: &InstanceId) -> Finding {
+    let finding = Finding::of("reader-pending-reboot", format!("{id} came back and is still pending-reboot"))
+        .meaning("its static parameters were not picked up");
+    let former = act.look.attempts().iter().filter(|attempt| attempt.number != act.attempt.number);
+    let sent = former.chain([&act.attempt]).flat_map(|attempt| &attempt.actions).filter(|one| one.may_have_acted());
+    if sent.count() > 1 {
+        return finding
+            .way_out("it was tried again: treat it as a construct bug, and roll back")
+            .offering(Way::RollBack);
+    }
+    finding.way_out("try again once; if it stays so, roll back").again().offering(Way::RollBack)
 }
 
 /// No sign of a call's effect, in the words of what was seen instead.

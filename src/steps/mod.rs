@@ -22,6 +22,8 @@ mod program;
 mod provenance;
 pub mod recorder;
 mod restart_reader;
+mod settings;
+mod settings_findings;
 mod snapshot;
 #[cfg(test)]
 mod tests;

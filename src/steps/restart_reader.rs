@@ -20,6 +20,7 @@ use crate::runbook::check::{Check, Evidence, Holds, Precondition, Verdict};
 use crate::runbook::event::{Brief, Finding, Outcome};
 use crate::runbook::names::InstanceId;
 use crate::runbook::plan::StepKind;
+use crate::runbook::state::{ActionRun, StepRun};
 use crate::watch::{Reading, Sample, Source};
 
 /// How long the SQL watcher is given to name the server process before the call goes out.
@@ -27,7 +28,7 @@ const FIRST_WORD: Duration = Duration::from_secs(2);
 
 /// What is to be done with an instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Need {
+pub(super) enum Need {
     /// Changes are queued: apply them. With the class that it will have, if that changes.
     Flush(Option<String>),
     /// Nothing is queued: a restart picks up static parameters.
@@ -36,13 +37,13 @@ enum Need {
 
 impl Need {
     /// By what is queued; none where RDS does not describe the instance, so that nobody knows.
-    fn of(member: &MemberView) -> Option<Self> {
+    pub(super) fn of(member: &MemberView) -> Option<Self> {
         let instance = member.instance.as_ref()?;
         let flush = || Self::Flush(member.pending_class().map(str::to_owned));
         Some(if instance.pending.is_empty() { Self::Reboot } else { flush() })
     }
 
-    fn change(&self, member: &MemberView) -> Change {
+    pub(super) fn change(&self, member: &MemberView) -> Change {
         match self {
             Self::Flush(_) => Change::ApplyPending { instance: member.id.clone() },
             Self::Reboot => Change::Reboot { instance: member.id.clone() },
@@ -67,6 +68,17 @@ pub(super) async fn brief(look: &Look) -> Result<Brief, Trouble> {
         Need::Flush(None) => format!("Apply what is queued on {}", reader.id),
         Need::Reboot => format!("Reboot {}, the reader of {}", reader.id, look.partition.cluster.id),
     };
+    if let Some(former) = former_reboot(look, reader).filter(|_| need == Need::Reboot) {
+        let mut brief = look.brief(format!("Wait for {}, which was rebooted before", reader.id));
+        let at = former.at.to_zoned(look.zone()).strftime("%H:%M:%S");
+        let status = reader.status().unwrap_or("unknown");
+        let words =
+            format!("{} {status} since the reboot of {at}, which is awaited and not asked for again", reader.id);
+        let coming = Precondition::require(matches!(status, "rebooting" | "available"), &words);
+        brief.preconditions = vec![cluster::available(&cluster), coming];
+        brief.already_done = Some(words);
+        return Ok(brief);
+    }
     let mut brief = look.brief(what);
     brief.calls.push(need.change(reader).call(&look.tools.aws.target));
     brief.preconditions = vec![cluster::available(&cluster), cluster::member_available(reader)];
@@ -96,6 +108,27 @@ fn member_in_question<'a>(look: &Look, cluster: &'a ClusterView) -> Result<&'a M
         Some(member) => Ok(member),
         None => cluster::reader(look, cluster),
     }
+}
+
+/// The reboot of a former attempt that was seen to begin and did not come to its end in time. It is awaited, not repeated,
+/// unless it came back without its static parameters.
+fn former_reboot<'a>(look: &'a Look, member: &MemberView) -> Option<&'a ActionRun> {
+    if matches!(look.step.kind, StepKind::Lever(_)) || member.group_status == "pending-reboot" {
+        return None;
+    }
+    let last = look.attempts().iter().rfind(|attempt| attempt.outcome.is_some())?;
+    let began = last.checks.iter().any(|check| check.id == "restarted" && check.verdict == Verdict::Passed);
+    let failed = matches!(last.outcome, Some(Outcome::Failed { .. }));
+    let stands = look.so_far.step(&look.step.id).and_then(StepRun::standing).is_some();
+    let former = || {
+        let key = reboot_key(&member.id);
+        look.attempts().iter().rev().find_map(|attempt| attempt.action(&key)).filter(|action| action.may_have_acted())
+    };
+    if began && failed && stands { former() } else { None }
+}
+
+fn reboot_key(id: &InstanceId) -> String {
+    format!("reboot {id}")
 }
 
 fn undescribed(id: &InstanceId) -> String {
@@ -147,9 +180,17 @@ pub(super) async fn run(act: &mut Act) -> Result<Outcome, Stop> {
     }
 }
 
-async fn flush(act: &mut Act, member: &MemberView, class: Option<String>) -> Result<Outcome, Stop> {
+/// Has an instance carry out what is queued on it, and waits until it has.
+pub(super) async fn flush(act: &mut Act, member: &MemberView, class: Option<String>) -> Result<Outcome, Stop> {
     let queued = member.instance.as_ref().map(|instance| cluster::list(&instance.pending)).unwrap_or_default();
     act.witness(DESCRIBE, format!("queued on {}: {queued}", member.id)).await?;
+    if act.step.kind == StepKind::RestartReader {
+        let flushed = Finding::of("flush-reader", format!("{} is flushed rather than rebooted", member.id))
+            .because(Evidence::now(DESCRIBE, format!("queued on {}: {queued}", member.id)))
+            .meaning("a reboot would leave the queue as it is; success is the class itself, not `available`")
+            .way_out("none is needed: modify-db-instance --apply-immediately carries it out");
+        act.remark(flushed).await?;
+    }
     if let Some(class) = &class {
         let seen = member.class().unwrap_or("unknown").to_owned();
         act.check(Check::new("class", format!("class {class}"), DESCRIBE, Verdict::Pending).seeing(seen)).await?;
@@ -178,9 +219,18 @@ async fn flush(act: &mut Act, member: &MemberView, class: Option<String>) -> Res
     Ok(Outcome::Passed)
 }
 
-async fn reboot(act: &mut Act, member: &MemberView) -> Result<Outcome, Stop> {
+/// Restarts an instance and waits until it is back and in step with its group.
+pub(super) async fn reboot(act: &mut Act, member: &MemberView) -> Result<Outcome, Stop> {
     let restarted =
         |verdict| Check::new("restarted", format!("{} restarted", member.id), "rds:DescribeEvents", verdict);
+    if let Some(former) = former_reboot(act, member) {
+        let at = former.at.to_zoned(act.zone()).strftime("%H:%M:%S");
+        let seen = format!("by the reboot of {at}, which is not asked for again");
+        act.check(restarted(Verdict::Passed).seeing(seen)).await?;
+        act.verifying().await?;
+        cluster::settle_member(act, &member.id, Awaited::default()).await?;
+        return Ok(Outcome::Passed);
+    }
     act.check(restarted(Verdict::Pending)).await?;
     let asked = act.intended().map_or_else(Timestamp::now, |intended| intended.at);
     let mut process = ServerProcess::of(act, &member.id).await;
@@ -194,7 +244,7 @@ async fn reboot(act: &mut Act, member: &MemberView) -> Result<Outcome, Stop> {
     };
     let change = Change::Reboot { instance: member.id.clone() };
     let before = [("instance", member.id.to_string())];
-    if let Acted::Refused(trouble) = act.change(format!("reboot {}", member.id), change, before, seen).await? {
+    if let Acted::Refused(trouble) = act.change(reboot_key(&member.id), change, before, seen).await? {
         return Err(cluster::refused(act, "cluster-busy", &trouble, act.cluster().await.ok().as_ref()).into());
     }
     act.verifying().await?;

@@ -1,21 +1,14 @@
 //! Steps 3 and 6: settings by SQL on the writer, each over a new session, cross-checked against the parameter group.
-//!
-//! A value that is right may be right by coincidence: the group's own formula yields the engine's default on a small
-//! class. So what cannot be read by SQL, and what a formula yields, is held against the group and its apply status too.
 
-use crate::clients::postgres::{Session, StatementsProbe};
-use crate::clients::rds::{ClusterView, ParameterView};
-use crate::clients::{Trouble, TroubleKind};
+use crate::clients::postgres::StatementsProbe;
 use crate::runbook::check::{Check, Evidence, Verdict};
 use crate::runbook::event::{Brief, Call, Finding, Outcome};
-use crate::runbook::formula;
-use crate::runbook::plan::{Expectation, SettingCheck, StepKind, VerifySql};
+use crate::runbook::plan::{Expectation, SettingCheck, Step, StepKind, VerifySql};
 
 use super::context::{Look, Noting, Patience, Stop};
 use super::diagnosis;
-
-const GROUP: &str = "rds:DescribeDBClusterParameters";
-const SQL: &str = "SQL on the writer";
+use super::settings::{self, SQL, Seen};
+use super::settings_findings as findings;
 
 pub(super) fn brief(look: &Look, spec: &VerifySql) -> Brief {
     let mut statements: Vec<String> = spec.settings.iter().map(|setting| format!("SHOW {};", setting.name)).collect();
@@ -33,178 +26,119 @@ pub(super) fn brief(look: &Look, spec: &VerifySql) -> Brief {
     brief
 }
 
-/// What the settings are held against besides SQL.
-struct Group {
-    parameters: Vec<ParameterView>,
-    cluster: ClusterView,
-}
-
-impl Group {
-    async fn read(look: &Look) -> Result<Self, Trouble> {
-        let cluster = look.cluster().await?;
-        let parameters = look.tools.aws.rds.cluster_parameters(&cluster.parameter_group).await?;
-        Ok(Self { parameters, cluster })
-    }
-
-    fn value(&self, name: &str) -> Option<&str> {
-        self.parameters.iter().find(|parameter| parameter.name == name)?.value.as_deref()
-    }
-
-    /// The apply status of the writer.
-    fn status(&self) -> &str {
-        self.cluster.writer().map_or("unknown", |writer| writer.group_status.as_str())
-    }
-
-    fn class(&self) -> &str {
-        self.cluster.writer().and_then(|writer| writer.class()).unwrap_or("unknown")
-    }
-}
-
 pub(super) async fn run(act: &mut Noting, spec: &VerifySql) -> Result<Outcome, Stop> {
     for setting in &spec.settings {
-        act.check(pending(setting)).await?;
+        act.check(settings::check(setting, Verdict::Pending, SQL)).await?;
     }
     if spec.statements {
         act.check(statements_check(Verdict::Pending)).await?;
     }
     act.verifying().await?;
-    let mut patience = Patience::new(act.step.limit);
+    let (mut patience, mut turning, mut last) = (Patience::new(act.step.limit), Turning::default(), None);
     loop {
-        let seen = look(act, spec).await;
-        if let Some(seen) = act.bear(&mut patience, seen).await? {
-            let all = judge(act, spec, &seen).await?;
-            if all {
+        let seen = Seen::read(act, &spec.settings, spec.statements).await;
+        if let Some(seen) = patience.bear(seen).map_err(|trouble| diagnosis::of_trouble(act, &trouble))? {
+            let open = judge(act, spec, &seen).await?;
+            turning.note(act, spec, &seen, &open).await?;
+            if let Some(outcome) = statements(act, spec, &seen).await? {
+                return Ok(outcome);
+            }
+            if open.is_empty() {
+                turning.remark(act, &seen).await?;
+                behind(act, spec, &seen).await?;
                 return Ok(outcome(act));
             }
-            // Waiting mends a parameter that is on its way; a missing extension or library it does not.
-            if let Some(statements @ (StatementsProbe::ExtensionMissing | StatementsProbe::NotPreloaded)) =
-                seen.statements
-            {
-                return Err(statements_finding(act, statements, &seen.group).into());
+            if let Some(finding) = findings::beyond_waiting(act, &seen, &open) {
+                return Err(finding.into());
             }
+            last = Some(seen);
         }
         if patience.is_over() {
-            return Err(stuck(act, spec, patience.trouble.as_ref()).await.into());
+            let finding = match (&patience.trouble, &last) {
+                (None, Some(seen)) => findings::stuck(act, seen, &not_yet(spec, seen)),
+                (trouble, _) => diagnosis::time_over(act, "the settings", trouble.as_ref()),
+            };
+            return Err(finding.into());
         }
         act.wait(act.pause).await?;
     }
 }
 
-struct Seen {
-    group: Group,
-    values: Vec<Result<String, Trouble>>,
-    statements: Option<StatementsProbe>,
-    instance: Option<String>,
-}
-
-async fn look(act: &Noting, spec: &VerifySql) -> Result<Seen, Trouble> {
-    let (session, group) = tokio::try_join!(act.tools.sql(), Group::read(act))?;
-    let who = session.who_am_i().await?;
-    if !who.is_writer {
-        // After a failover the endpoint's name leads to the old writer for a while: its values are not the writer's.
-        let reader = who.instance.as_deref().unwrap_or("an instance");
-        return Err(Trouble::new(
-            SQL,
-            TroubleKind::Unreachable,
-            format!("the writer endpoint leads to {reader}, a reader"),
-        ));
+/// Writes down how everything stands; the settings that are not as expected yet.
+async fn judge<'a>(act: &mut Noting, spec: &'a VerifySql, seen: &Seen) -> Result<Vec<&'a SettingCheck>, Stop> {
+    act.witness(SQL, format!("answered by {}", seen.server.name())).await?;
+    for (name, trouble) in seen.server.unreadable() {
+        act.remark(findings::unreadable(name, trouble)).await?;
     }
-    let mut values = Vec::new();
     for setting in &spec.settings {
-        values.push(show(&session, &setting.name).await?);
+        act.check(seen.judge(setting)).await?;
     }
-    let statements = if spec.statements { Some(session.statements_probe().await?) } else { None };
-    Ok(Seen { group, values, statements, instance: who.instance })
-}
-
-/// A setting's value; that the role may not read it is an answer, not trouble.
-async fn show(session: &Session, name: &str) -> Result<Result<String, Trouble>, Trouble> {
-    match session.show(name).await {
-        Ok(value) => Ok(Ok(value)),
-        Err(trouble) if trouble.kind == TroubleKind::Denied => Ok(Err(trouble)),
-        Err(trouble) => Err(trouble),
-    }
-}
-
-async fn judge(act: &mut Noting, spec: &VerifySql, seen: &Seen) -> Result<bool, Stop> {
-    if let Some(instance) = &seen.instance {
-        act.witness(SQL, format!("answered by {instance}")).await?;
-    }
-    let mut all = true;
-    for (setting, value) in spec.settings.iter().zip(&seen.values) {
-        let check = match value {
-            Ok(value) => by_value(act, setting, value, &seen.group),
-            Err(_) => by_group(setting, &seen.group),
-        };
-        all &= matches!(check.verdict, Verdict::Passed | Verdict::Unreadable | Verdict::Warning);
-        act.check(check).await?;
-    }
-    if let Some(statements) = seen.statements {
-        let (verdict, words) = match statements {
+    if let Some(probe) = seen.server.statements {
+        let (verdict, words) = match probe {
             StatementsProbe::Rows(rows) => (Verdict::Passed, format!("{rows} rows")),
+            StatementsProbe::ExtensionMissing if !spec.statements => {
+                (Verdict::Unreadable, "relation does not exist yet".to_owned())
+            }
             StatementsProbe::ExtensionMissing => (Verdict::Failed, "relation does not exist".to_owned()),
             StatementsProbe::NotPreloaded => {
                 (Verdict::Failed, "must be loaded via shared_preload_libraries".to_owned())
             }
         };
-        all &= verdict == Verdict::Passed;
         act.check(statements_check(verdict).seeing(words)).await?;
     }
-    Ok(all)
+    Ok(not_yet(spec, seen))
 }
 
-fn pending(setting: &SettingCheck) -> Check {
-    check(setting, Verdict::Pending, SQL)
-}
-
-fn check(setting: &SettingCheck, verdict: Verdict, source: &str) -> Check {
-    let check = Check::new(&setting.name, &setting.name, source, verdict);
-    match &setting.expect {
-        Expectation::Is(value) | Expectation::Contains(value) => check.expecting(value),
-        Expectation::Formula(formula) => check.expecting(formula),
-        Expectation::Recorded => check,
-    }
+fn not_yet<'a>(spec: &'a VerifySql, seen: &Seen) -> Vec<&'a SettingCheck> {
+    spec.settings.iter().filter(|setting| seen.judge(setting).verdict == Verdict::Settling).collect()
 }
 
 fn statements_check(verdict: Verdict) -> Check {
     Check::new("pg_stat_statements", "pg_stat_statements answers", SQL, verdict)
 }
 
-fn by_value(look: &Look, setting: &SettingCheck, value: &str, group: &Group) -> Check {
-    let (holds, seen) = match &setting.expect {
-        Expectation::Is(expected) => (value == expected, value.to_owned()),
-        Expectation::Contains(expected) => (value.split(',').any(|each| each.trim() == expected), value.to_owned()),
-        Expectation::Recorded => (true, format!("{value}, recorded")),
-        Expectation::Formula(formula) => in_band(look, &setting.name, formula, value, group),
-    };
-    let verdict = if holds { Verdict::Passed } else { Verdict::Settling };
-    check(setting, verdict, SQL).seeing(seen)
+/// What pg_stat_statements says where it is not there: waiting mends neither of its two halves.
+async fn statements(act: &mut Noting, spec: &VerifySql, seen: &Seen) -> Result<Option<Outcome>, Stop> {
+    match seen.server.statements {
+        Some(StatementsProbe::NotPreloaded) => Err(findings::preload_missing(act, seen).into()),
+        Some(StatementsProbe::ExtensionMissing) => {
+            let deploy = act.partition.steps.iter().find(|step| matches!(step.kind, StepKind::Deploy(_))).cloned();
+            match deploy {
+                Some(deploy) if !is_behind(act, &deploy) => {
+                    let reason = format!("the extension is created by step {}", deploy.label);
+                    act.remark(findings::extension_deferred(&deploy)).await?;
+                    Ok(spec.statements.then(|| Outcome::Deferred { until: deploy.id, reason }))
+                }
+                deploy if spec.statements => Err(findings::extension_missing(act, seen, deploy.as_ref()).into()),
+                _ => Ok(None),
+            }
+        }
+        _ => Ok(None),
+    }
 }
 
-/// Within the band of the class, and because of the group, not by coincidence with the engine's default.
-fn in_band(_: &Look, name: &str, formula: &str, value: &str, group: &Group) -> (bool, String) {
-    let class = group.class();
-    let in_group = group.value(name).is_some_and(|own| own.replace(' ', "") == formula.replace(' ', ""));
-    let Some(band) = formula::band(formula, class) else {
-        return (in_group, format!("{value}; no band is known for {class}"));
-    };
-    let within = value.parse().is_ok_and(|value: u64| band.contains(&value));
-    let own = if in_group { "the group has the formula" } else { "the group has another value" };
-    (within && in_group, format!("{value} on {class} ({} to {}), {own}", band.start(), band.end()))
+fn is_behind(look: &Look, step: &Step) -> bool {
+    let run = look.so_far.step(&step.id);
+    let passed = |outcome: &Outcome| matches!(outcome, Outcome::Passed | Outcome::PassedWithWarnings { .. });
+    run.is_some_and(|run| {
+        let last = run.standing().and_then(|attempt| attempt.outcome.as_ref());
+        run.skipped.is_some() || last.is_some_and(passed)
+    })
 }
 
-/// For a role without pg_read_all_settings: the group's own value and its apply status take the place of SHOW.
-fn by_group(setting: &SettingCheck, group: &Group) -> Check {
-    let value = group.value(&setting.name).unwrap_or("not in the group");
-    let holds = match &setting.expect {
-        Expectation::Is(expected) => value == expected,
-        Expectation::Contains(expected) => value.split(',').any(|each| each.trim() == expected),
-        Expectation::Formula(formula) => value.replace(' ', "") == formula.replace(' ', ""),
-        Expectation::Recorded => true,
-    };
-    let live = matches!(setting.expect, Expectation::Recorded) || group.status() == "in-sync";
-    let verdict = if holds && live { Verdict::Unreadable } else { Verdict::Settling };
-    check(setting, verdict, GROUP).seeing(format!("SHOW: permission denied; group: {value}, {}", group.status()))
+/// Instances beside the writer that still run without static parameters: they would take over so in the next failover.
+async fn behind(act: &mut Noting, spec: &VerifySql, seen: &Seen) -> Result<(), Stop> {
+    let expects = |setting: &SettingCheck| setting.expect != Expectation::Recorded;
+    if !spec.settings.iter().any(|setting| expects(setting) && seen.group.is_static(&setting.name)) {
+        return Ok(());
+    }
+    let waits = seen.group.cluster.readers().filter(|member| member.group_status == "pending-reboot");
+    let waiting: Vec<String> = waits.map(|member| format!("{} pending-reboot", member.id)).collect();
+    if waiting.is_empty() {
+        return Ok(());
+    }
+    let seen = format!("{}: reboot it before it is promoted", waiting.join(", "));
+    act.check(Check::new("members", "readers in-sync", settings::MEMBERS, Verdict::Warning).seeing(seen)).await
 }
 
 /// Passed; that the role may not read a setting is worth a line, not a warning: another check took its place.
@@ -217,59 +151,75 @@ fn outcome(act: &Noting) -> Outcome {
     if warnings.is_empty() { Outcome::Passed } else { Outcome::PassedWithWarnings { warnings } }
 }
 
-fn statements_finding(act: &Noting, probe: StatementsProbe, group: &Group) -> Finding {
-    let evidence = |words: &str| Evidence::now(SQL, words);
-    let status = Evidence::now("rds:DescribeDBClusters", format!("writer's parameter group {}", group.status()));
-    let finding = match probe {
-        StatementsProbe::ExtensionMissing => {
-            let later = act.partition.steps.iter().any(|step| matches!(step.kind, StepKind::Deploy(_)));
-            let finding = Finding::of("extension-missing", "the extension pg_stat_statements was not created here yet")
-                .because(evidence("relation \"pg_stat_statements\" does not exist"));
-            if later {
-                finding.way_out("the new init container creates it; deploy the chart, then look again")
-            } else {
-                finding
-            }
-        }
-        StatementsProbe::NotPreloaded | StatementsProbe::Rows(_) => {
-            Finding::of("preload-missing", "the writer runs without pg_stat_statements in shared_preload_libraries")
-                .because(evidence("pg_stat_statements must be loaded via shared_preload_libraries"))
-                .because(status)
-                .meaning("it was not restarted since the group was attached; the chart's init container would fail")
-                .way_out("reboot that instance: it is the writer, so writes fail for some 10 to 15 s")
-        }
-    };
-    diagnosis::with_guide(act, finding)
+/// Values that were old when they were first seen, and turned since.
+#[derive(Debug, Default)]
+struct Turning {
+    old: Vec<(String, String)>,
+    turned: Vec<Evidence>,
 }
 
-/// What did not turn in time, and which of the two causes it is: the group is wrong, or it was not applied.
-async fn stuck(act: &Noting, spec: &VerifySql, trouble: Option<&Trouble>) -> Finding {
-    let Ok(group) = Group::read(act).await else { return diagnosis::time_over(act, "the settings", trouble) };
-    let open: Vec<&SettingCheck> = spec
-        .settings
-        .iter()
-        .filter(|setting| {
-            act.attempt.checks.iter().any(|check| check.id == setting.name && check.verdict == Verdict::Settling)
-        })
-        .collect();
-    let Some(first) = open.first() else { return diagnosis::time_over(act, "the settings", trouble) };
-    let names = open.iter().map(|setting| setting.name.as_str()).collect::<Vec<_>>().join(", ");
-    let own = group.value(&first.name).unwrap_or("not set");
-    let situation = match &first.expect {
-        Expectation::Formula(_) => "max-connections-wrong",
-        _ if group.status() == "in-sync" && open.len() == 1 => "dynamic-one-wrong",
-        _ => "dynamic-stuck",
-    };
-    let mut finding = Finding::of(situation, format!("not as expected: {names}"))
-        .because(Evidence::now(GROUP, format!("{} = {own}", first.name)))
-        .because(Evidence::now("rds:DescribeDBClusters", format!("writer's parameter group {}", group.status())));
-    for check in act.attempt.checks.iter().filter(|check| check.verdict == Verdict::Settling) {
-        let seen = check.seen.clone().unwrap_or_default();
-        finding = finding.because(Evidence {
-            source: check.source.clone(),
-            text: format!("{} = {seen}", check.label),
-            at: check.at,
-        });
+impl Turning {
+    async fn note(
+        &mut self,
+        act: &mut Noting,
+        spec: &VerifySql,
+        seen: &Seen,
+        open: &[&SettingCheck],
+    ) -> Result<(), Stop> {
+        for setting in &spec.settings {
+            let Some(value) = seen.server.shown(&setting.name) else { continue };
+            let known = self.old.iter().position(|(name, _)| *name == setting.name);
+            let is_open = open.iter().any(|open| open.name == setting.name);
+            match (known, is_open) {
+                (None, true) => self.old.push((setting.name.clone(), value.to_owned())),
+                (Some(known), false) => {
+                    let (name, before) = self.old.swap_remove(known);
+                    let turned = Evidence::now(SQL, format!("{name} turned from {before} to {value}"));
+                    act.witness(SQL, &turned.text).await?;
+                    self.turned.push(turned);
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
-    diagnosis::with_guide(act, finding)
+
+    async fn remark(self, act: &mut Noting, seen: &Seen) -> Result<(), Stop> {
+        if self.turned.is_empty() {
+            return Ok(());
+        }
+        let late = Finding::of("dynamic-late", format!("the values were late on {}", seen.server.name()))
+            .meaning("nothing: dynamic values take a while to reach the instances, and they have")
+            .way_out("none is needed");
+        act.remark(self.turned.into_iter().fold(late, Finding::because)).await
+    }
+}
+
+/// Whether what was verified still holds, some steps later: the rollout's last look before its go-ahead.
+///
+/// # Errors
+/// If a setting is not as it was verified, or something cannot be written.
+pub(super) async fn still_holds(act: &mut Noting) -> Result<(), Stop> {
+    let expected = settings::expected(&act.partition);
+    if expected.is_empty() || act.partition.sql.is_none() {
+        return Ok(());
+    }
+    let check = |verdict| Check::new("settings", "settings are as they were verified", SQL, verdict);
+    let seen = match Seen::read(act, &expected, false).await {
+        Ok(seen) => seen,
+        Err(trouble) => return act.check(check(Verdict::Warning).seeing(format!("not seen: {trouble}"))).await,
+    };
+    let neutralised = findings::neutralised(act);
+    let (given_up, kept): (Vec<_>, Vec<_>) = expected.iter().partition(|one| neutralised.contains(&one.name.as_str()));
+    let open: Vec<_> = kept.into_iter().filter(|one| seen.judge(one).verdict == Verdict::Settling).collect();
+    if let Some(finding) = findings::turned_back(act, &seen, &open) {
+        act.check(check(Verdict::Failed).seeing(finding.cause.clone())).await?;
+        return Err(finding.into());
+    }
+    let names = given_up.iter().map(|one| one.name.as_str()).collect::<Vec<_>>().join(", ");
+    let (verdict, words) = match given_up.is_empty() {
+        true => (Verdict::Passed, format!("{} on {}", expected.len(), seen.server.name())),
+        false => (Verdict::Warning, format!("{names} at the engine's default, neutralised in this rollout")),
+    };
+    act.check(check(verdict).seeing(words)).await
 }

@@ -52,14 +52,22 @@ pub enum Change {
         /// `standard` or `advanced`.
         mode: String,
     },
-    /// Sets one dynamic parameter of a cluster parameter group, at once.
-    Parameter {
+    /// Sets parameters of a cluster parameter group.
+    SetParameters {
+        /// Group name.
+        group: String,
+        /// The parameters; RDS takes at most 20 in a call.
+        parameters: Vec<ParameterSetting>,
+    },
+    /// Takes a parameter of a cluster parameter group back to the engine's default: RDS has a call of its own for that, and
+    /// no neutral value need be guessed.
+    ResetParameter {
         /// Group name.
         group: String,
         /// Parameter name.
         name: String,
-        /// Its value.
-        value: String,
+        /// When it is applied.
+        apply: Apply,
     },
     /// Makes a new cluster of a snapshot.
     Restore {
@@ -72,6 +80,35 @@ pub enum Change {
     },
 }
 
+/// A parameter with the value that it is to have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParameterSetting {
+    /// Name.
+    pub name: String,
+    /// Value, in the group's own form: `500`, not `500ms`.
+    pub value: String,
+    /// When it is applied.
+    pub apply: Apply,
+}
+
+/// When a changed parameter is applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Apply {
+    /// At once; RDS refuses this for a static parameter.
+    Immediate,
+    /// With an instance's next restart.
+    PendingReboot,
+}
+
+impl Apply {
+    fn method(self) -> ApplyMethod {
+        match self {
+            Self::Immediate => ApplyMethod::Immediate,
+            Self::PendingReboot => ApplyMethod::PendingReboot,
+        }
+    }
+}
+
 impl Change {
     /// Name of the API operation.
     pub fn operation(&self) -> &'static str {
@@ -82,7 +119,8 @@ impl Change {
             Self::Failover { .. } => "rds:FailoverDBCluster",
             Self::ApplyPending { .. } => "rds:ModifyDBInstance",
             Self::InsightsMode { .. } => "rds:ModifyDBCluster",
-            Self::Parameter { .. } => "rds:ModifyDBClusterParameterGroup",
+            Self::SetParameters { .. } => "rds:ModifyDBClusterParameterGroup",
+            Self::ResetParameter { .. } => "rds:ResetDBClusterParameterGroup",
             Self::Restore { .. } => "rds:RestoreDBClusterFromSnapshot",
         }
     }
@@ -93,6 +131,7 @@ impl Change {
         const INSTANCE: &str = "--db-instance-identifier";
         const SNAPSHOT: &str = "--db-cluster-snapshot-identifier";
         const NOW: &str = "--apply-immediately";
+        const GROUP: &str = "--db-cluster-parameter-group-name";
         let say = |command, arguments: &[&str]| call(target, self.operation(), command, arguments);
         match self {
             Self::CreateSnapshot { cluster, snapshot } => {
@@ -107,10 +146,15 @@ impl Change {
             Self::InsightsMode { cluster, mode } => {
                 say("modify-db-cluster", &[CLUSTER, cluster, "--database-insights-mode", mode, NOW])
             }
-            Self::Parameter { group, name, value } => {
-                let parameter = format!("ParameterName={name},ParameterValue={value},ApplyMethod=immediate");
-                let group_option = "--db-cluster-parameter-group-name";
-                say("modify-db-cluster-parameter-group", &[group_option, group, "--parameters", &parameter])
+            Self::SetParameters { group, parameters } => {
+                let words: Vec<String> = parameters.iter().map(shorthand).collect();
+                let mut arguments = vec![GROUP, group, "--parameters"];
+                arguments.extend(words.iter().map(String::as_str));
+                say("modify-db-cluster-parameter-group", &arguments)
+            }
+            Self::ResetParameter { group, name, apply } => {
+                let parameter = format!("ParameterName={name},ApplyMethod={}", apply.method());
+                say("reset-db-cluster-parameter-group", &[GROUP, group, "--parameters", &parameter])
             }
             Self::Restore { cluster, snapshot, engine } => say(
                 "restore-db-cluster-from-snapshot",
@@ -155,13 +199,17 @@ impl Rds {
                     request.database_insights_mode(DatabaseInsightsMode::from(mode.as_str())).send().await,
                 )
             }
-            Change::Parameter { group, name, value } => {
-                let parameter = Parameter::builder()
-                    .parameter_name(name)
-                    .parameter_value(value)
-                    .apply_method(ApplyMethod::Immediate)
-                    .build();
+            Change::SetParameters { group, parameters } => {
                 let request = rds.modify_db_cluster_parameter_group().db_cluster_parameter_group_name(group);
+                let parameters = parameters.iter().map(|setting| {
+                    let named = Parameter::builder().parameter_name(&setting.name);
+                    named.parameter_value(&setting.value).apply_method(setting.apply.method()).build()
+                });
+                settle(operation, request.set_parameters(Some(parameters.collect())).send().await)
+            }
+            Change::ResetParameter { group, name, apply } => {
+                let parameter = Parameter::builder().parameter_name(name).apply_method(apply.method()).build();
+                let request = rds.reset_db_cluster_parameter_group().db_cluster_parameter_group_name(group);
                 settle(operation, request.parameters(parameter).send().await)
             }
             Change::Restore { cluster, snapshot, engine } => {
@@ -170,6 +218,14 @@ impl Rds {
             }
         }
     }
+}
+
+/// A parameter in the command line's shorthand; a value that the shorthand would take apart is quoted.
+fn shorthand(setting: &ParameterSetting) -> String {
+    let ParameterSetting { name, value, apply } = setting;
+    let plain = !value.is_empty() && value.chars().all(|c| c.is_ascii_alphanumeric() || "-_.*/".contains(c));
+    let value = if plain { value.clone() } else { format!("\"{}\"", value.replace('"', "\\\"")) };
+    format!("ParameterName={name},ParameterValue={value},ApplyMethod={}", apply.method())
 }
 
 /// The request id of an answer, or the trouble.

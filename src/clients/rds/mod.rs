@@ -4,7 +4,7 @@ mod change;
 mod read;
 pub mod views;
 
-pub use change::Change;
+pub use change::{Apply, Change, ParameterSetting};
 pub use views::{ClusterView, EventSource, EventView, InstanceView, MemberView, ParameterView, SnapshotView};
 
 use super::aws::Configs;

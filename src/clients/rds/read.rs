@@ -205,6 +205,7 @@ fn view_parameter(parameter: Parameter) -> Option<ParameterView> {
         name: parameter.parameter_name?,
         value: parameter.parameter_value,
         apply_type: parameter.apply_type,
+        data_type: parameter.data_type,
         apply_method: parameter.apply_method.map(|method| method.as_str().to_owned()),
         source: parameter.source,
     })

@@ -153,6 +153,8 @@ pub struct ParameterView {
     pub value: Option<String>,
     /// `static` or `dynamic`.
     pub apply_type: Option<String>,
+    /// `boolean`, `integer`, `string`, …
+    pub data_type: Option<String>,
     /// `immediate` or `pending-reboot`.
     pub apply_method: Option<String>,
     /// Who set it: `user`, `system`, `engine-default`.
