@@ -15,7 +15,7 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier};
-use support::night;
+use support::{night, trouble};
 
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 50)];
 
@@ -150,6 +150,44 @@ fn cancel_is_focused_and_fire_is_shut_until_the_name_is_typed() {
 fn press(state: &mut State, key: KeyCode) -> Vec<Effect> {
     update(state, Message::Drawn { fits: true, terminal: None }, night::OPERATOR);
     update(state, Message::Key(KeyEvent::new(key, KeyModifiers::NONE)), night::OPERATOR)
+}
+
+#[test]
+fn what_is_wrong_and_what_to_do_are_seen_first_at_every_size() {
+    let theme = Theme::default();
+    let state = trouble::amm_in_trouble();
+    for size in SIZES {
+        let buffer = drawn(&state, size, &theme);
+        let screen = text(&buffer);
+        let sentence: Vec<&str> = screen.lines().skip(1).take(2).collect();
+        assert!(sentence[0].contains("FAILED   Alpha001-prod-AuroraDBCluster"), "{screen}");
+        assert!(sentence[1].contains("w: Database Insights to standard"), "{screen}");
+        for words in ["seen ", "means ", "w 1 Database Insights to standard", "3 try it again"] {
+            find(&buffer, words);
+        }
+        let (x, y) = find(&buffer, "2 amm.sh · ✗ FAILED");
+        assert_eq!(buffer[(x - 2, y)].fg, theme.palette.state.danger.0, "its frame at {size:?}");
+    }
+}
+
+#[test]
+fn a_programs_terminal_keeps_its_colours_and_nothing_else_of_it_gets_out() {
+    for size in SIZES {
+        let buffer = drawn(&trouble::signing_in(), size, &Theme::default());
+        let (x, y) = find(&buffer, "team.1password.com");
+        assert_eq!(buffer[(x, y)].fg, Color::Indexed(6), "{size:?}");
+        assert!(!text(&buffer).contains("a title"), "{}", text(&buffer));
+        assert!(buffer.content.iter().all(|cell| !cell.symbol().contains(char::is_control)));
+        // The sentence above it does not recede.
+        assert!(!buffer[(5, 1)].modifier.contains(Modifier::DIM), "{size:?}");
+    }
+    let mut terminal = Terminal::new(TestBackend::new(80, 24)).expect("a terminal in memory");
+    let state = trouble::signing_in();
+    terminal.draw(|frame| ui::draw(frame, &state, &Theme::default())).expect("memory takes every drawing");
+    let cursor = terminal.get_cursor_position().expect("a cursor");
+    assert_eq!((cursor.x, cursor.y), (2 + 62, 5), "the cursor stands at the prompt");
+    let ended = text(&drawn(&trouble::signed_in(), (80, 24), &Theme::default()));
+    assert!(ended.contains("✓ exit 0") && ended.contains("any key closes"), "{ended}");
 }
 
 #[test]

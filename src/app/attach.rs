@@ -41,10 +41,11 @@ pub(super) fn attach(state: &mut State, step: StepRef) -> Vec<Effect> {
     effects
 }
 
-/// A sign-in asks: its terminal comes to the screen by itself, unless somebody is at something else there.
+/// A sign-in asks: its terminal comes to the operator's screen by itself, unless something else is at hand there. Who only
+/// looks opens it by its key.
 pub(super) fn attach_to_sign_in(state: &mut State, event: &Event) -> Vec<Effect> {
     let (Event::ProgramStarted { step, .. } | Event::AttemptResumed { step, .. }) = event else { return Vec::new() };
-    if !state.run.signs_in(step) {
+    if !state.run.signs_in(step) || state.mode != Mode::Operator {
         return Vec::new();
     }
     if state.dialog.is_some() {

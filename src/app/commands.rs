@@ -4,7 +4,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::attach::attachable;
 use super::state::{Mode, Pane, State};
-use super::ways::tries_again;
+use super::ways::{tries_again, troubled};
 use crate::runbook::event::Outcome;
 use crate::runbook::names::StepRef;
 use crate::runbook::plan::StepKind;
@@ -447,12 +447,10 @@ fn stop_disabled(state: &State) -> Option<String> {
 
 fn ways_disabled(state: &State) -> Option<String> {
     let step = state.marked_step()?;
-    let (_, planned, _) = state.run.step(&step)?;
     if let Some(why) = state.run.will_not_run(&step.partition) {
         return Some(why);
     }
-    let calm = state.run.trouble(&step).is_none();
-    calm.then(|| format!("{} {} is in no trouble", planned.label, planned.title))
+    troubled(state).is_none().then(|| "no step is in trouble".to_owned())
 }
 
 fn retry_disabled(state: &State) -> Option<String> {

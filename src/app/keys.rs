@@ -55,7 +55,7 @@ pub(super) fn command(state: &mut State, id: CommandId) -> Vec<Effect> {
         CommandId::Stop => ask(state, Purpose::Stop),
         CommandId::RollBack => roll_back(state),
         CommandId::Ways => {
-            if let Some(step) = state.marked_step() {
+            if let Some(step) = ways::troubled(state) {
                 let marked = ways::best(&ways::ways(state, &step));
                 open(state, Dialog::Ways { step, marked, scroll: 0 });
             }

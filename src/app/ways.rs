@@ -65,6 +65,12 @@ pub fn ways(state: &State, step: &StepRef) -> Vec<WayOut> {
     ways
 }
 
+/// The step in trouble that is meant: the marked one, else the one that the sentence at the top speaks of.
+pub fn troubled(state: &State) -> Option<StepRef> {
+    let next = state.run.next_step().map(|(step, _)| step);
+    state.marked_step().into_iter().chain(next).find(|step| !ways(state, step).is_empty())
+}
+
 /// The way that is taken unless the operator marks another one: once a lever has worked, the step itself.
 pub fn best(ways: &[WayOut]) -> usize {
     let worked = ways.iter().any(|way| way.tried.as_ref().is_some_and(|(how, _)| how.is_behind()));
@@ -123,15 +129,14 @@ pub fn tries_again(state: &State, step: &StepRef) -> Option<Timestamp> {
     let refused = matches!(attempt.actions.last()?.outcome, Some(ActionOutcome::Refused { .. }));
     let remark = attempt.remarks.last().filter(|_| refused)?;
     let after = remark.ways.iter().find_map(|way| match way {
-        Way::Again { after } => SignedDuration::try_from(*after).ok(),
+        Way::Again { after } => Some(*after),
         _ => None,
     })?;
     // It was said once; since then it may have looked several times.
-    let mut next = attempt.actions.last()?.settled_at? + after;
-    while next < state.now && !after.is_zero() {
-        next += after;
-    }
-    Some(next)
+    let since = attempt.actions.last()?.settled_at?;
+    let looks = state.since(since).as_millis().checked_div(after.as_millis())? + 1;
+    let wait = after.checked_mul(u32::try_from(looks).ok()?)?;
+    Some(since + SignedDuration::try_from(wait).ok()?)
 }
 
 /// What a way out is called.

@@ -32,12 +32,12 @@ pub fn tell(doc: &mut Doc<'_>, state: &State, theme: &Theme, finding: &Finding, 
     }
 }
 
-/// Tells a finding in as few lines as it can be told: what has one line each is there, the rest is in the details.
-pub fn tell_shortly(doc: &mut Doc<'_>, state: &State, theme: &Theme, finding: &Finding) {
+/// Tells a finding in about so many rows: a line for each thing, and so much of the evidence that its meaning is seen too.
+pub fn tell_shortly(doc: &mut Doc<'_>, state: &State, theme: &Theme, finding: &Finding, rows: usize) {
     let cause = finding.cause.split_once(". ").map_or(finding.cause.as_str(), |(first, _)| first);
     doc.text(cause, theme.strong());
     let sources = finding.evidence.iter().map(|each| each.source.chars().count()).max().unwrap_or(0).clamp(4, 22);
-    for (index, each) in finding.evidence.iter().enumerate() {
+    for (index, each) in finding.evidence.iter().enumerate().take(rows.saturating_sub(3).max(1)) {
         let source = span(format!("{} ", column(&each.source, sources)), theme.accent());
         let age = vec![span(at(state, each.at), theme.faint())];
         let line = spread(vec![source, span(each.text.clone(), theme.plain())], age, doc.beside());

@@ -10,3 +10,4 @@ mod monitor;
 mod rehearse;
 mod resume;
 mod support;
+mod trouble;

@@ -312,6 +312,8 @@ fn a_program_that_ended_leaves_its_terminal_until_a_key() {
 #[test]
 fn a_monitor_sees_the_terminal_and_types_nothing() {
     let (mut state, effects) = signing_in(Mode::Monitor(None));
+    assert_eq!((effects, &state.dialog), (Vec::new(), &None), "it does not come by itself");
+    let effects = press(&mut state, KeyCode::Char('i'));
     assert!(matches!(effects[..], [Effect::Attach { .. }]), "it does not say how large the terminal is: {effects:?}");
     draw(&mut state);
     for code in [KeyCode::Char('x'), KeyCode::Enter, KeyCode::Up] {

@@ -57,6 +57,7 @@ pub fn draw(buffer: &mut Buffer, scene: &Scene<'_>, ask: &Ask) -> Option<Positio
         span(format!(" {}{optional}   ", words.verb), theme.plain()),
         span("Esc", theme.accent()),
         span(" leaves it", theme.plain()),
+        span(if ask.name.is_some() { "   ⇥ moves" } else { "   Ctrl-U clears the line" }, theme.faint()),
     ]));
     let foot = sheet.draw(buffer, scene);
     let x = foot.x + column.min(room.saturating_sub(1)) as u16;

@@ -118,23 +118,23 @@ fn about(doc: &mut Doc<'_>, scene: &Scene<'_>, row: &LeverRow<'_>) {
             Lock::Gone { at, .. } => format!(" (since {})", format::second(*at, &state.zone)),
             _ => String::new(),
         };
-        doc.words("    not now", format!("{lock}{since}"), theme.mind());
+        doc.words("  not now", format!("{lock}{since}"), theme.mind());
     }
     if let Some(Some(choice)) = &row.offered {
-        doc.words("    offered", format!("with {choice}"), theme.mind());
+        doc.words("  offered", format!("with {choice}"), theme.mind());
     }
     if let Some(costs) = &row.planned.impact {
-        doc.words("    costs", costs.clone(), theme.plain());
+        doc.words("  costs", costs.clone(), theme.plain());
     }
     if let Some(back) = &row.planned.way_back {
-        doc.words("    back", back.clone(), theme.faint());
+        doc.words("  back", back.clone(), theme.faint());
     }
     if let Some(last) = row.last {
         let end = last.ended_at.unwrap_or(state.now);
         let took = std::time::Duration::try_from(end.duration_since(last.started_at)).unwrap_or_default();
         let how = last.stands().to_string().to_lowercase();
         let at = format::second(last.started_at, &state.zone);
-        doc.words("    last", format!("{how}, {at}, {} by {}", format::took(took), last.by), theme.plain());
+        doc.words("  last", format!("{how}, {at}, {} by {}", format::took(took), last.by), theme.plain());
         if let Some(what) = last.outcome.as_ref().and_then(crate::runbook::event::Outcome::finding) {
             doc.words("", what.cause.clone(), theme.danger());
         }

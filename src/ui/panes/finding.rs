@@ -48,7 +48,7 @@ pub fn draw(
         lines.retain(|line| !line.spans.is_empty());
     }
     if lines.len() > height && state.scrolled(slot.pane) == 0 {
-        lines = in_short(slot, (attempt, what), room);
+        lines = in_short(slot, (attempt, what), room, height);
     }
     let scrolled = state.scrolled(slot.pane).min(lines.len().saturating_sub(height));
     let hidden = lines.len().saturating_sub(scrolled + height);
@@ -85,10 +85,10 @@ fn whole(slot: &Slot<'_>, step: &Step, (attempt, what): (&Attempt, &Finding), ro
 }
 
 /// The same where there is little room: a line for each thing.
-fn in_short(slot: &Slot<'_>, (attempt, what): (&Attempt, &Finding), room: usize) -> Vec<Line<'static>> {
+fn in_short(slot: &Slot<'_>, (attempt, what): (&Attempt, &Finding), room: usize, rows: usize) -> Vec<Line<'static>> {
     let mut doc = Doc::new(slot.theme, room);
     taken_back(&mut doc, slot);
-    finding::tell_shortly(&mut doc, slot.state, slot.theme, what);
+    finding::tell_shortly(&mut doc, slot.state, slot.theme, what, rows);
     for (index, each) in failing(attempt).enumerate() {
         let line = fit_spans(check(slot, each), doc.beside());
         doc.labelled(if index == 0 { "checks" } else { "" }, vec![line]);
