@@ -361,13 +361,14 @@ fn prerequisite(file: &CheckFile, at: &At<'_>, findings: &mut Findings) -> Optio
     let file = file.clone();
     let wanted = |flag: Option<bool>, check: Prerequisite| flag.filter(|wanted| *wanted).map(|_| check);
     let mut found = Vec::new();
-    found.extend(
-        file.git.map(|git| Prerequisite::GitTree { path: git.path, branch: git.branch, contains: git.contains }),
-    );
+    found.extend(file.git.map(|git| Prerequisite::GitTree {
+        path: git.path,
+        branch: git.branch,
+        contains: git.contains,
+    }));
     found.extend(file.image.map(|reference| Prerequisite::Image { reference }));
-    found.extend(
-        file.pull_request.map(|pr| Prerequisite::PullRequest { repository: pr.repository, number: pr.number }),
-    );
+    found
+        .extend(file.pull_request.map(|pr| Prerequisite::PullRequest { repository: pr.repository, number: pr.number }));
     found.extend(wanted(file.op_signed_in, Prerequisite::OpSignedIn));
     found.extend(file.op_item.map(|item| Prerequisite::OpItem { reference: item.reference, used_by: item.used_by }));
     found.extend(wanted(file.aws_identity, Prerequisite::AwsIdentity));
@@ -379,9 +380,7 @@ fn prerequisite(file: &CheckFile, at: &At<'_>, findings: &mut Findings) -> Optio
     found.extend(wanted(file.stacks, Prerequisite::Stacks));
     found.extend(wanted(file.insights, Prerequisite::InsightsMode));
     found.extend(wanted(file.helm_release, Prerequisite::HelmRelease));
-    found.extend(
-        file.program.map(|program| Prerequisite::Program { name: program.name, fallback: program.fallback }),
-    );
+    found.extend(file.program.map(|program| Prerequisite::Program { name: program.name, fallback: program.fallback }));
     found.extend(file.browser.map(|browser| Prerequisite::Browser { fallback: browser.fallback }));
     found.extend(file.disk_space_mb.map(|least_mb| Prerequisite::DiskSpace { least_mb }));
     found.extend(clock_apart.map(|apart| Prerequisite::Clock { apart }));

@@ -49,14 +49,20 @@ pub fn of_trouble(look: &Look, trouble: &Trouble) -> Finding {
         TroubleKind::Denied if !is_aws(&trouble.call) => {
             Finding::of("access-denied", format!("{} is not permitted: {}", trouble.call, trouble.message))
                 .meaning("it was refused; nothing changed")
-                .way_out("have the permission added, or check that the role or context is the right one; then try again")
+                .way_out(
+                    "have the permission added, or check that the role or context is the right one; then try again",
+                )
                 .again_after(again_after)
         }
         TroubleKind::Denied => {
             let action = action_denied(&trouble.message).unwrap_or(&trouble.call);
             Finding::of("access-denied", format!("{profile} may not do {action}"))
-                .meaning("the session is alive, the permission is missing: signing in again does not help; nothing changed")
-                .way_out(format!("have {action} allowed for the role, or check that the profile is the right one; then try again"))
+                .meaning(
+                    "the session is alive, the permission is missing: signing in again does not help; nothing changed",
+                )
+                .way_out(format!(
+                    "have {action} allowed for the role, or check that the profile is the right one; then try again"
+                ))
                 .again_after(again_after)
         }
         _ if passing(trouble).is_some() => passing_finding(look, trouble),

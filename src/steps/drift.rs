@@ -149,7 +149,8 @@ async fn as_expected(act: &mut Noting, found: &mut Found, cluster: &ClusterView)
         }
         act.check(check).await?;
     }
-    let mut check = held("group", "parameter group untouched", target.group_before.as_deref(), &cluster.parameter_group);
+    let mut check =
+        held("group", "parameter group untouched", target.group_before.as_deref(), &cluster.parameter_group);
     if check.verdict == Verdict::Warning {
         check.verdict = Verdict::Failed;
         found.keep(already_touched(target.group_before.as_deref().unwrap_or_default(), cluster));
@@ -236,7 +237,9 @@ fn namespace_missing(name: &str, source: &str, alike: &Result<Vec<String>, Troub
             let alike = alike.join(", ");
             (
                 format!("not found; named alike: {alike}"),
-                format!("find out whether the application is in {alike}; if so, name it in the rollout file and start anew: nothing was fired yet"),
+                format!(
+                    "find out whether the application is in {alike}; if so, name it in the rollout file and start anew: nothing was fired yet"
+                ),
             )
         }
         Ok(_) => (
@@ -274,7 +277,8 @@ impl Look {
         let words: Vec<&str> = name.split('-').filter(|word| word.len() > 2).collect();
         let alike = |other: &String| other.split('-').any(|word| words.contains(&word));
         // What merely belongs to another partition shares a word with its sister as well.
-        let others: Vec<_> = self.plan.partitions.iter().filter_map(|partition| partition.kubernetes.as_ref()).collect();
+        let others: Vec<_> =
+            self.plan.partitions.iter().filter_map(|partition| partition.kubernetes.as_ref()).collect();
         let taken = |name: &String| others.iter().any(|other| other.namespace == *name);
         Ok(all.into_iter().filter(|name| alike(name) && !taken(name)).collect())
     }

@@ -36,9 +36,11 @@ pub fn tell(doc: &mut Doc<'_>, state: &State, theme: &Theme, finding: &Finding, 
 pub fn tell_shortly(doc: &mut Doc<'_>, state: &State, theme: &Theme, finding: &Finding, rows: usize) {
     let cause = finding.cause.split_once(". ").map_or(finding.cause.as_str(), |(first, _)| first);
     doc.text(cause, theme.strong());
-    let sources = finding.evidence.iter().map(|each| each.source.chars().count()).max().unwrap_or(0).clamp(4, 22);
+    // The service says enough of the source where there is little room.
+    let service = |each: &Evidence| each.source.split(':').next().unwrap_or_default().to_owned();
+    let sources = finding.evidence.iter().map(|each| service(each).chars().count()).max().unwrap_or(0).clamp(4, 16);
     for (index, each) in finding.evidence.iter().enumerate().take(rows.saturating_sub(3).max(1)) {
-        let source = span(format!("{} ", column(&each.source, sources)), theme.accent());
+        let source = span(format!("{} ", column(&service(each), sources)), theme.accent());
         let age = vec![span(at(state, each.at), theme.faint())];
         let line = spread(vec![source, span(each.text.clone(), theme.plain())], age, doc.beside());
         doc.labelled(if index == 0 { "seen" } else { "" }, vec![line.spans]);

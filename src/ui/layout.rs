@@ -95,9 +95,18 @@ fn in_trouble(body: Rect, left: u16, least: u16, both: bool, state: &State) -> V
         Pane::Load | Pane::Queries => false,
         _ => failover,
     };
-    let below = if timeline { timeline_height(state).min(right.height / 2) } else { least };
+    let looked_at = timeline || both || matches!(state.focus, Pane::Load | Pane::Queries);
+    let below = match (looked_at, timeline) {
+        // Where only one of them has room, it is what is wrong.
+        (false, _) => 0,
+        (true, true) => timeline_height(state).min(right.height / 2),
+        (true, false) => least,
+    };
     let [finding, below] = Layout::vertical([Constraint::Fill(1), Constraint::Length(below)]).areas(right);
     let mut panes = vec![(Pane::Steps, steps), (Pane::Checks, finding), (Pane::Log, log)];
+    if below.height == 0 {
+        return panes;
+    }
     if timeline {
         panes.push((Pane::Timeline, below));
     } else if both {

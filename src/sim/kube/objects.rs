@@ -190,7 +190,9 @@ fn in_scope<'a>(
 fn of_partition(world: &World, partition: &SitePartition, kind: Kind) -> Vec<Object> {
     let operations = &partition.operations;
     match kind {
-        Kind::Namespace => world.namespace_shown(partition).map(|name| namespace(operations, &name)).into_iter().collect(),
+        Kind::Namespace => {
+            world.namespace_shown(partition).map(|name| namespace(operations, &name)).into_iter().collect()
+        }
         Kind::Pod => operations.pods.iter().map(|pod| pod::object(operations, pod)).collect(),
         Kind::Secret => secret(world, partition).into_iter().collect(),
         Kind::Event => operations.events.iter().map(|event| self::event(operations, event)).collect(),

@@ -86,7 +86,11 @@ impl World {
     pub fn aws_credentials(&self, profile: &str) -> Option<Result<Credentials, ()>> {
         let account = self.accounts.iter().find(|account| account.has_profile(profile))?;
         let until = account.session_began + SESSION;
-        Some(if account.signed_in { Ok(Credentials { access_key: account.access_key.clone(), until }) } else { Err(()) })
+        Some(if account.signed_in {
+            Ok(Credentials { access_key: account.access_key.clone(), until })
+        } else {
+            Err(())
+        })
     }
 
     /// Whether the profile of that infrastructure leads to another account, now that one of its partitions has its turn.
@@ -115,9 +119,7 @@ impl World {
 
     /// Whether a sign-in goes unanswered once more: a session that is staged to strike several times takes as many.
     fn stays_unanswered(&mut self, situation: Situation, partition: &str) -> bool {
-        self.is_counted(situation, partition)
-            && self.strikes(situation, partition)
-            && self.holds(situation, partition)
+        self.is_counted(situation, partition) && self.strikes(situation, partition) && self.holds(situation, partition)
     }
 }
 

@@ -157,9 +157,8 @@ impl World {
 
     /// Whether the situation is on in that partition for a number of times, and not until it is remedied.
     pub fn is_counted(&self, situation: Situation, partition: &str) -> bool {
-        let staged = self.situations.iter().find(|it| {
-            it.situation == situation && it.partition == partition && it.is_on()
-        });
+        let staged =
+            self.situations.iter().find(|it| it.situation == situation && it.partition == partition && it.is_on());
         staged.is_some_and(|staged| staged.times.is_some())
     }
 

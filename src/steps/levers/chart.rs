@@ -295,8 +295,7 @@ async fn taken_back(act: &mut Act, helm: &Helm, name: &str, to: u64) -> Result<(
     act.check(check(Verdict::Pending)).await?;
     let mut patience = Patience::new(act.step.limit);
     loop {
-        let seen =
-            act.bear(&mut patience, Release::of(helm, name).await).await?;
+        let seen = act.bear(&mut patience, Release::of(helm, name).await).await?;
         if let Some(release) = seen {
             let holds = release.live().is_some_and(|live| live.description == words && live.status == "deployed");
             let verdict = if holds { Verdict::Passed } else { Verdict::Settling };

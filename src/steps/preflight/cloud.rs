@@ -30,7 +30,9 @@ pub(super) async fn identity(look: &Look) -> Verdicts {
             Finding::of("profile-missing", format!("the AWS configuration has no profile {profile}"))
                 .because(Evidence::now("AWS configuration", format!("no [profile {profile}]")))
                 .meaning("nothing of this partition can be looked at or fired")
-                .way_out(format!("aws configure sso --profile {profile}, or correct the rollout file; then check again"))
+                .way_out(format!(
+                    "aws configure sso --profile {profile}, or correct the rollout file; then check again"
+                ))
                 .again(),
         ));
     }
@@ -49,7 +51,9 @@ pub(in crate::steps) fn another_account(partition: &Partition, caller: &Caller) 
         Finding::of("wrong-account", format!("{profile} leads to account {}, not to {expected}", caller.account))
             .because(Evidence::now(IDENTITY, format!("account {}, {}", caller.account, caller.arn)))
             .meaning("nothing may be fired from here")
-            .way_out("correct the profile in the AWS configuration, or the account in the rollout file; then check again")
+            .way_out(
+                "correct the profile in the AWS configuration, or the account in the rollout file; then check again",
+            )
             .again(),
     )
 }
@@ -59,8 +63,9 @@ pub(super) async fn derived_profile(profile: &str, overridden: bool) -> Judged {
     if profile_exists(profile).await {
         return Judged::Holds("exists".to_owned());
     }
-    let finding = Finding::of("profile-missing", format!("the script derives the profile {profile}, which does not exist"))
-        .because(Evidence::now("AWS configuration", format!("no [profile {profile}]")));
+    let finding =
+        Finding::of("profile-missing", format!("the script derives the profile {profile}, which does not exist"))
+            .because(Evidence::now("AWS configuration", format!("no [profile {profile}]")));
     if overridden {
         let finding = finding
             .meaning("left to itself the script would fail; the step gives it --profile and --region")
@@ -70,7 +75,9 @@ pub(super) async fn derived_profile(profile: &str, overridden: bool) -> Judged {
     Judged::Fails(
         finding
             .meaning("the script would fail at once")
-            .way_out("give --profile and --region on the command line of the step, or add the profile; then check again")
+            .way_out(
+                "give --profile and --region on the command line of the step, or add the profile; then check again",
+            )
             .again(),
     )
 }
@@ -78,7 +85,10 @@ pub(super) async fn derived_profile(profile: &str, overridden: bool) -> Judged {
 /// The session lasts until the window closes; without a window, for as long as the partition's steps usually take.
 pub(super) async fn session(look: &Look) -> Judged {
     let Some(session) = &look.tools.aws.session else {
-        return Judged::Mind("cannot be known: no profile is named, so the SDK finds the keys by itself".to_owned(), None);
+        return Judged::Mind(
+            "cannot be known: no profile is named, so the SDK finds the keys by itself".to_owned(),
+            None,
+        );
     };
     let (at, renews, source) = match session.end().await {
         SessionEnd::At { at, renews, source } => (at, renews, source),
@@ -93,7 +103,11 @@ pub(super) async fn session(look: &Look) -> Judged {
         return Judged::Holds(format!("until {}, by {source}, which renews itself", told(at)));
     }
     Judged::Mind(
-        format!("ends {}, by {source}, before the work is done ({}): sign in again before it begins", told(at), told(needed)),
+        format!(
+            "ends {}, by {source}, before the work is done ({}): sign in again before it begins",
+            told(at),
+            told(needed)
+        ),
         None,
     )
 }
@@ -119,7 +133,8 @@ pub(super) async fn stacks(look: &Look) -> Verdicts {
         .flatten()
         .collect();
     let all = look.tools.aws.cloudformation.stacks().await?;
-    let found: Vec<&StackView> = wanted.iter().filter_map(|name| all.iter().find(|stack| stack.name == **name)).collect();
+    let found: Vec<&StackView> =
+        wanted.iter().filter_map(|name| all.iter().find(|stack| stack.name == **name)).collect();
     let closed: Vec<&StackView> = found.iter().copied().filter(|stack| !accepts_update(&stack.status)).collect();
     let Some(first) = closed.first() else {
         let missing = wanted.len() - found.len();

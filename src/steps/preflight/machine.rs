@@ -75,7 +75,10 @@ pub(super) async fn helm_release(look: &Look) -> Verdicts {
     let found = match Helm::new(target).status(release).await {
         Ok(found) => found,
         Err(trouble) if trouble.kind == TroubleKind::NotFound => {
-            return Ok(Judged::Mind(format!("{release} is not installed: there will be no revision to go back to"), None));
+            return Ok(Judged::Mind(
+                format!("{release} is not installed: there will be no revision to go back to"),
+                None,
+            ));
         }
         Err(trouble) => return Err(trouble),
     };

@@ -134,7 +134,8 @@ pub(super) async fn concluded(
             None => finding.ways.retain(|way| !is_skip(way)),
         }
     }
-    let mut order = order.into_iter().map(|finding| diagnosis::with_guide(act, finding)).collect::<Vec<_>>().into_iter();
+    let mut order =
+        order.into_iter().map(|finding| diagnosis::with_guide(act, finding)).collect::<Vec<_>>().into_iter();
     let Some(mut first) = order.next() else {
         return Ok(if warnings.is_empty() { Outcome::Passed } else { Outcome::PassedWithWarnings { warnings } });
     };
@@ -213,7 +214,8 @@ async fn look_ahead(act: &mut Noting, partition: &Partition, own: &Preflight) ->
                 finding.cause = format!("{}: {}", partition.name, finding.cause);
                 // The levers here are this partition's.
                 finding.ways.clear();
-                finding.means = Some(format!("it does not hold up {}; {} will need it", act.partition.name, partition.name));
+                finding.means =
+                    Some(format!("it does not hold up {}; {} will need it", act.partition.name, partition.name));
                 if !bad.contains(&finding.cause) {
                     bad.push(finding.cause.clone());
                     act.remark(diagnosis::with_guide(&there, finding)).await?;

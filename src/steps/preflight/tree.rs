@@ -76,8 +76,12 @@ pub(super) async fn pull_request(repository: &str, number: u64) -> Verdicts {
         let seen = request.merged.map_or_else(|| "merged already".to_owned(), |at| format!("merged already, {at}"));
         let finding = Finding::of("pr-not-ready", format!("{name} is merged already"))
             .because(evidence)
-            .meaning("main runs ahead of what is deployed: whoever deploys it before step 8 deploys the new chart early")
-            .way_out("keep others from deploying it until the last partition is through; the merge step will find it done");
+            .meaning(
+                "main runs ahead of what is deployed: whoever deploys it before step 8 deploys the new chart early",
+            )
+            .way_out(
+                "keep others from deploying it until the last partition is through; the merge step will find it done",
+            );
         return Ok(Judged::Mind(seen, Some(finding)));
     }
     let (cause, remedy) = if request.state != "OPEN" {

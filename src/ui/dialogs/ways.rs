@@ -34,6 +34,8 @@ pub fn draw(buffer: &mut Buffer, scene: &Scene<'_>, step: &StepRef, marked: usiz
         let mark = if index == marked { span("› ", theme.accent()) } else { span("  ", theme.plain()) };
         let mut line = spread(left, right, inner);
         line.spans.insert(0, mark);
+        // The ground of the marked one goes from edge to edge.
+        line.spans.push(span(" ".repeat((inner + 2).saturating_sub(line.width())), theme.plain()));
         doc.line(if index == marked { line.patch_style(theme.palette.ground.marked.ground()) } else { line });
     }
     doc.blank();

@@ -3,11 +3,12 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
+use unicode_width::UnicodeWidthStr as _;
 
 use crate::app::banner::{Piece, Stress, banner};
 use crate::app::state::State;
 use crate::ui::symbols;
-use crate::ui::text::{Spans, fit_spans, span, width};
+use crate::ui::text::{Spans, fit, fit_spans, span, width};
 use crate::ui::theme::Theme;
 
 /// Draws the sentence.
@@ -36,24 +37,36 @@ pub fn draw(buffer: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
     }
 }
 
-/// The pieces in a row. Where there is no room for all, those beside the point go first, then the plain ones, the last of
-/// them first; what hurts stays.
+/// Columns below which a piece that is cut says nothing any more.
+const CUT: usize = 24;
+
+/// The pieces in a row. Where there is no room for all, the longest of those beside the point is cut; if that does not do,
+/// they go first, then the plain ones, the last of them first; what hurts stays.
 fn pieces(pieces: &[Piece], room: usize, theme: &Theme) -> Spans {
+    let mut pieces = pieces.to_vec();
+    let all: Vec<&Piece> = pieces.iter().collect();
+    let over = width(&line(&all, theme)).saturating_sub(room);
+    let longest =
+        pieces.iter_mut().filter(|piece| piece.stress == Stress::Faint).max_by_key(|piece| piece.text.width());
+    if let Some(longest) = longest.filter(|longest| over > 0 && longest.text.width() >= over + CUT) {
+        longest.text = fit(&longest.text, longest.text.width() - over);
+    }
     let mut kept: Vec<&Piece> = pieces.iter().collect();
-    let line = |kept: &[&Piece]| {
-        let mut spans: Spans = Vec::new();
-        for (index, piece) in kept.iter().enumerate() {
-            if index > 0 {
-                spans.push(span("   ", theme.plain()));
-            }
-            spans.push(span(piece.text.clone(), theme.stress(piece.stress)));
-        }
-        spans
-    };
-    while width(&line(&kept)) > room {
+    while width(&line(&kept, theme)) > room {
         let last_of = |stress| kept.iter().rposition(|piece| piece.stress == stress);
         let Some(least) = last_of(Stress::Faint).or_else(|| last_of(Stress::Plain)) else { break };
         kept.remove(least);
     }
-    fit_spans(line(&kept), room)
+    fit_spans(line(&kept, theme), room)
+}
+
+fn line(pieces: &[&Piece], theme: &Theme) -> Spans {
+    let mut spans: Spans = Vec::new();
+    for (index, piece) in pieces.iter().enumerate() {
+        if index > 0 {
+            spans.push(span("   ", theme.plain()));
+        }
+        spans.push(span(piece.text.clone(), theme.stress(piece.stress)));
+    }
+    spans
 }
