@@ -92,6 +92,8 @@ pub static SHIPPED: &[(&str, &str)] = &shipped![
     "cockpit-killed",
     "two-operators",
     "hostile-text",
+    "2026-05-14",
+    "worst-night",
 ];
 
 /// What a simulated site is to bring about.

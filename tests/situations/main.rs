@@ -7,6 +7,7 @@
 mod acts;
 mod all;
 mod combinations;
+mod day;
 mod judge;
 mod rehearsal;
 #[path = "../end_to_end/support/mod.rs"]

@@ -67,17 +67,22 @@ impl Found {
 impl Rehearsal {
     /// Rehearses these partitions under this scenario's text.
     pub fn of(scenario: &toml::Table, only: &str) -> Self {
+        Self::at(scenario, only, SPEED, LIMIT)
+    }
+
+    /// The same at another speed, with more patience.
+    pub fn at(scenario: &toml::Table, only: &str, speed: &str, limit: Duration) -> Self {
         let place = Place::new();
         // Neither the file's name nor a word in it says what is going to happen.
         let file = place.path().join("night.toml");
         std::fs::write(&file, veiled(scenario).to_string()).expect("a scenario");
-        let mut arguments = vec!["rehearse", "--rollout", ROLLOUT, "--auto", "--speed", SPEED, "--output", "json"];
+        let mut arguments = vec!["rehearse", "--rollout", ROLLOUT, "--auto", "--speed", speed, "--output", "json"];
         arguments.extend(["--scenario", file.to_str().expect("a name in UTF-8")]);
         if !only.is_empty() {
             arguments.extend(["--only", only]);
         }
 
-        let said = to_its_end(&place, &arguments);
+        let said = to_its_end(&place, &arguments, limit);
         wait_until("the site has ended", || place.address().is_none());
         Self { place, said }
     }
@@ -165,13 +170,13 @@ fn veiled(scenario: &toml::Table) -> toml::Table {
 }
 
 /// Runs the binary; ends it where it does not end by itself, and says so.
-fn to_its_end(place: &Place, arguments: &[&str]) -> Said {
+fn to_its_end(place: &Place, arguments: &[&str], limit: Duration) -> Said {
     let mut command = place.command(arguments);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
     let process = Pid::from_child(&child);
     let (sender, ended) = mpsc::channel();
     std::thread::spawn(move || sender.send(child.wait_with_output()));
-    let output = match ended.recv_timeout(LIMIT) {
+    let output = match ended.recv_timeout(limit) {
         Ok(output) => output,
         Err(RecvTimeoutError::Timeout) => {
             let _ = kill_process(process, Signal::KILL);

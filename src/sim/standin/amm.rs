@@ -9,7 +9,9 @@ use rustix::termios;
 use serde_json::{Value, json};
 
 use super::arguments::Arguments;
-use super::{Call, SiteClient, say, vault};
+use super::{Answer, Call, SiteClient, say, vault};
+use crate::runbook::situation::Situation;
+use crate::sim::world::Site;
 use crate::sim::world::deploy::Deploy;
 use crate::sim::world::story_deploy::{Asked, Prompt};
 
@@ -35,9 +37,9 @@ struct Script<'a> {
 
 /// Runs the script; answers its exit code.
 pub async fn main(site: &SiteClient, args: Vec<String>) -> i32 {
-    let invented = site.program("amm.sh", Call { args: args.clone(), files: Vec::new() }).await;
-    if invented != 0 {
-        return invented;
+    let refused = site.program("amm.sh", Call { args: args.clone(), files: Vec::new() }).await;
+    if refused != 0 {
+        return refused;
     }
     let arguments = Arguments::parse(&args, &["force"], &[]);
     let [infrastructure, partition] = arguments.words()[..] else {
@@ -63,6 +65,24 @@ pub async fn main(site: &SiteClient, args: Vec<String>) -> i32 {
             say(&format!("{RED}status: failed{RESET}\n"));
             1
         }
+    }
+}
+
+/// The site's side of its start: with it the step begins. A script that does not know the overrides yet falls back on the
+/// profile that it derives.
+pub(super) fn begins(site: &Site, args: &[String]) -> Answer {
+    let arguments = Arguments::parse(args, &["force"], &[]);
+    let [infrastructure, partition] = arguments.words()[..] else { return Answer::default() };
+    let derives = site.change(|world| {
+        world.step_begins(partition, "command", site.speed);
+        world.strikes_in(Situation::ProfileMissing, partition, "command")
+    });
+    if !derives {
+        return Answer::default();
+    }
+    Answer {
+        out: format!("{RED}status: failed{RESET}\n"),
+        ..Answer::failed(no_profile(&format!("Admin-{infrastructure}")))
     }
 }
 
@@ -213,7 +233,11 @@ fn check_profile(profile: &str) -> Result<(), String> {
     if text.lines().any(|line| line.trim() == heading) {
         return Ok(());
     }
-    Err(format!("The config profile ({profile}) could not be found"))
+    Err(no_profile(profile))
+}
+
+fn no_profile(profile: &str) -> String {
+    format!("The config profile ({profile}) could not be found")
 }
 
 fn step(text: &str) {

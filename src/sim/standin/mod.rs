@@ -106,8 +106,7 @@ async fn run(State(programs): State<Programs>, Path(name): Path<String>, Json(ca
         return Json(answer).into_response();
     }
     let answer = match name.as_str() {
-        // It runs on its own side, and asks here only whether it should.
-        "amm.sh" => Answer::default(),
+        "amm.sh" => amm::begins(site, &call.args),
         "op" => op::run(site, &call.args).await,
         "helm" => helm::run(site, &call).await,
         "docker" => docker::run(site, &call.args),

@@ -143,6 +143,13 @@ impl World {
         true
     }
 
+    /// As [`World::strikes`], where the situation was staged to begin with that kind of step: what is so from the start is
+    /// something else than what comes about in the middle.
+    pub fn strikes_in(&mut self, situation: Situation, partition: &str, kind: &'static str) -> bool {
+        let staged = self.on_stage(situation, partition).is_some_and(|staged| staged.step == Some(kind));
+        staged && self.strikes(situation, partition)
+    }
+
     /// Whether the situation is on in that partition, without counting.
     pub fn holds(&self, situation: Situation, partition: &str) -> bool {
         let is_it = |staged: &&OnStage| staged.situation == situation && staged.partition == partition;
