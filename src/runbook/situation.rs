@@ -124,3 +124,50 @@ impl Situation {
         Self::ALL.iter().copied().find(|situation| situation.name() == name)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    /// Every source file below a directory, with its text.
+    fn sources(directory: &Path) -> Vec<(String, String)> {
+        let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+        let of = |path: std::path::PathBuf| {
+            if path.is_dir() {
+                return sources(&path);
+            }
+            let text = fs::read_to_string(&path).unwrap_or_default();
+            vec![(path.display().to_string(), text)]
+        };
+        entries.flat_map(of).collect()
+    }
+
+    #[test]
+    fn a_finding_names_no_situation_that_is_not_there() {
+        let mut named = 0;
+        for (file, text) in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {
+            for found in text.split(concat!("Finding::", "of(")).skip(1) {
+                let Some(name) = found.trim_start().strip_prefix('"').and_then(|rest| rest.split('"').next()) else {
+                    continue;
+                };
+                named += 1;
+                assert!(Situation::named(name).is_some(), "{file}: there is no situation {name}");
+            }
+        }
+        assert!(named > 30, "findings are looked for where they are made");
+    }
+
+    #[test]
+    fn the_readme_lists_them_all() {
+        let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+        let listed: Vec<&str> = readme.lines().skip_while(|line| !line.starts_with("| situation |")).skip(2).collect();
+        let listed = listed.into_iter().take_while(|line| line.starts_with('|'));
+        let all = Situation::ALL.iter().map(|situation| format!("| `{}` | {} |", situation.name(), situation.says()));
+        assert!(listed.eq(all), "the table of situations in README.md is one line each, in the order of the steps");
+    }
+}

@@ -73,6 +73,83 @@ fn what_is_typed_wrong_is_refused_before_anything_starts() {
 }
 
 #[test]
+fn a_scenario_that_is_wrong_is_refused_before_anything_starts() {
+    let place = Place::new();
+    let cases: [(&str, &str, &[&str]); 8] = [
+        ("buzy.toml", "[[situation]]\nname = \"cluster-buzy\"\n", &["buzy.toml:2:8", "did you mean `cluster-busy`?"]),
+        ("step.toml", "[[situation]]\nname = \"throttled\"\nstep = \"fail-over\"\n", &["step.toml:3:8", "`failover`"]),
+        ("where.toml", "[[situation]]\nname = \"throttled\"\npartition = \"prd\"\n", &["where.toml:3:13", "`prod`"]),
+        ("key.toml", "[[situation]]\nname = \"throttled\"\ntime = 1\n", &["key.toml:3:1", "`times`"]),
+        ("never.toml", "[[situation]]\nname = \"throttled\"\ntimes = 0\n", &["never.toml:3:9", "from 1"]),
+        ("kind.toml", "[[situation]]\nname = \"throttled\"\ntimes = \"twice\"\n", &["kind.toml:3:9", "a text"]),
+        ("empty.toml", "", &["empty.toml:1:1", "[[situation]]"]),
+        ("prose.toml", "Tonight everything goes wrong.\n", &["prose.toml:1:"]),
+    ];
+    for (name, text, words) in cases {
+        fs::write(place.path().join(name), text).expect("a file");
+        let words = [words, &["nothing was started"]].concat();
+        refused_before_anything_starts(
+            &place,
+            &[
+                (&["demo", "--scenario", name], 2, &words),
+                (&["rehearse", "--rollout", ROLLOUT, "--auto", "--scenario", name], 2, &words),
+                (&["sim", "--env-file", "environment", "--scenario", name], 2, &words),
+            ],
+        );
+        assert!(!place.path().join("environment").exists(), "{name}: no site is made");
+    }
+    refused_before_anything_starts(
+        &place,
+        &[
+            (&["demo", "--scenario", "worst-nite"], 2, &["worst-nite", "did you mean `worst-night`?"]),
+            (&["rehearse", "--rollout", ROLLOUT, "--auto", "--only", "prd"], 2, &["`prd`", "did you mean `prod`?"]),
+        ],
+    );
+}
+
+#[test]
+fn a_situation_that_is_wrong_is_not_put_on_the_stage() {
+    let place = Place::with_site(100);
+    let address = place.address().expect("a site");
+    let before = send(&address, "GET", "/__sim/situations", "");
+    let cases = [
+        (r#"{"name":"cluster-buzy"}"#, "did you mean `cluster-busy`?"),
+        (r#"{"name":"throttled","partition":"prd"}"#, "did you mean `prod`?"),
+        (r#"{"name":"throttled","step":"fail-over"}"#, "did you mean `failover`?"),
+        (r#"{"name":"throttled","times":0}"#, "from 1"),
+        (r#"{"name":"throttled","times":"twice"}"#, "must be a whole number"),
+        (r#"{"name":"throttled","time":1}"#, "did you mean `times`?"),
+        ("{}", "it says which situation"),
+        ("[]", ""),
+        ("Tonight", ""),
+    ];
+    for (body, words) in cases {
+        let said = send(&address, "POST", "/__sim/situations", body);
+        assert!(said.starts_with("HTTP/1.1 4"), "{body}: {said}");
+        assert!(words.is_empty() || said.starts_with("HTTP/1.1 422"), "{body}: {said}");
+        assert!(said.contains(words), "{body} is told {words}: {said}");
+    }
+    let staged = |said: &str| said.split_once("\r\n\r\n").map(|(_, body)| body.to_owned());
+    let after = send(&address, "GET", "/__sim/situations", "");
+    assert_eq!(staged(&after), staged(&before), "nothing was put on the stage");
+    let right = send(&address, "POST", "/__sim/situations", r#"{"name":"cluster-busy","partition":"dev","times":1}"#);
+    assert!(right.starts_with("HTTP/1.1 200") && right.contains("cluster-busy"), "{right}");
+}
+
+/// One request with a body; the whole answer.
+fn send(address: &str, method: &str, path: &str, body: &str) -> String {
+    use std::io::{Read as _, Write as _};
+    let host = address.strip_prefix("http://").expect("an address");
+    let mut stream = std::net::TcpStream::connect(host).expect("the site listens");
+    let head = format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\n");
+    let request = format!("{head}content-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
+    stream.write_all(request.as_bytes()).expect("the site reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("the site answers");
+    answer
+}
+
+#[test]
 fn without_a_terminal_the_cockpit_names_what_needs_none() {
     let place = Place::new();
     let words: &[&str] = &["no terminal", "`exec`"];
