@@ -8,7 +8,7 @@ use aurora_cockpit::runbook::situation::Situation;
 
 use crate::acts;
 use crate::judge::complaints;
-use crate::rehearsal::{Rehearsal, partitions_of, shipped};
+use crate::rehearsal::{Rehearsal, partition_of, shipped};
 use crate::table::{self, Row, Table};
 
 #[test]
@@ -76,7 +76,7 @@ fn prove(table: &Table, name: &str) -> Vec<String> {
 
 fn rehearse(table: &Table, row: &Row) -> Vec<String> {
     let scenario = shipped(&row.name);
-    let only = row.on.clone().unwrap_or_else(|| partitions_of(&scenario));
+    let only = row.on.clone().unwrap_or_else(|| partition_of(&scenario));
     let calm: Vec<String> = only.split(',').filter_map(|name| table.calm.get(name)).flatten().cloned().collect();
     complaints(row, &calm, &Rehearsal::of(&scenario, &only))
 }

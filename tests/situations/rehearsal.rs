@@ -141,12 +141,10 @@ pub fn shipped(name: &str) -> toml::Table {
     text.parse().expect("a scenario is TOML")
 }
 
-/// The partitions that a scenario names, or dev.
-pub fn partitions_of(scenario: &toml::Table) -> String {
-    let mut named: Vec<&str> =
-        situations(scenario).filter_map(|staged| staged.get("partition")).filter_map(toml::Value::as_str).collect();
-    named.dedup();
-    if named.is_empty() { "dev".to_owned() } else { named.join(",") }
+/// The first partition that a scenario names, or dev: one is enough to see what is made of it.
+pub fn partition_of(scenario: &toml::Table) -> String {
+    let named = situations(scenario).find_map(|staged| staged.get("partition").and_then(toml::Value::as_str));
+    named.unwrap_or("dev").to_owned()
 }
 
 fn situations(scenario: &toml::Table) -> impl Iterator<Item = &toml::Table> {

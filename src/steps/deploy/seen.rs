@@ -10,8 +10,9 @@ use crate::clients::postgres::StatementsProbe;
 use crate::clients::{Trouble, TroubleKind};
 use crate::runbook::plan::DeploySpec;
 
-/// Lines of a log that are read for what it should hold.
-const TAIL: u32 = 200;
+/// Lines of a log that are read for what it should hold. A busy application writes hundreds within seconds, and its first
+/// words must still be among them.
+const TAIL: u32 = 5_000;
 
 /// What is looked at in one round.
 pub struct Seen {
