@@ -38,7 +38,7 @@ const TRIES: usize = 3;
 /// Fires what is ready, in its order, and takes the way out that the cockpit offers where something failed, until
 /// everything is through; whether it had to stop before.
 async fn take_the_operators_place(headless: &mut Headless, held: &[String]) -> Result<bool, Failure> {
-    let mut tried: Vec<(StepRef, Option<String>, Way)> = Vec::new();
+    let mut tried = Tried::new();
     while let Some((step, state)) = headless.run.next_step() {
         if state.is_trouble() {
             let Some((situation, way)) = way_out(&headless.run, &step, &tried) else { return Ok(true) };
@@ -54,7 +54,7 @@ async fn take_the_operators_place(headless: &mut Headless, held: &[String]) -> R
             headless.record(Event::GoAhead { partition: step.partition.clone(), by, note: None }).await?;
             headless.talk(&format!("{}: go-ahead", step.partition));
         } else {
-            headless.fire_once_it_holds(&step, None).await?;
+            fire(headless, &step, &mut tried).await?;
         }
     }
     let run = &headless.run;
@@ -62,15 +62,54 @@ async fn take_the_operators_place(headless: &mut Headless, held: &[String]) -> R
     Ok(!through || run.references().any(|step| run.state_of(&step) == StepState::Unknown))
 }
 
-/// The first way that is offered, open now, and not worn out.
-fn way_out(run: &Run, step: &StepRef, tried: &[(StepRef, Option<String>, Way)]) -> Option<(Option<String>, Way)> {
+/// What was tried so far: at which step, for which situation, which way.
+type Tried = Vec<(StepRef, Option<String>, Way)>;
+
+/// Fires a step that is ready. Where something that must hold does not, an earlier step's remark may have said so, and how
+/// it comes to hold; else it is waited for.
+async fn fire(headless: &mut Headless, step: &StepRef, tried: &mut Tried) -> Result<(), Failure> {
+    while headless.fire_if_it_holds(step).await?.is_none() {
+        let Some((situation, lever)) = remarked(&headless.run, step, tried) else {
+            headless.fire_once_it_holds(step, None).await?;
+            return Ok(());
+        };
+        let Way::Lever { lever: id, choice } = &lever else { return Ok(()) };
+        let reference = StepRef { partition: step.partition.clone(), step: id.clone() };
+        headless.fire_once_it_holds(&reference, choice.clone()).await?;
+        tried.push((step.clone(), situation, lever));
+    }
+    Ok(())
+}
+
+/// The lever that a standing remark of the partition offers, the latest first.
+fn remarked(run: &Run, step: &StepRef, tried: &Tried) -> Option<(Option<String>, Way)> {
+    let steps = run.partition(&step.partition)?.steps.iter().rev();
+    let remarks = steps.filter_map(|each| each.standing()).flat_map(|attempt| &attempt.remarks);
+    let offered = remarks.flat_map(|remark| remark.ways.iter().map(|way| (remark.situation.clone(), way.clone())));
+    let is_lever = |(_, way): &(Option<String>, Way)| matches!(way, Way::Lever { .. });
+    let not_tried = |(situation, way): &(Option<String>, Way)| {
+        !tried.iter().any(|(known, of, other)| known == step && of == situation && other == way)
+    };
+    offered.into_iter().filter(is_lever).find(not_tried)
+}
+
+/// The first way that is offered, open now, not worn out, and not behind: of several levers one after the other, each is
+/// pulled once.
+fn way_out(run: &Run, step: &StepRef, tried: &Tried) -> Option<(Option<String>, Way)> {
     let (_, _, step_run) = run.step(step)?;
-    let finding = step_run.standing()?.outcome.as_ref()?.finding()?;
+    let attempt = step_run.standing()?;
+    let finding = attempt.outcome.as_ref()?.finding()?;
     let worn_out = |way: &Way| {
         let same = |(known, situation, other): &&(StepRef, Option<String>, Way)| {
             known == step && *situation == finding.situation && other == way
         };
         tried.iter().filter(same).count() >= TRIES
+    };
+    let is_behind = |way: &Way| {
+        let Way::Lever { lever, .. } = way else { return false };
+        let lever = StepRef { partition: step.partition.clone(), step: lever.clone() };
+        let last = run.step(&lever).and_then(|(_, _, pulled)| pulled.attempts.last());
+        last.is_some_and(|last| last.stands().is_behind() && last.ended_at > attempt.ended_at)
     };
     let is_open = |way: &&Way| match way {
         Way::Lever { lever, .. } => {
@@ -78,7 +117,7 @@ fn way_out(run: &Run, step: &StepRef, tried: &[(StepRef, Option<String>, Way)]) 
         }
         _ => true,
     };
-    let way = finding.ways.iter().filter(is_open).find(|way| !worn_out(way))?;
+    let way = finding.ways.iter().filter(is_open).find(|way| !worn_out(way) && !is_behind(way))?;
     Some((finding.situation.clone(), way.clone()))
 }
 
@@ -94,9 +133,11 @@ async fn take(headless: &mut Headless, step: &StepRef, way: &Way) -> Result<bool
         }
         Way::Lever { lever, choice } => {
             let lever = StepRef { partition: step.partition.clone(), step: lever.clone() };
-            // Where the lever does not move, the step says so again, and the way wears out.
-            headless.fire_once_it_holds(&lever, choice.clone()).await?;
-            headless.fire_once_it_holds(step, None).await?;
+            // Where the lever does not move, the way is tried again until it wears out. Where the step cannot be fired after
+            // it, another way comes next.
+            if headless.fire_once_it_holds(&lever, choice.clone()).await?.is_behind() {
+                headless.fire_if_it_holds(step).await?;
+            }
         }
         Way::Back { step: earlier } => {
             let earlier = StepRef { partition: step.partition.clone(), step: earlier.clone() };

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::Failure;
 use super::place::Place;
 use crate::clients::TroubleKind;
+use crate::runbook::check::Holds;
 use crate::runbook::event::{Brief, Event, Outcome, Record, Way};
 use crate::runbook::gate::Refusal;
 use crate::runbook::names::{StepId, StepRef};
@@ -64,6 +65,17 @@ impl Headless {
         let not_yet =
             |error: &FireError| matches!(error, FireError::Record(RecordError::Refused(Refusal::Precondition { .. })));
         self.fire_when(step, choice, not_yet).await
+    }
+
+    /// As [`Self::fire`], for somebody who knows another way: none where what must hold does not.
+    pub async fn fire_if_it_holds(&mut self, step: &StepRef) -> Result<Option<StepState>, Failure> {
+        let Some(look) = self.session.look(&self.run, step) else { return self.fire(step, None).await.map(Some) };
+        let brief = self.brief(&look).await?;
+        if let Some(lacking) = brief.preconditions.iter().find(|each| each.holds == Holds::No) {
+            self.talk(&format!("{step}: {}", lacking.text));
+            return Ok(None);
+        }
+        self.fire_once_it_holds(step, None).await.map(Some)
     }
 
     async fn fire_when(

@@ -262,7 +262,7 @@ impl Run {
                 if reason.trim().is_empty() {
                     return Err(Refusal::NoReason { what: format!("rolling back {partition}") });
                 }
-                self.nothing_running()
+                if self.is_being_restored(partition) { Ok(()) } else { self.nothing_running() }
             }
             Event::Stopped { reason, .. } => {
                 if reason.trim().is_empty() {
@@ -358,6 +358,16 @@ impl Run {
 
     fn open(&self, step: &StepRef) -> Result<(), Refusal> {
         self.gate(step).map_err(|locks| Refusal::Locked { step: step.clone(), locks })
+    }
+
+    /// Whether the lever is being pulled that makes a new cluster of the partition's snapshot: it says itself when the
+    /// partition counts as taken back.
+    fn is_being_restored(&self, partition: &PartitionName) -> bool {
+        self.running()
+            .and_then(|(running, _)| Some((running.partition == *partition, self.step(&running)?.1)))
+            .is_some_and(|(is_here, planned)| {
+                is_here && matches!(planned.kind, StepKind::Lever(super::lever::Lever::Restore(_)))
+            })
     }
 
     fn nothing_running(&self) -> Result<(), Refusal> {

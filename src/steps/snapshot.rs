@@ -139,7 +139,7 @@ async fn wait_while_busy(act: &mut Act, refusal: &Trouble, patience: &mut Patien
     let seen = act.cluster().await.ok();
     let again = in_words(act.step.retry_after);
     let remark = cluster::refused(act, "cluster-busy", refusal, seen.as_ref())
-        .way_out(format!("nothing: it is tried again by itself in {again}, or at once at your word"))
+        .way_out(format!("wait: it is tried again by itself in {again}, or at once at your word"))
         .again_after(act.step.retry_after);
     act.remark(remark).await?;
     let status = |cluster: &ClusterView| cluster.status.clone();
