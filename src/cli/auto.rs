@@ -121,6 +121,13 @@ fn way_out(run: &Run, step: &StepRef, tried: &Tried) -> Option<(Option<String>, 
     Some((finding.situation.clone(), way.clone()))
 }
 
+/// The ways out that the step's standing attempt ended with.
+fn offered<'a>(run: &'a Run, step: &StepRef) -> &'a [Way] {
+    let attempt = run.step(step).and_then(|(_, _, step_run)| step_run.standing());
+    let finding = attempt.and_then(|attempt| attempt.outcome.as_ref()?.finding());
+    finding.map(|finding| finding.ways.as_slice()).unwrap_or_default()
+}
+
 /// Takes a way out; whether the rollout goes on.
 async fn take(headless: &mut Headless, step: &StepRef, way: &Way) -> Result<bool, Failure> {
     let by = headless.session.operator().to_owned();
@@ -135,8 +142,12 @@ async fn take(headless: &mut Headless, step: &StepRef, way: &Way) -> Result<bool
             let lever = StepRef { partition: step.partition.clone(), step: lever.clone() };
             // Where the lever does not move, the way is tried again until it wears out. Where the step cannot be fired after
             // it, another way comes next.
-            if headless.fire_once_it_holds(&lever, choice.clone()).await?.is_behind() {
-                headless.fire_if_it_holds(step).await?;
+            let is_last = offered(&headless.run, step).last() == Some(way);
+            if headless.fire_once_it_holds(&lever, choice.clone()).await?.is_behind()
+                && headless.fire_if_it_holds(step).await?.is_none()
+                && is_last
+            {
+                headless.fire_once_it_holds(step, None).await?;
             }
         }
         Way::Back { step: earlier } => {

@@ -17,6 +17,8 @@ use crate::steps::{Look, RecordError};
 
 /// How often what must hold is looked at before a step is given up, where trouble that passes is in the way.
 const LOOKS: u32 = 20;
+/// The same, where there is something else to be done about it.
+const FEW_LOOKS: u32 = 3;
 /// Time between two of these looks.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(2);
 
@@ -67,15 +69,18 @@ impl Headless {
         self.fire_when(step, choice, not_yet).await
     }
 
-    /// As [`Self::fire`], for somebody who knows another way: none where what must hold does not.
+    /// As [`Self::fire_once_it_holds`], for somebody who knows another way: none where what must hold did not at several
+    /// looks. What could not be looked at is left to the firing.
     pub async fn fire_if_it_holds(&mut self, step: &StepRef) -> Result<Option<StepState>, Failure> {
-        let Some(look) = self.session.look(&self.run, step) else { return self.fire(step, None).await.map(Some) };
-        let brief = self.brief(&look).await?;
-        if let Some(lacking) = brief.preconditions.iter().find(|each| each.holds == Holds::No) {
+        for _ in 0..FEW_LOOKS {
+            let Some(look) = self.session.look(&self.run, step) else { break };
+            let brief = session::brief(look).await.ok();
+            let lacking = brief.and_then(|brief| brief.preconditions.into_iter().find(|each| each.holds == Holds::No));
+            let Some(lacking) = lacking else { return self.fire_once_it_holds(step, None).await.map(Some) };
             self.talk(&format!("{step}: {}", lacking.text));
-            return Ok(None);
+            self.wait_between_looks().await?;
         }
-        self.fire_once_it_holds(step, None).await.map(Some)
+        Ok(None)
     }
 
     async fn fire_when(
