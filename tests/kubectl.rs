@@ -191,9 +191,9 @@ async fn refusals_are_worded_as_the_api_server_words_them() {
             "Error from server (NotFound): deployments.apps \"other\" not found",
         ),
         (
-            "run probe --image=busybox -n prod-operations",
-            "Error from server (Forbidden): pods is forbidden: User \"operator\" cannot create resource \"pods\" in API \
-             group \"\" in the namespace \"prod-operations\"",
+            "create secret generic probe -n prod-operations",
+            "error: failed to create secret secrets is forbidden: User \"operator\" cannot create resource \"secrets\" in \
+             API group \"\" in the namespace \"prod-operations\"",
         ),
         (
             "get nodes",
@@ -212,8 +212,27 @@ async fn refusals_are_worded_as_the_api_server_words_them() {
     let (_, empty, code) = cluster.run("get pods -n nowhere").await;
     assert_eq!((empty.trim(), code), ("No resources found in nowhere namespace.", 0));
     assert_eq!(cluster.says("auth can-i patch deployments -n dev-operations").await.trim(), "yes");
-    let (answer, ..) = cluster.run("auth can-i delete pods -n dev-operations").await;
+    let (answer, ..) = cluster.run("auth can-i delete deployments -n dev-operations").await;
     assert_eq!(answer.trim(), "no");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pod_that_was_made_by_hand_is_seen_until_it_is_deleted_and_the_applications_are_not_deleted() {
+    let Some(cluster) = Cluster::open(50.0).await else { return };
+    cluster
+        .says("run way --image=alpine/socat -n dev-operations --labels=app.kubernetes.io/managed-by=me -- TCP-LISTEN:1 TCP:h:2")
+        .await;
+    cluster.says("wait --for=condition=Ready pod/way -n dev-operations --timeout=20s").await;
+    let seen = cluster.says("get pods -n dev-operations -l app.kubernetes.io/managed-by=me --no-headers").await;
+    let words: Vec<&str> = seen.split_whitespace().collect();
+    assert_eq!(words[..3], ["way", "1/1", "Running"], "{seen}");
+    cluster.says("delete pod way -n dev-operations").await;
+    let (_, none, _) = cluster.run("get pods -n dev-operations -l app.kubernetes.io/managed-by=me").await;
+    assert_eq!(none.trim(), "No resources found in dev-operations namespace.");
+    let pods = cluster.says("get pods -n dev-operations -l app=operations -o name").await;
+    let own = pods.lines().next().unwrap();
+    let refused = cluster.refuses(&format!("delete {own} -n dev-operations")).await;
+    assert!(refused.contains("lets only pods be deleted that were made by hand"), "{refused}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

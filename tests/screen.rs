@@ -3,18 +3,24 @@
 
 mod support;
 
+use std::time::Duration;
+
 use aurora_cockpit::app::dialog::{Button, Dialog};
 use aurora_cockpit::app::state::State;
 use aurora_cockpit::app::update::{Effect, Message, update};
+use aurora_cockpit::clients::{Trouble, TroubleKind};
 use aurora_cockpit::ui;
 use aurora_cockpit::ui::adapt::{Charset, Depth};
 use aurora_cockpit::ui::theme::{Theme, ThemeName};
 use aurora_cockpit::watch::Tone;
+use aurora_cockpit::watch::sample::{InstanceMetrics, MetricsView, Reading, Sample, SlowLogView, Source};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use jiff::SignedDuration;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier};
+use support::site::Cluster;
 use support::{night, trouble};
 
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 50)];
@@ -77,6 +83,44 @@ fn the_screen_says_what_matters_at_every_size() {
             insta::assert_snapshot!(format!("{name}-{}x{}", size.0, size.1), text(&buffer));
         }
     }
+}
+
+#[test]
+fn cloudwatch_and_the_slow_query_log_have_a_line_above_the_load() {
+    let (_, state) = night::moments().into_iter().find(|(name, _)| *name == "fresh-start").expect("a moment");
+    let partition = state.looked_at().0.clone();
+    let cluster = Cluster::of(&state.run.plan, partition.name.as_str());
+    let with = |samples: Vec<(Source, Result<Reading, Trouble>)>| {
+        let mut state = state.clone();
+        for (source, said) in samples {
+            let sample =
+                Sample { partition: partition.name.clone(), source, at: state.now, took: Duration::ZERO, said };
+            state.live.get_mut(&partition.name).expect("watched").take(sample);
+        }
+        text(&drawn(&state, (200, 50), &Theme::default()))
+    };
+    let of = |instance, lag_ms| InstanceMetrics {
+        instance,
+        at: state.now - SignedDuration::from_secs(100),
+        connections: Some(31.0),
+        lag_ms,
+        cpu_percent: Some(4.4),
+        load: Some(0.3),
+    };
+    let view = MetricsView { instances: vec![of(cluster.writer(), None), of(cluster.reader(), Some(18.2))] };
+    let metrics = || (Source::Metrics, Ok(Reading::Metrics(view.clone())));
+    let nothing = SlowLogView { count: 0, lines: Vec::new() };
+    let quiet = with(vec![metrics(), (Source::SlowLog, Ok(Reading::SlowLog(nothing)))]);
+    assert!(quiet.contains("31 connections · CPU 4 % · reader1 lags 18 ms 40s old · nothing slow"), "{quiet}");
+    let refused = |kind| (Source::SlowLog, Err(Trouble::new("logs:FilterLogEvents", kind, "no")));
+    let not_exported = with(vec![refused(TroubleKind::NotFound)]);
+    assert!(not_exported.contains("PostgreSQL log is not exported"), "{not_exported}");
+    let denied = with(vec![refused(TroubleKind::Denied)]);
+    assert!(denied.contains("slow-query log is not permitted"), "{denied}");
+    // Where Performance Insights is silent, CloudWatch's load is all there is.
+    let blind = Trouble::new("pi:GetResourceMetrics", TroubleKind::Denied, "no");
+    let blind = with(vec![metrics(), (Source::Load, Err(blind))]);
+    assert!(blind.contains("load 0.3"), "{blind}");
 }
 
 #[test]

@@ -145,8 +145,7 @@ impl Headless {
 
     /// Gives the controls back.
     pub async fn close(self) -> Result<(), Failure> {
-        self.session.cancel.cancel();
-        self.session.record(Event::SessionClosed).await.map(|_| ()).map_err(Failure::failed)
+        self.session.close().await.map_err(Failure::failed)
     }
 
     /// Waits until nothing runs.

@@ -13,7 +13,6 @@ use super::{Failure, exit, site};
 use crate::app::state::{Mode, State};
 use crate::app::update::{Effect, Message};
 use crate::clients::program::Program;
-use crate::runbook::event::Event;
 use crate::runbook::state::Run;
 use crate::session::{self, Opened, Session};
 
@@ -62,9 +61,8 @@ async fn operate(place: &Place, opened: Opened) -> Result<Ended, Failure> {
         executor.carry_out(run, effect);
     };
     let done = screen::show(state, place, sources, carry_out).await;
-    session.cancel.cancel();
     // Nothing hangs on this word: a session that could not say good-bye is found by its lock.
-    let _ = session.record(Event::SessionClosed).await;
+    let _ = session.close().await;
     let run_dir = session.run_dir().display().to_string();
     let ended = done?;
     super::print(&format!("the run is in {run_dir}\n`aurora-cockpit report` writes its execution log\n"))?;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use secrecy::SecretString;
 use tokio::sync::Mutex;
 
+use super::bastion::Bastion;
 use super::dns::Resolver;
 use super::postgres::{Address, Connector, Session};
 use super::{Aws, Trouble, TroubleKind, password};
@@ -25,6 +26,8 @@ pub struct Database {
     /// How SQL is reached.
     pub target: SqlTarget,
     connector: Connector,
+    /// The way to them; none where this machine reaches them.
+    bastion: Option<Arc<Bastion>>,
     aws: Arc<Aws>,
     password: Mutex<Password>,
 }
@@ -47,7 +50,12 @@ impl Database {
     /// The file of authorities cannot be read.
     pub fn new(resolver: Resolver, target: &SqlTarget, aws: Arc<Aws>) -> Result<Self, Trouble> {
         let connector = Connector::new(resolver, target)?;
-        Ok(Self { target: target.clone(), connector, aws, password: Mutex::default() })
+        Ok(Self { target: target.clone(), connector, bastion: None, aws, password: Mutex::default() })
+    }
+
+    /// As it is, reached through that bastion if there is one.
+    pub fn over(self, bastion: Option<Arc<Bastion>>) -> Self {
+        Self { bastion, ..self }
     }
 
     /// Where the writer endpoint is dialled: at the plan's own endpoint, or at the one that RDS answers. `cluster` is asked
@@ -90,16 +98,22 @@ impl Database {
     pub async fn connect(&self, address: &Address) -> Result<Session, Trouble> {
         if self.target.password == SecretSource::Iam {
             let token = self.aws.tokens.token(&address.name, address.named_port, &self.target.user).await?;
-            return self.connector.connect(address, &token).await;
+            return self.open(address, &token).await;
         }
         let password = self.password().await?;
-        let session = self.connector.connect(address, &password).await;
+        let session = self.open(address, &password).await;
         if let Err(trouble) = &session
             && trouble.is_code(WRONG_PASSWORD)
         {
             *self.password.lock().await = Password::Refused(Instant::now(), trouble.clone());
         }
         session
+    }
+
+    async fn open(&self, address: &Address, password: &SecretString) -> Result<Session, Trouble> {
+        let Some(bastion) = &self.bastion else { return self.connector.connect(address, password).await };
+        let stream = bastion.stream(&address.host, address.port).await?;
+        self.connector.connect_over(stream, address, password).await
     }
 
     async fn password(&self) -> Result<SecretString, Trouble> {

@@ -1,6 +1,7 @@
 //! One thin typed client for each outside system. They decide nothing; what changes the world takes `&Controls`.
 
 pub mod aws;
+pub mod bastion;
 pub mod browser;
 mod cause;
 pub mod cloudformation;

@@ -1,18 +1,20 @@
 //! From the rollout file to the plan: placeholders resolved, values checked, nothing left to be found out later.
 
+use std::time::Duration;
+
 use jiff::tz::TimeZone;
 use serde::de::DeserializeOwned;
 
 use super::document::{Node, Value, joined};
 use super::problem::{Problem, meant};
-use super::rollout::{PartitionFile, RolloutFile, SecretFile, TlsFile};
+use super::rollout::{BastionFile, PartitionFile, RolloutFile, SecretFile, TlsFile};
 use super::scope::Scope;
 use super::values::{self, Wrong};
 use super::{levers, placeholder, shape, steps};
 use crate::runbook::names::{InstanceId, PartitionName};
 use crate::runbook::plan::{
-    ApplicationTarget, AwsTarget, Change, ClusterTarget, KubernetesTarget, Partition, Plan, SecretSource, SqlTarget,
-    TlsMode, Window,
+    ApplicationTarget, AwsTarget, BastionTarget, Change, ClusterTarget, KubernetesTarget, Partition, Plan,
+    SecretSource, SqlTarget, TlsMode, Window,
 };
 
 /// The plan that a rollout's tree amounts to, or everything that is wrong with it.
@@ -247,7 +249,37 @@ fn sql(at: &At<'_>, file: &PartitionFile, findings: &mut Findings) -> Option<Sql
             Some(TlsFile::VerifyFull) | None => TlsMode::VerifyFull,
         },
         ca_file: sql.ca_file,
+        bastion: sql.bastion.map(|bastion| self::bastion(at, bastion, findings)),
     })
+}
+
+/// What a bastion is made of unless the file says otherwise. It has to forward a port and to do nothing else: an image
+/// with `psql`, which people use by hand, has nothing that could.
+const BASTION_IMAGE: &str = "alpine/socat:1.8.0.0";
+/// How long a bastion may live unless the file says otherwise.
+const BASTION_DEADLINE: Duration = Duration::from_secs(3600);
+
+fn bastion(at: &At<'_>, file: BastionFile, findings: &mut Findings) -> BastionTarget {
+    let keys = ["sql", "bastion"];
+    if at.node.at(&["sql", "endpoint"]).is_some() {
+        let help = "one of them leads to the databases: remove the other";
+        findings.add(at, &keys, "stands beside `endpoint`", Some(help.to_owned()));
+    }
+    if at.node.at(&["kubernetes"]).is_none() {
+        let help = "[partitions.kubernetes] says in which context it is made";
+        findings.add(at, &keys, "needs a Kubernetes", Some(help.to_owned()));
+    }
+    let deadline = findings.value(at, &["sql", "bastion", "deadline"], values::duration);
+    let text = |keys: &[&str]| at.node.at(keys).and_then(Node::text).map(str::to_owned);
+    let namespace = file.namespace.or_else(|| text(&["kubernetes", "namespace"]));
+    BastionTarget {
+        kubernetes: KubernetesTarget {
+            context: text(&["kubernetes", "context"]).unwrap_or_default(),
+            namespace: namespace.unwrap_or_default(),
+        },
+        image: file.image.unwrap_or_else(|| BASTION_IMAGE.to_owned()),
+        deadline: deadline.unwrap_or(BASTION_DEADLINE),
+    }
 }
 
 fn secret(at: &At<'_>, file: Option<&SecretFile>, findings: &mut Findings) -> Option<SecretSource> {

@@ -138,6 +138,21 @@ pub struct SqlFile {
     pub tls: Option<TlsFile>,
     /// Authorities to trust, PEM; left out: those of Amazon RDS, which the cockpit brings along.
     pub ca_file: Option<String>,
+    /// A short-lived pod through which the databases are reached, for a machine that does not reach them itself. The
+    /// operator's session makes it and removes it. An empty table is enough.
+    pub bastion: Option<BastionFile>,
+}
+
+/// A pod that leads to the databases.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BastionFile {
+    /// An image whose entrypoint is `socat`, which can be pulled in the cluster; left out: `alpine/socat:1.8.0.0`.
+    pub image: Option<String>,
+    /// The namespace in which it is made; left out: the partition's.
+    pub namespace: Option<String>,
+    /// How long it may live, such as `90m`; left out: an hour. A session that lasts longer makes another one.
+    pub deadline: Option<String>,
 }
 
 /// Protection of a SQL connection.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::runbook::names::StepId;
-use crate::runbook::plan::{ConfirmRule, Expectation, Partition, SecretSource, StepKind};
+use crate::runbook::plan::{ConfirmRule, Expectation, KubernetesTarget, Partition, SecretSource, StepKind};
 
 fn shipped() -> Plan {
     load_text(SHIPPED.0, SHIPPED.1, None).unwrap_or_else(|problems| panic!("{problems}"))
@@ -326,6 +326,44 @@ fn an_overlay_is_laid_over_the_partition_of_its_name() {
     assert!(matches!(stage.sql.as_ref().unwrap().password, SecretSource::SecretsManager { .. }));
     let StepKind::Command(amm) = &dev.step(&StepId::from("amm")).unwrap().kind else { panic!() };
     assert_eq!(amm.directory, "/trees/infrastructure");
+}
+
+#[test]
+fn a_bastion_takes_what_the_partition_says_unless_it_says_otherwise() {
+    let plan = overlaid(
+        "[partitions.dev.sql.bastion]\n[partitions.stage.sql.bastion]\nnamespace = \"ops\"\nimage = \
+                         \"registry/socat:1\"\ndeadline = \"90m\"\n",
+    )
+    .unwrap_or_else(|problems| panic!("{problems}"));
+    let of = |name| {
+        let partition = partition(&plan, name);
+        (partition.kubernetes.clone().unwrap(), partition.sql.as_ref().unwrap().bastion.clone())
+    };
+    let (kubernetes, bastion) = of("dev");
+    let bastion = bastion.unwrap();
+    assert_eq!(bastion.kubernetes, kubernetes);
+    assert_eq!((bastion.image.as_str(), bastion.deadline), ("alpine/socat:1.8.0.0", Duration::from_secs(3600)));
+    let (kubernetes, bastion) = of("stage");
+    let bastion = bastion.unwrap();
+    assert_eq!(bastion.kubernetes, KubernetesTarget { namespace: "ops".into(), ..kubernetes });
+    assert_eq!((bastion.image.as_str(), bastion.deadline), ("registry/socat:1", Duration::from_secs(5400)));
+    assert_eq!(of("prod").1, None);
+}
+
+#[test]
+fn a_bastion_beside_an_endpoint_is_refused() {
+    let overlay =
+        "[partitions.dev.sql]\nendpoint = \"127.0.0.1:15432\"\n[partitions.dev.sql.bastion]\ndeadline = \"soon\"\n";
+    let found: Vec<_> = overlaid(overlay).unwrap_err().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        found,
+        [
+            "overlay.toml:3:1: partitions.dev.sql.bastion: stands beside `endpoint`; one of them leads to the databases: \
+             remove the other",
+            "overlay.toml:4:12: partitions.dev.sql.bastion.deadline: `soon` is no duration; write it like `90s`, `5m` or \
+             `1h30m`",
+        ]
+    );
 }
 
 #[test]

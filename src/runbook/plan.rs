@@ -143,6 +143,20 @@ pub struct SqlTarget {
     pub tls: TlsMode,
     /// Authorities to trust, PEM; none takes those of Amazon RDS, which the cockpit brings along.
     pub ca_file: Option<String>,
+    /// The pod through which the databases are reached; none where this machine reaches them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bastion: Option<BastionTarget>,
+}
+
+/// A pod that leads to the databases, made for as long as a session lasts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BastionTarget {
+    /// Where it is made.
+    pub kubernetes: KubernetesTarget,
+    /// An image whose entrypoint is `socat`.
+    pub image: String,
+    /// How long it may live.
+    pub deadline: Duration,
 }
 
 /// Protection of a SQL connection.

@@ -11,6 +11,7 @@ use tokio::sync::{Notify, broadcast, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::clients::bastion::{Bastions, Keeper};
 use crate::clients::met::{self, Met};
 use crate::clients::program::Program;
 use crate::clients::{Accounts, Controls, Trouble};
@@ -76,6 +77,7 @@ pub struct Session {
     recorder: Recorder,
     controls: Arc<Controls>,
     accounts: Accounts,
+    bastions: Arc<Bastions>,
     tools: HashMap<PartitionName, Arc<Tools>>,
     plan: Arc<Plan>,
     say: mpsc::UnboundedSender<Said>,
@@ -156,12 +158,23 @@ impl Session {
         let mut run = run;
         let remarks = run.session.as_ref().map(|former| died(former, run.last_at)).into_iter().collect();
         let accounts = Accounts::default();
+        let owner = Owner::here(&options.operator);
+        let controls = Arc::new(controls);
+        let bastions = Arc::new(Bastions::kept_by(Keeper {
+            controls: controls.clone(),
+            run: run.id.to_string(),
+            session: format!("{} on {}, process {}", owner.operator, owner.host, owner.pid),
+        }));
         let mut tools = HashMap::new();
         for partition in &run.plan.partitions {
-            tools.insert(partition.name.clone(), Tools::open(&accounts, partition).await);
+            tools.insert(partition.name.clone(), Tools::open(&accounts, &bastions, partition).await);
         }
+        // Beside everything else: nothing waits for what a session that died has left behind.
+        tokio::spawn({
+            let bastions = bastions.clone();
+            async move { bastions.sweep().await }
+        });
         let (say, said) = mpsc::unbounded_channel();
-        let owner = Owner::here(&options.operator);
         let session = crate::runbook::event::Session {
             operator: owner.operator.clone(),
             host: owner.host,
@@ -176,8 +189,9 @@ impl Session {
             run_dir,
             operator: owner.operator,
             recorder,
-            controls: Arc::new(controls),
+            controls,
             accounts,
+            bastions,
             tools,
             plan: Arc::new(run.plan.clone()),
             say,
@@ -196,7 +210,9 @@ impl Session {
         let (sender, receiver) = mpsc::channel(SAMPLES);
         let (out, mut seen) = mpsc::channel(SAMPLES);
         let cadence = self.cadence.subscribe();
-        let watchers = crate::watch::start(&self.plan, &self.accounts, out, cadence, self.cancel.clone()).await;
+        let watchers =
+            crate::watch::start(&self.plan, &self.accounts, &self.bastions, out, cadence, self.cancel.clone());
+        let watchers = watchers.await;
         let samples = self.samples.clone();
         tokio::spawn(async move {
             while let Some(sample) = seen.recv().await {
@@ -209,6 +225,16 @@ impl Session {
             drop(watchers);
         });
         receiver
+    }
+
+    /// Ends the session: nothing is watched any more, the ways to the databases are removed, the controls are given back.
+    ///
+    /// # Errors
+    /// If that cannot be written down; a session that could not say good-bye is found by its lock.
+    pub async fn close(&self) -> Result<(), RecordError> {
+        self.cancel.cancel();
+        self.bastions.close().await;
+        self.recorder.record(Event::SessionClosed).await.map(|_| ())
     }
 
     /// Has an attempt that waits before it tries again try at once. Does nothing where none waits.

@@ -173,6 +173,14 @@ fn leads(world: &World, name: &str) -> Option<Leads> {
     })
 }
 
+/// The address to which a name of the site's leads now, aliases followed.
+pub fn address(world: &World, name: &str) -> Option<IpAddr> {
+    match leads(world, &name.to_lowercase())? {
+        Leads::Alias(target) => address(world, &target),
+        Leads::Address(address) => address,
+    }
+}
+
 /// A name as the world has it: lowercase, without the root's dot.
 fn plain(name: &Name) -> String {
     name.to_ascii().trim_end_matches('.').to_lowercase()

@@ -62,6 +62,7 @@ fn partition(infrastructure: &str, name: &str) -> Partition {
             endpoint: None,
             tls: TlsMode::Disable,
             ca_file: None,
+            bastion: None,
         }),
         kubernetes: Some(KubernetesTarget { context: infrastructure.into(), namespace: format!("{name}-operations") }),
         application: Some(ApplicationTarget {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::OnceCell;
 
+use crate::clients::bastion::{Bastion, Bastions};
 use crate::clients::database::Database;
 use crate::clients::dns::Resolver;
 use crate::clients::kubernetes::Kubernetes;
@@ -18,6 +19,7 @@ pub struct Tools {
     pub aws: Arc<Aws>,
     cluster: String,
     sql: Option<SqlTarget>,
+    bastion: Option<Arc<Bastion>>,
     database: OnceCell<Database>,
     kubernetes_target: Option<KubernetesTarget>,
     kubernetes: OnceCell<Kubernetes>,
@@ -25,8 +27,10 @@ pub struct Tools {
 
 impl Tools {
     /// The clients of a partition. Calls nobody.
-    pub async fn open(accounts: &Accounts, partition: &Partition) -> Arc<Self> {
-        Arc::new(Self::of(accounts.open(&partition.aws).await, partition))
+    pub async fn open(accounts: &Accounts, bastions: &Bastions, partition: &Partition) -> Arc<Self> {
+        let aws = accounts.open(&partition.aws).await;
+        let bastion = bastions.of(partition, &aws).await;
+        Arc::new(Self { bastion, ..Self::of(aws, partition) })
     }
 
     /// The clients of a partition in that account. Calls nobody.
@@ -35,6 +39,7 @@ impl Tools {
             aws,
             cluster: partition.cluster.id.clone(),
             sql: partition.sql.clone(),
+            bastion: None,
             database: OnceCell::new(),
             kubernetes_target: partition.kubernetes.clone(),
             kubernetes: OnceCell::new(),
@@ -74,7 +79,10 @@ impl Tools {
         let target = self.sql.as_ref().ok_or_else(|| {
             Trouble::new("sql", TroubleKind::NotFound, "the rollout file says nothing of SQL for this partition")
         })?;
-        let open = || async { Database::new(Resolver::from_environment()?, target, self.aws.clone()) };
+        let open = || async {
+            let database = Database::new(Resolver::from_environment()?, target, self.aws.clone())?;
+            Ok(database.over(self.bastion.clone()))
+        };
         self.database.get_or_try_init(open).await
     }
 

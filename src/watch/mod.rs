@@ -29,6 +29,7 @@ pub use cadence::{Cadence, Pace};
 pub use sample::{Reading, Sample, Source};
 pub use testimony::{Tone, tone};
 
+use crate::clients::bastion::{Bastion, Bastions};
 use crate::clients::database::Database;
 use crate::clients::dns::Resolver;
 use crate::clients::http_probe::HttpProbe;
@@ -84,16 +85,17 @@ impl Shared {
 pub async fn start(
     plan: &Plan,
     accounts: &Accounts,
+    bastions: &Bastions,
     out: mpsc::Sender<Sample>,
     cadence: watch::Receiver<Cadence>,
     cancel: CancellationToken,
 ) -> Watchers {
     let resolver = Resolver::from_environment();
     let shared = Shared { voice: Voice::new(out), cadence, cancel, resolver, probe: HttpProbe::new() };
-    watch_all(shared, plan, accounts).await
+    watch_all(shared, plan, accounts, bastions).await
 }
 
-async fn watch_all(shared: Shared, plan: &Plan, accounts: &Accounts) -> Watchers {
+async fn watch_all(shared: Shared, plan: &Plan, accounts: &Accounts, bastions: &Bastions) -> Watchers {
     let mut tasks = JoinSet::new();
     let mut apis: HashMap<(Option<String>, String), Api> = HashMap::new();
     let mut metered: HashMap<(Option<String>, String), (Metrics, SlowLog)> = HashMap::new();
@@ -110,7 +112,8 @@ async fn watch_all(shared: Shared, plan: &Plan, accounts: &Accounts) -> Watchers
         let api = apis.entry(key).or_insert_with(|| Api { aws: aws.clone(), clusters: Vec::new() });
         let id = partition.cluster.id.clone();
         api.clusters.push(Wanted { partition: partition.name.clone(), id, describes });
-        watch_partition(&mut tasks, &shared, partition, &aws, &described);
+        let way = Way { bastion: bastions.of(partition, &aws).await, aws };
+        watch_partition(&mut tasks, &shared, partition, &way, &described);
     }
     for api in apis.into_values() {
         let partitions = api.clusters.iter().map(|wanted| wanted.partition.clone()).collect();
@@ -124,8 +127,16 @@ async fn watch_all(shared: Shared, plan: &Plan, accounts: &Accounts) -> Watchers
     Watchers { tasks }
 }
 
+/// How a partition's account and databases are reached.
+#[derive(Debug)]
+struct Way {
+    aws: Arc<Aws>,
+    bastion: Option<Arc<Bastion>>,
+}
+
 /// Begins to watch what is a partition's own. What the plan does not declare is not watched.
-fn watch_partition(tasks: &mut JoinSet<()>, shared: &Shared, plan: &Partition, aws: &Arc<Aws>, described: &Described) {
+fn watch_partition(tasks: &mut JoinSet<()>, shared: &Shared, plan: &Partition, way: &Way, described: &Described) {
+    let aws = &way.aws;
     let partition = || plan.name.clone();
     let resolver = || shared.resolver.clone();
     let name = Name { partition: partition(), resolver: resolver(), described: described.clone() };
@@ -137,7 +148,7 @@ fn watch_partition(tasks: &mut JoinSet<()>, shared: &Shared, plan: &Partition, a
     tasks.spawn(shared.run(vec![partition()], events));
     if let Some(target) = &plan.sql {
         let database = resolver().and_then(|resolver| Database::new(resolver, target, aws.clone()));
-        let database = database.map(Arc::new);
+        let database = database.map(|database| Arc::new(database.over(way.bastion.clone())));
         let sql = Dialled { partition: partition(), database: database.clone(), resolver: resolver() };
         tasks.spawn(shared.run(vec![partition()], sql.through(described, None)));
         let statements = Statements::new(partition(), database, described.clone());

@@ -52,7 +52,7 @@ impl Stage {
             resolver: Resolver::asking(names.address),
             probe: HttpProbe::new(),
         };
-        let watchers = watch_all(shared, &plan, &accounts).await;
+        let watchers = watch_all(shared, &plan, &accounts, &Bastions::default()).await;
         Self { site, samples, cadence, cancel, watchers, _databases: databases, _names: names, servers }
     }
 

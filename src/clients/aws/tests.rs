@@ -97,6 +97,48 @@ async fn errors_of_a_service_are_told_apart() {
 }
 
 #[tokio::test]
+async fn a_log_that_is_not_exported_and_one_that_may_not_be_read_are_two_things() {
+    for (body, expected, words) in [
+        (
+            r#"{"__type":"ResourceNotFoundException","message":"The specified log group does not exist."}"#,
+            TroubleKind::NotFound,
+            "the cluster does not export its PostgreSQL log: there is no log group /aws/rds/cluster/c-1/postgresql",
+        ),
+        (
+            r#"{"__type":"AccessDeniedException","message":"User: u is not authorized to perform: logs:FilterLogEvents"}"#,
+            TroubleKind::Denied,
+            "User: u is not authorized to perform: logs:FilterLogEvents",
+        ),
+    ] {
+        let (aws, _) = service(400, body).await;
+        let trouble = aws.logs.slow_statements("C-1", jiff::Timestamp::UNIX_EPOCH, Duration::ZERO).await.unwrap_err();
+        assert_eq!((trouble.kind, trouble.message.as_str()), (expected, words));
+    }
+    let (aws, _) = service(200, r#"{"events":[],"searchedLogStreams":[]}"#).await;
+    let quiet = aws.logs.slow_statements("C-1", jiff::Timestamp::UNIX_EPOCH, Duration::ZERO).await;
+    assert_eq!(quiet, Ok(Vec::new()));
+}
+
+#[tokio::test]
+async fn slow_statements_are_read_page_by_page_and_only_those_that_are_slow() {
+    let line = |took: &str| {
+        format!(
+            r#"{{"eventId":"{took}","logStreamName":"c-1writer.0","timestamp":1778825782000,
+            "message":"2026-05-14 20:01:02 UTC:10.4.12.31(1):app@app:[431]:LOG:  duration: {took} ms  statement: SELECT 'x'"}}"#
+        )
+    };
+    let first: &'static str = format!(r#"{{"events":[{}],"nextToken":"more"}}"#, line("700.5")).leak();
+    let second: &'static str = format!(r#"{{"events":[{},{}]}}"#, line("499.9"), line("900.0")).leak();
+    let (aws, calls) = serve(move |body| (200, if body.contains("more") { second } else { first })).await;
+    let least = Duration::from_millis(500);
+    let slow = aws.logs.slow_statements("C-1", jiff::Timestamp::UNIX_EPOCH, least).await.unwrap();
+    let told: Vec<_> =
+        slow.iter().map(|one| (one.instance.as_str(), one.took.as_millis(), one.text.as_str())).collect();
+    assert_eq!(told, [("c-1writer", 700, "SELECT ?"), ("c-1writer", 900, "SELECT ?")]);
+    assert_eq!(calls.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
 async fn what_is_no_answer_of_the_service_is_told_apart_from_its_refusals() {
     for (status, body, expected) in [
         (502, "<html>Bad gateway</html>", TroubleKind::NoAnswer),

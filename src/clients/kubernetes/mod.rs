@@ -1,5 +1,6 @@
 //! Kubernetes through a kubeconfig context: one namespace of one cluster.
 
+pub mod bastion;
 mod parse;
 #[cfg(test)]
 mod tests;
@@ -41,6 +42,8 @@ pub struct Kubernetes {
     reading: Client,
     /// Sends once.
     changing: Client,
+    /// Keeps connections to pods, on which nothing may be said for long.
+    forwarding: Client,
 }
 
 impl std::fmt::Debug for Kubernetes {
@@ -75,7 +78,9 @@ impl Kubernetes {
         let client = |config| Client::try_from(config).map_err(|error| trouble("kubeconfig", &error));
         let reading = client(config.clone())?;
         config.default_retry = false;
-        Ok(Self { target: target.clone(), reading, changing: client(config)? })
+        let changing = client(config.clone())?;
+        config.read_timeout = None;
+        Ok(Self { target: target.clone(), reading, changing, forwarding: client(config)? })
     }
 
     /// The namespace itself; none where it does not exist.

@@ -14,8 +14,10 @@ mod trouble;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
+use tokio::io::DuplexStream;
 use tokio::time::timeout;
 use tokio_postgres::config::SslMode;
+use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -96,35 +98,12 @@ impl Connector {
     /// stops included), `Denied` where the sign-in or the server's certificate is refused.
     pub async fn connect(&self, address: &Address, password: &SecretString) -> Result<Session, Trouble> {
         let call = format!("connect to {}:{}", address.host, address.port);
-        match timeout(CONNECT, self.open(&call, address, password)).await {
-            Ok(session) => session,
-            Err(_) => {
-                let message = format!("no session within {} s", CONNECT.as_secs());
-                Err(Trouble::new(call, TroubleKind::Unreachable, message))
-            }
-        }
+        in_time(&call, self.open(&call, address, password)).await
     }
 
     async fn open(&self, call: &str, to: &Address, password: &SecretString) -> Result<Session, Trouble> {
         let resolved = self.resolver.resolve(&to.host).await?;
-        let mut config = Config::new();
-        config
-            .user(&self.user)
-            .dbname(&self.database)
-            .password(password.expose_secret())
-            .application_name(APPLICATION)
-            // The server keeps these even if this process dies in the middle of something.
-            .options(format!(
-                "-c statement_timeout={} -c lock_timeout=1000 -c idle_in_transaction_session_timeout=5000",
-                STATEMENT.as_millis()
-            ))
-            .ssl_mode(if self.tls.is_some() { SslMode::Require } else { SslMode::Disable })
-            .connect_timeout(CONNECT)
-            .tcp_user_timeout(ANSWER)
-            .keepalives(true)
-            .keepalives_idle(Duration::from_secs(2))
-            .keepalives_interval(Duration::from_secs(1))
-            .keepalives_retries(3);
+        let mut config = self.config(password);
         for address in &resolved.addresses {
             // The name goes with each address: the certificate is verified against the name.
             config.host(&to.name).hostaddr(*address).port(to.port);
@@ -144,4 +123,78 @@ impl Connector {
         };
         Ok(Session::new(client, resolved.addresses))
     }
+
+    /// As [`Self::connect`], over a connection that leads to the server already.
+    ///
+    /// # Errors
+    /// As [`Self::connect`].
+    pub async fn connect_over(
+        &self,
+        stream: DuplexStream,
+        to: &Address,
+        password: &SecretString,
+    ) -> Result<Session, Trouble> {
+        let call = format!("connect to {}:{} through the bastion", to.host, to.port);
+        in_time(&call, self.open_over(&call, stream, to, password)).await
+    }
+
+    async fn open_over(
+        &self,
+        call: &str,
+        stream: DuplexStream,
+        to: &Address,
+        password: &SecretString,
+    ) -> Result<Session, Trouble> {
+        let config = self.config(password);
+        let failed = |error| trouble::while_connecting(call, error);
+        let client = match &self.tls {
+            None => {
+                let (client, connection) = config.connect_raw(stream, NoTls).await.map_err(failed)?;
+                tokio::spawn(connection);
+                client
+            }
+            Some(tls) => {
+                // The connection leads to a pod; the certificate is verified against the server's name all the same.
+                let tls = MakeTlsConnect::<DuplexStream>::make_tls_connect(&mut tls.clone(), &to.name);
+                let tls = tls.map_err(|error| Trouble::new(call, TroubleKind::Malformed, error.to_string()))?;
+                let (client, connection) = config.connect_raw(stream, tls).await.map_err(failed)?;
+                tokio::spawn(connection);
+                client
+            }
+        };
+        // Where the name leads by our own resolver: the pod's may be a few seconds behind. Where ours does not know the
+        // name, the session is kept until it ends.
+        let addresses = self.resolver.resolve(&to.host).await.map(|resolved| resolved.addresses);
+        Ok(Session::new(client, addresses.unwrap_or_default()))
+    }
+
+    fn config(&self, password: &SecretString) -> Config {
+        let mut config = Config::new();
+        config
+            .user(&self.user)
+            .dbname(&self.database)
+            .password(password.expose_secret())
+            .application_name(APPLICATION)
+            // The server keeps these even if this process dies in the middle of something.
+            .options(format!(
+                "-c statement_timeout={} -c lock_timeout=1000 -c idle_in_transaction_session_timeout=5000",
+                STATEMENT.as_millis()
+            ))
+            .ssl_mode(if self.tls.is_some() { SslMode::Require } else { SslMode::Disable })
+            .connect_timeout(CONNECT)
+            .tcp_user_timeout(ANSWER)
+            .keepalives(true)
+            .keepalives_idle(Duration::from_secs(2))
+            .keepalives_interval(Duration::from_secs(1))
+            .keepalives_retries(3);
+        config
+    }
+}
+
+/// A session that comes about in time.
+async fn in_time(call: &str, opening: impl Future<Output = Result<Session, Trouble>>) -> Result<Session, Trouble> {
+    timeout(CONNECT, opening).await.unwrap_or_else(|_| {
+        let message = format!("no session within {} s", CONNECT.as_secs());
+        Err(Trouble::new(call, TroubleKind::Unreachable, message))
+    })
 }

@@ -105,6 +105,7 @@ impl Server {
             endpoint: None,
             tls,
             ca_file: ca_file.map(|name| self.directory.path().join(name).to_string_lossy().into_owned()),
+            bastion: None,
         }
     }
 
@@ -124,6 +125,18 @@ impl Server {
                 answer => return answer,
             }
         }
+    }
+
+    /// A session over a connection that somebody else made, as a port-forward's is.
+    async fn session_over_a_stream(&self, name: &str, target: &SqlTarget) -> Result<Session, Trouble> {
+        let connector = Connector::new(Resolver::asking(([127, 0, 0, 1], 9).into())?, target)?;
+        let (ours, mut theirs) = tokio::io::duplex(4096);
+        let port = self.port;
+        tokio::spawn(async move {
+            let mut server = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.expect("a server");
+            let _ = tokio::io::copy_bidirectional(&mut theirs, &mut server).await;
+        });
+        connector.connect_over(ours, &Address::of(name, port), &SecretString::from(PASSWORD)).await
     }
 }
 
@@ -214,6 +227,10 @@ async fn the_servers_name_is_verified_against_its_certificate() {
     server.session_at(&forwarded, &trusting).await.expect("a forwarded port, and still the server's own name");
     let foreign = Address { name: "elsewhere".into(), ..forwarded };
     assert_eq!(server.session_at(&foreign, &trusting).await.expect_err("another name").kind, TroubleKind::Denied);
+    for (name, expected) in [("localhost", None), ("elsewhere", Some(TroubleKind::Denied))] {
+        let session = server.session_over_a_stream(name, &trusting).await;
+        assert_eq!(session.err().map(|trouble| trouble.kind), expected, "over a stream, as {name}");
+    }
     let untrusting = server.target(TlsMode::VerifyFull, None);
     let untrusted = server.session("localhost", &untrusting).await.expect_err("nobody vouches for it");
     assert_eq!(untrusted.kind, TroubleKind::Denied, "{untrusted}");

@@ -1,5 +1,5 @@
 //! What a request asks for, and whether the operator may: reading everything that the site shows, following logs,
-//! forwarding ports and patching deployments.
+//! forwarding ports, making pods by hand and patching deployments.
 
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -104,7 +104,11 @@ impl Request {
 
 /// What the operator may do with a kind.
 pub fn verbs(kind: Kind) -> &'static [&'static str] {
-    if kind == Kind::Deployment { &["get", "list", "patch", "watch"] } else { &["get", "list", "watch"] }
+    match kind {
+        Kind::Deployment => &["get", "list", "patch", "watch"],
+        Kind::Pod => &["create", "delete", "get", "list", "watch"],
+        _ => &["get", "list", "watch"],
+    }
 }
 
 /// Answers `kubectl auth can-i`, which asks in protobuf; others ask in JSON.
@@ -199,15 +203,17 @@ mod tests {
     }
 
     #[test]
-    fn the_operator_reads_and_restarts_and_nothing_else() {
+    fn the_operator_reads_restarts_and_makes_pods_and_does_nothing_else() {
         let pods = "/api/v1/namespaces/prod-operations/pods";
         let deployment = "/apis/apps/v1/namespaces/prod-operations/deployments/operations";
         assert!(request(Method::GET, pods).is_allowed());
+        assert!(request(Method::POST, pods).is_allowed());
+        assert!(request(Method::DELETE, &format!("{pods}/p")).is_allowed());
         assert!(request(Method::PATCH, deployment).is_allowed());
         assert!(request(Method::POST, &format!("{pods}/p/portforward")).is_allowed());
         for (method, path) in [
-            (Method::POST, pods.to_owned()),
-            (Method::DELETE, format!("{pods}/p")),
+            (Method::DELETE, pods.to_owned()),
+            (Method::PUT, format!("{pods}/p")),
             (Method::POST, format!("{pods}/p/exec")),
             (Method::PATCH, format!("{deployment}/scale")),
             (Method::GET, "/api/v1/nodes".to_owned()),

@@ -1,4 +1,5 @@
-//! Port-forwarding: a pod's port, led to the web application or to the writer endpoint of its partition.
+//! Port-forwarding: a pod's port, led to the web application or to the writer endpoint of its partition; of a pod that
+//! somebody made, to where its command leads.
 //!
 //! Three ways are spoken: channels over a WebSocket (kube-rs), SPDY within a WebSocket (kubectl from 1.31 on) and SPDY on
 //! the upgraded connection itself (older kubectl).
@@ -23,9 +24,13 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::{Message, protocol::Role};
 
+use super::guest::{self, Routes};
 use super::objects::Kind;
 use super::status::Failure;
 use super::{Api, Asked, spdy};
+use crate::sim::dns;
+use crate::sim::world::Site;
+use crate::sim::world::operations::Guest;
 
 /// Channels over a WebSocket, each message with the number of its channel in front.
 const CHANNELS: &str = "v4.channel.k8s.io";
@@ -61,8 +66,16 @@ pub struct Backends {
 #[derive(Clone)]
 pub struct Pod {
     name: Arc<str>,
-    application: Option<SocketAddr>,
-    database: Option<SocketAddr>,
+    leads: Leads,
+}
+
+/// Where a pod's ports lead.
+#[derive(Clone)]
+enum Leads {
+    /// The application's own.
+    Application { web: Option<SocketAddr>, database: Option<SocketAddr> },
+    /// To hosts by their names, which are resolved for each connection, as socat does it.
+    Names(Arc<Site>, Arc<Routes>),
 }
 
 /// How a client wants to speak.
@@ -121,10 +134,13 @@ impl Pod {
     /// # Errors
     /// Nobody listens there; in the words of a kubelet.
     pub async fn connect(&self, port: u16) -> Result<TcpStream, String> {
-        let address = match port {
-            DATABASE_PORT => self.database,
-            APPLICATION_PORT => self.application,
-            _ => None,
+        let address = match &self.leads {
+            Leads::Application { database, .. } if port == DATABASE_PORT => *database,
+            Leads::Application { web, .. } if port == APPLICATION_PORT => *web,
+            Leads::Application { .. } => None,
+            Leads::Names(site, routes) => routes.get(&port).and_then(|(host, port)| {
+                site.read(|world| dns::address(world, host)).map(|address| SocketAddr::new(address, *port))
+            }),
         };
         let connected = match address {
             Some(address) => TcpStream::connect(address).await,
@@ -147,12 +163,14 @@ fn find(api: &Api, asked: &Asked) -> Result<Pod, Failure> {
             partition.infrastructure == *api.infrastructure && partition.operations.namespace == namespace
         };
         let partition = world.partitions.iter().find(here)?;
+        if let Some(made) = partition.operations.guest(name) {
+            let leads = Leads::Names(api.site.clone(), Arc::new(guest::routes(made)));
+            return Some((made.runs(), Pod { name: name.into(), leads }));
+        }
         let pod = partition.operations.pod(name)?;
-        let forwarded = Pod {
-            name: name.into(),
-            application: api.backends.web.get(&partition.name).copied(),
-            database: api.backends.writers.get(&partition.cluster.id).copied(),
-        };
+        let web = api.backends.web.get(&partition.name).copied();
+        let database = api.backends.writers.get(&partition.cluster.id).copied();
+        let forwarded = Pod { name: name.into(), leads: Leads::Application { web, database } };
         Some((pod.started.is_some() && pod.deleted.is_none(), forwarded))
     });
     let (runs, pod) = found.ok_or_else(|| Failure::not_found(Kind::Pod, name))?;
@@ -212,8 +230,10 @@ async fn gone(api: &Api, namespace: &str, name: &str) {
     let lives = || {
         api.site.read(|world| {
             let operations = world.partitions.iter().map(|partition| &partition.operations);
-            let mut pods = operations.filter(|found| found.namespace == namespace).filter_map(|it| it.pod(name));
-            pods.any(|pod| pod.deleted.is_none())
+            let mut here = operations.filter(|found| found.namespace == namespace);
+            here.any(|found| {
+                found.pod(name).is_some_and(|pod| pod.deleted.is_none()) || found.guest(name).is_some_and(Guest::runs)
+            })
         })
     };
     while lives() {

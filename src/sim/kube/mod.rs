@@ -4,6 +4,7 @@ mod access;
 mod crd;
 mod discovery;
 mod forward;
+mod guest;
 mod logs;
 mod objects;
 mod patch;
@@ -90,6 +91,8 @@ async fn answer(State(api): State<Api>, request: axum::extract::Request) -> Resp
     let answered = match (request.verb.as_str(), request.subresource.as_deref()) {
         (_, Some("portforward")) => forward::answer(&api, &asked, &mut parts.extensions),
         ("patch", _) => api.patch(&asked, &body),
+        ("create", None) => guest::create(&api, &asked, &body),
+        ("delete", None) => guest::delete(&api, &asked),
         (_, Some("log")) => logs::answer(&api, &asked),
         ("get", _) => api.get_one(&asked),
         ("watch", _) => watch::answer(&api, &asked),
@@ -159,6 +162,13 @@ impl Api {
         self.get_one(asked)
     }
 
+    /// An object of the kind that is asked for, by its name.
+    fn show(&self, asked: &Asked, name: &str) -> Result<Response, Failure> {
+        let objects = self.versioned(asked.kind, asked.namespace()).1;
+        let found = objects.iter().find(|object| object.name == name);
+        found.map(|object| asked.show(object)).ok_or_else(|| Failure::not_found(asked.kind, name))
+    }
+
     /// The one object that is asked for.
     fn object(&self, asked: &Asked) -> Result<Object, Failure> {
         let name = asked.name()?;
@@ -179,7 +189,9 @@ impl Api {
             (namespace, name) => namespace.clone().or_else(|| name.clone()).unwrap_or_default(),
         };
         let operation = format!("{verb} {}", kind.plural());
-        self.site.ledger.count("kubernetes", &operation, &resource, request.verb == "patch");
+        let changes = matches!(request.verb.as_str(), "patch" | "delete")
+            || (request.verb == "create" && request.subresource.is_none());
+        self.site.ledger.count("kubernetes", &operation, &resource, changes);
     }
 }
 

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{crd, pod};
+use super::{crd, guest, pod};
 use crate::sim::world::operations::{KubeEvent, Operations, ReplicaSet, SENTRY_SECRET};
 use crate::sim::world::{SitePartition, World};
 
@@ -193,7 +193,10 @@ fn of_partition(world: &World, partition: &SitePartition, kind: Kind) -> Vec<Obj
         Kind::Namespace => {
             world.namespace_shown(partition).map(|name| namespace(operations, &name)).into_iter().collect()
         }
-        Kind::Pod => operations.pods.iter().map(|pod| pod::object(operations, pod)).collect(),
+        Kind::Pod => {
+            let own = operations.pods.iter().map(|pod| pod::object(operations, pod));
+            own.chain(operations.guests.iter().map(|made| guest::object(operations, made))).collect()
+        }
         Kind::Secret => secret(world, partition).into_iter().collect(),
         Kind::Event => operations.events.iter().map(|event| self::event(operations, event)).collect(),
         Kind::Deployment => deployment(operations).into_iter().collect(),

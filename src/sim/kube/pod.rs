@@ -184,7 +184,7 @@ fn node(pod: &Pod) -> String {
 }
 
 /// An address that stays the same for the same name.
-fn address(name: &str, network: &str) -> String {
+pub fn address(name: &str, network: &str) -> String {
     let sum = name.bytes().fold(7_u32, |sum, byte| sum.wrapping_mul(131).wrapping_add(u32::from(byte)));
     format!("{network}.{}.{}", sum / 254 % 254 + 1, sum % 254 + 1)
 }

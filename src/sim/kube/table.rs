@@ -98,14 +98,14 @@ fn cells(kind: Kind, object: &Value) -> Vec<Value> {
     match kind {
         Kind::Namespace => vec![name(), status["phase"].clone(), age()],
         Kind::Pod => {
-            let main = &status["containerStatuses"][0];
-            let ready = i32::from(main["ready"] == true);
+            let containers = status["containerStatuses"].as_array().map(Vec::as_slice).unwrap_or_default();
+            let ready = containers.iter().filter(|one| one["ready"] == true).count();
             let none = || json!("<none>");
             let restarts = json!(restarts(status).to_string());
             let (address, node) = (status["podIP"].clone(), spec["nodeName"].clone());
             vec![
                 name(),
-                json!(format!("{ready}/1")),
+                json!(format!("{ready}/{}", containers.len())),
                 json!(phase(object)),
                 restarts,
                 age(),

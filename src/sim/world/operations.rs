@@ -46,6 +46,8 @@ pub struct Operations {
     pub replicas: usize,
     /// The pods, living and leaving.
     pub pods: Vec<Pod>,
+    /// Pods that somebody else made in the namespace.
+    pub guests: Vec<Guest>,
     /// Pods that are gone, so that a watch that was behind learns of it.
     pub gone: Vec<Pod>,
     /// Kubernetes events, oldest first.
@@ -54,6 +56,32 @@ pub struct Operations {
     pub serving: bool,
     /// Random choices of this namespace: names of pods and ReplicaSets.
     rng: fastrand::Rng,
+}
+
+/// A pod that somebody made by hand, and what became of it.
+#[derive(Debug, Clone)]
+pub struct Guest {
+    /// Name.
+    pub name: String,
+    /// What was asked for: metadata and spec.
+    pub asked: serde_json::Value,
+    /// When it was made.
+    pub created: Timestamp,
+    /// When its containers began to run.
+    pub started: Option<Timestamp>,
+    /// When its deadline ended it.
+    pub ended: Option<Timestamp>,
+    /// resourceVersion of its latest change.
+    pub version: u64,
+    /// resourceVersion at which it was made.
+    pub born: u64,
+}
+
+impl Guest {
+    /// Whether its containers run.
+    pub fn runs(&self) -> bool {
+        self.started.is_some() && self.ended.is_none()
+    }
 }
 
 /// A revision of the release.
@@ -246,6 +274,7 @@ impl Operations {
             sync_trouble: None,
             replicas: 2,
             pods: Vec::new(),
+            guests: Vec::new(),
             gone: Vec::new(),
             events: Vec::new(),
             serving: true,
@@ -315,6 +344,20 @@ impl Operations {
     /// The pod of that name.
     pub fn pod(&self, name: &str) -> Option<&Pod> {
         self.pods.iter().find(|pod| pod.name == name)
+    }
+
+    /// The guest of that name.
+    pub fn guest(&self, name: &str) -> Option<&Guest> {
+        self.guests.iter().find(|guest| guest.name == name)
+    }
+
+    /// Changes a guest and counts the change; nothing where it is gone.
+    pub fn change_guest(&mut self, name: &str, change: impl FnOnce(&mut Guest)) {
+        let version = self.touch();
+        if let Some(guest) = self.guests.iter_mut().find(|guest| guest.name == name) {
+            guest.version = version;
+            change(guest);
+        }
     }
 
     /// Changes a pod and counts the change; nothing where the pod is gone.
