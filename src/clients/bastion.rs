@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::io::DuplexStream;
-use tokio::sync::{Mutex, OnceCell};
+use tokio::sync::{Mutex, OnceCell, mpsc};
 
 use super::kubernetes::Kubernetes;
 use super::kubernetes::bastion::{BastionSpec, BastionView};
@@ -45,11 +45,14 @@ pub struct Keeper {
     pub run: String,
     /// The session, as the pod says it to whoever wonders.
     pub session: String,
+    /// Where it is said that a bastion was made or removed, with its partition.
+    pub tell: mpsc::UnboundedSender<(PartitionName, String)>,
 }
 
 /// The way to the databases of one partition.
 #[derive(Debug)]
 pub struct Bastion {
+    partition: PartitionName,
     target: BastionTarget,
     cluster: String,
     aws: Arc<Aws>,
@@ -120,7 +123,8 @@ impl Bastion {
         let moment = Timestamp::now().as_millisecond();
         let name = format!("aurora-cockpit-{}-{moment:x}", partition.name.as_str().to_lowercase());
         let (kubernetes, state) = (OnceCell::new(), Mutex::default());
-        Self { target, cluster: partition.cluster.id.clone(), aws, keeper, name, kubernetes, state }
+        let (partition, cluster) = (partition.name.clone(), partition.cluster.id.clone());
+        Self { partition, target, cluster, aws, keeper, name, kubernetes, state }
     }
 
     /// As the kubeconfig has it, with a Kubernetes of the test's own.
@@ -189,7 +193,8 @@ impl Bastion {
                     // Said before the call: if it is cut short, the pod is looked for all the same.
                     *state = State::Asked;
                     kubernetes.create_bastion(&keeper.controls, &spec).await?;
-                    tracing::info!(name = self.name, targets = ?spec.targets, "a bastion was made");
+                    let deadline = self.target.deadline.as_secs() / 60;
+                    self.tell(keeper, format!("made, for {deadline} min at most: {}", self.name));
                 }
                 Some(bastion) if bastion.is_ready => {
                     *state = State::Runs(bastion.clone());
@@ -222,13 +227,21 @@ impl Bastion {
         })
     }
 
+    /// Says what became of a bastion, in its namespace.
+    fn tell(&self, keeper: &Keeper, words: String) {
+        let words = format!("bastion pod in {} {words}", self.target.kubernetes.namespace);
+        tracing::info!(partition = %self.partition, "{words}");
+        // At the end of a session nobody may be listening any more.
+        let _ = keeper.tell.send((self.partition.clone(), words));
+    }
+
     async fn sweep(&self) -> Result<(), Trouble> {
         let Some(keeper) = &self.keeper else { return Ok(()) };
         let kubernetes = self.kubernetes().await?;
         for left in kubernetes.bastions(Some(&keeper.run)).await? {
             if left.name != self.name {
                 kubernetes.delete_bastion(&keeper.controls, &left.name).await?;
-                tracing::info!(name = left.name, "a bastion that a former session left behind was removed");
+                self.tell(keeper, format!("removed, left behind by a former session: {}", left.name));
             }
         }
         Ok(())
@@ -238,7 +251,9 @@ impl Bastion {
         let before = std::mem::replace(&mut *self.state.lock().await, State::Closed);
         match (&self.keeper, before) {
             (Some(keeper), State::Asked | State::Runs(_)) => {
-                self.kubernetes().await?.delete_bastion(&keeper.controls, &self.name).await
+                self.kubernetes().await?.delete_bastion(&keeper.controls, &self.name).await?;
+                self.tell(keeper, format!("removed: {}", self.name));
+                Ok(())
             }
             _ => Ok(()),
         }

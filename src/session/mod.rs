@@ -160,10 +160,13 @@ impl Session {
         let accounts = Accounts::default();
         let owner = Owner::here(&options.operator);
         let controls = Arc::new(controls);
+        let (say, said) = mpsc::unbounded_channel();
+        let tell = told(say.clone());
         let bastions = Arc::new(Bastions::kept_by(Keeper {
             controls: controls.clone(),
             run: run.id.to_string(),
             session: format!("{} on {}, process {}", owner.operator, owner.host, owner.pid),
+            tell,
         }));
         let mut tools = HashMap::new();
         for partition in &run.plan.partitions {
@@ -174,7 +177,6 @@ impl Session {
             let bastions = bastions.clone();
             async move { bastions.sweep().await }
         });
-        let (say, said) = mpsc::unbounded_channel();
         let session = crate::runbook::event::Session {
             operator: owner.operator.clone(),
             host: owner.host,
@@ -355,6 +357,18 @@ impl Session {
         let ahead = std::mem::take(&mut *self.ahead.lock().unwrap_or_else(PoisonError::into_inner));
         tokio::spawn(attempt_to_its_end(act, ahead))
     }
+}
+
+/// Hands what is told of a partition on to the log.
+fn told(say: mpsc::UnboundedSender<Said>) -> mpsc::UnboundedSender<(PartitionName, String)> {
+    let (tell, mut told) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Some((partition, text)) = told.recv().await {
+            // Nobody need be listening: a headless session has no log pane.
+            let _ = say.send(Said { partition, source: "cockpit".to_owned(), text, at: Timestamp::now() });
+        }
+    });
+    tell
 }
 
 /// Why a step was not fired.

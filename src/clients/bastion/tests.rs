@@ -63,8 +63,8 @@ impl Stage {
 
     /// The ways of an operator's session of a run.
     async fn operator(&self, run: &str) -> (Bastions, Database) {
-        let (controls, run) = (self.controls.clone(), run.to_owned());
-        self.through(Bastions::kept_by(Keeper { controls, run, session: "tester, process 1".into() })).await
+        let (controls, run, tell) = (self.controls.clone(), run.to_owned(), mpsc::unbounded_channel().0);
+        self.through(Bastions::kept_by(Keeper { controls, run, session: "tester, process 1".into(), tell })).await
     }
 
     async fn through(&self, bastions: Bastions) -> (Bastions, Database) {

@@ -9,6 +9,7 @@ mod vault;
 use super::context::{Look, Noting, Stop};
 use super::diagnosis;
 use super::tools::Tools;
+use crate::clients::bastion::Bastions;
 use crate::clients::{Accounts, Trouble};
 use crate::runbook::check::{Check, Verdict};
 use crate::runbook::event::{Brief, Call, Finding, Outcome, Way};
@@ -232,9 +233,9 @@ async fn look_ahead(act: &mut Noting, partition: &Partition, own: &Preflight) ->
     Ok(bad)
 }
 
-/// As this look, at another partition.
+/// As this look, at another partition. No way to its databases is made for it: what is looked at needs none.
 async fn elsewhere(look: &Look, partition: &Partition) -> Look {
-    let tools = Tools::open(&Accounts::default(), partition).await;
+    let tools = Tools::open(&Accounts::default(), &Bastions::default(), partition).await;
     Look { partition: partition.clone(), tools, ..look.clone() }
 }
 
