@@ -33,6 +33,8 @@ const CALL: &str = "bastion";
 #[derive(Debug, Default)]
 pub struct Bastions {
     keeper: Option<Keeper>,
+    /// What the names of this session's pods end with.
+    mark: String,
     ways: Mutex<HashMap<PartitionName, Arc<Bastion>>>,
 }
 
@@ -57,6 +59,7 @@ pub struct Bastion {
     cluster: String,
     aws: Arc<Aws>,
     keeper: Option<Keeper>,
+    mark: String,
     /// The name of the pod of this session.
     name: String,
     kubernetes: OnceCell<Kubernetes>,
@@ -79,14 +82,16 @@ enum State {
 impl Bastions {
     /// The ways of a session that may make bastions.
     pub fn kept_by(keeper: Keeper) -> Self {
-        Self { keeper: Some(keeper), ways: Mutex::default() }
+        // The moment tells them apart: a pod of a former session may still be on its way out.
+        let mark = format!("{:x}", Timestamp::now().as_millisecond());
+        Self { keeper: Some(keeper), mark, ways: Mutex::default() }
     }
 
     /// The way to a partition's databases; none where they are reached directly. Calls nobody.
     pub async fn of(&self, partition: &Partition, aws: &Arc<Aws>) -> Option<Arc<Bastion>> {
         let target = partition.sql.as_ref()?.bastion.clone()?;
         let mut ways = self.ways.lock().await;
-        let make = || Arc::new(Bastion::new(target, partition, aws.clone(), self.keeper.clone()));
+        let make = || Arc::new(Bastion::new(target, partition, aws.clone(), self.keeper.clone(), &self.mark));
         Some(ways.entry(partition.name.clone()).or_insert_with(make).clone())
     }
 
@@ -118,13 +123,11 @@ impl Bastions {
 }
 
 impl Bastion {
-    fn new(target: BastionTarget, partition: &Partition, aws: Arc<Aws>, keeper: Option<Keeper>) -> Self {
-        // Told apart by the moment: a pod of a former session may still be on its way out.
-        let moment = Timestamp::now().as_millisecond();
-        let name = format!("aurora-cockpit-{}-{moment:x}", partition.name.as_str().to_lowercase());
+    fn new(target: BastionTarget, partition: &Partition, aws: Arc<Aws>, keeper: Option<Keeper>, mark: &str) -> Self {
+        let name = format!("aurora-cockpit-{}-{mark}", partition.name.as_str().to_lowercase());
         let (kubernetes, state) = (OnceCell::new(), Mutex::default());
         let (partition, cluster) = (partition.name.clone(), partition.cluster.id.clone());
-        Self { partition, target, cluster, aws, keeper, name, kubernetes, state }
+        Self { partition, target, cluster, aws, keeper, mark: mark.to_owned(), name, kubernetes, state }
     }
 
     /// As the kubeconfig has it, with a Kubernetes of the test's own.
@@ -239,7 +242,8 @@ impl Bastion {
         let Some(keeper) = &self.keeper else { return Ok(()) };
         let kubernetes = self.kubernetes().await?;
         for left in kubernetes.bastions(Some(&keeper.run)).await? {
-            if left.name != self.name {
+            // Another partition's pod may stand in the same namespace.
+            if !left.name.ends_with(&self.mark) {
                 kubernetes.delete_bastion(&keeper.controls, &left.name).await?;
                 self.tell(keeper, format!("removed, left behind by a former session: {}", left.name));
             }
