@@ -6,9 +6,8 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 
 use super::Slot;
-use crate::app::live::{Live, freshness};
+use crate::app::live::{Freshness, Live, freshness};
 use crate::clients::{Trouble, TroubleKind};
-use crate::runbook::names::InstanceId;
 use crate::ui::format;
 use crate::ui::text::{Spans, fit_spans, span};
 use crate::watch::sample::{InstanceMetrics, Source};
@@ -51,7 +50,7 @@ fn metrics(slot: &Slot<'_>, live: &Live) -> Spans {
     let figures = [
         of_writer.first().and_then(|one| one.connections).map(|figure| format!("{figure:.0} connections")),
         of_writer.first().and_then(|one| one.cpu_percent).map(|figure| format!("CPU {figure:.0} %")),
-        slowest(&of_readers).map(|(reader, lag)| format!("{} lags {lag:.0} ms", short(slot, reader))),
+        lag(&of_readers).map(|lag| format!("lag {lag:.0} ms")),
         // Where Performance Insights is silent, this is all that is known of the load.
         of_writer
             .first()
@@ -60,23 +59,20 @@ fn metrics(slot: &Slot<'_>, live: &Live) -> Spans {
             .map(|load| format!("load {}", format::figure(load))),
     ];
     let figures = figures.into_iter().flatten().collect::<Vec<_>>().join(" · ");
-    vec![
-        span(figures, theme.aged(theme.plain(), fresh)),
-        span(format!(" {} old", format::age_in_seconds(age)), theme.age(fresh)),
-    ]
+    let mut words = vec![span(figures, theme.aged(theme.plain(), fresh))];
+    // The line is short: its age is said where it is more than usual.
+    if fresh != Freshness::Live {
+        words.push(span(format!(" {} old", format::age_in_seconds(age)), theme.age(fresh)));
+    }
+    words
 }
 
-/// The reader that is furthest behind.
-fn slowest<'a>(readers: &[&'a InstanceMetrics]) -> Option<(&'a InstanceId, f64)> {
-    let lags = readers.iter().filter_map(|one| Some((&one.instance, one.lag_ms?)));
-    lags.max_by(|one, two| one.1.total_cmp(&two.1))
+/// How far the slowest reader is behind.
+fn lag(readers: &[&InstanceMetrics]) -> Option<f64> {
+    readers.iter().filter_map(|one| one.lag_ms).max_by(f64::total_cmp)
 }
 
-fn short<'a>(slot: &'a Slot<'_>, instance: &'a InstanceId) -> &'a str {
-    slot.state.looked_at().0.cluster.short_name(instance)
-}
-
-/// `7 slow statements, last 23:04`.
+/// `7 slow, last 23:04:11`.
 fn slow(slot: &Slot<'_>, live: &Live) -> Spans {
     let theme = slot.theme;
     if let Some((_, trouble)) = live.troubles.get(&Source::SlowLog) {
@@ -87,10 +83,7 @@ fn slow(slot: &Slot<'_>, live: &Live) -> Spans {
     }
     let Some(slow) = &live.slow else { return Spans::new() };
     match (slow.value.count, slow.value.last) {
-        (1, Some(last)) => slot.faint(format!("one slow statement at {}", format::second(last, &slot.state.zone))),
-        (count, Some(last)) => {
-            slot.faint(format!("{count} slow statements, last at {}", format::second(last, &slot.state.zone)))
-        }
+        (count, Some(last)) => slot.faint(format!("{count} slow, last {}", format::second(last, &slot.state.zone))),
         _ => slot.faint("nothing slow"),
     }
 }
