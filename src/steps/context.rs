@@ -220,6 +220,17 @@ impl Noting {
         Ok(())
     }
 
+    /// As [`Self::remark`], where one of its kind is enough.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub async fn remark_first(&mut self, finding: Finding) -> Result<(), Stop> {
+        if self.attempt.remarks.iter().any(|known| known.situation == finding.situation) {
+            return Ok(());
+        }
+        self.remark(finding).await
+    }
+
     /// What was seen in the middle of a wait; none where passing trouble kept it from being seen. That a session ended
     /// meanwhile is remarked, with the way to renew it: the wait goes on afterwards, and nothing is fired anew.
     ///

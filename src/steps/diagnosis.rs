@@ -4,7 +4,7 @@ use super::context::Look;
 use crate::clients::met::{Borne, Met, Washed};
 use crate::clients::{Trouble, TroubleKind, onepassword};
 use crate::runbook::check::Evidence;
-use crate::runbook::event::Finding;
+use crate::runbook::event::{Finding, Outcome};
 
 /// The lever that renews the AWS session.
 pub(super) const SIGN_IN_AWS: &str = "sign-in-aws";
@@ -122,6 +122,17 @@ fn was_cut(words: &str) -> bool {
     const CUT: [&str; 5] =
         ["connection closed", "connection reset", "Connection reset", "Broken pipe", "Network is unreachable"];
     CUT.iter().any(|cut| words.contains(cut))
+}
+
+/// The finding of an attempt that ended in nothing but trouble that passes.
+pub fn passing_failure(outcome: &Outcome) -> Option<&Finding> {
+    const PASSING: [&str; 3] = ["throttled", "api-5xx", "network-lost"];
+    match outcome {
+        Outcome::Failed { finding } => {
+            Some(finding).filter(|finding| finding.situation.as_deref().is_some_and(|name| PASSING.contains(&name)))
+        }
+        _ => None,
+    }
 }
 
 fn passing_finding(look: &Look, trouble: &Trouble) -> Finding {

@@ -5,7 +5,10 @@
 //! The databases and the name server ask the stage themselves whether anybody reaches them.
 
 mod line;
+#[cfg(test)]
+mod tests;
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +19,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use futures::{StreamExt as _, stream};
 use serde_json::json;
 
 use super::aws::unwell;
@@ -29,6 +33,8 @@ const THROTTLED: f64 = 0.7;
 const FAILS: f64 = 0.6;
 /// For how long a server that falls silent keeps its caller waiting: longer than the cockpit waits for one try.
 const SILENCE: Duration = Duration::from_secs(25);
+/// How long after its first half an answer breaks off.
+const BREAKS_AFTER: Duration = Duration::from_millis(50);
 /// The largest answer that is held back to be cut short.
 const ANSWER_LIMIT: usize = 4 << 20;
 
@@ -183,7 +189,12 @@ async fn broken_off(answer: Response) -> Response {
     let (mut parts, body) = answer.into_parts();
     let whole = axum::body::to_bytes(body, ANSWER_LIMIT).await.unwrap_or_default();
     parts.headers.remove(header::CONTENT_LENGTH);
-    let half: [Result<Bytes, std::io::Error>; 2] =
-        [Ok(whole.slice(..whole.len() / 2)), Err(std::io::ErrorKind::BrokenPipe.into())];
-    Response::from_parts(parts, Body::from_stream(futures::stream::iter(half)))
+    let half = whole.slice(..whole.len() / 2);
+    let breaks = async {
+        // The first half is on its way before the connection breaks.
+        tokio::time::sleep(BREAKS_AFTER).await;
+        Err::<Bytes, io::Error>(io::ErrorKind::BrokenPipe.into())
+    };
+    let body = stream::iter([Ok(half)]).chain(stream::once(breaks));
+    Response::from_parts(parts, Body::from_stream(body))
 }

@@ -169,3 +169,83 @@ async fn a_reader_out_of_step_blocks_the_confirmation() {
     let blocking = brief.preconditions.iter().filter(|each| each.holds == crate::runbook::check::Holds::No).count();
     assert_eq!(blocking, 2, "{:#?}", brief.preconditions);
 }
+
+/// What a name server says of the writer endpoint.
+fn leads_to(instance: &str) -> crate::watch::Sample {
+    use crate::watch::sample::{DnsView, Reading, Sample, Source};
+    let view = DnsView {
+        chain: vec!["endpoint".to_owned()],
+        addresses: Vec::new(),
+        leads_to: Some(instance.into()),
+        ttl: Duration::from_secs(5),
+    };
+    Sample {
+        partition: "stage".into(),
+        source: Source::Dns,
+        at: Timestamp::now(),
+        took: Duration::ZERO,
+        said: Ok(Reading::Dns(view)),
+    }
+}
+
+/// A failover after which the endpoint goes on leading to the old writer.
+async fn stuck() -> (Stage, Outcome) {
+    let mut plan = plan();
+    let failover = plan.partitions[0].steps.iter_mut().find(|step| step.id.as_str() == "failover");
+    failover.expect("the failover").stuck_after = Duration::from_millis(300);
+    let mut stage = Stage::with(plan, SPEED).await;
+    let running = stage.begin("failover", |_| {}).await;
+    while !running.is_finished() {
+        let _ = stage.samples.send(leads_to(WRITER));
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let outcome = stage.end("failover", running).await;
+    (stage, outcome)
+}
+
+#[tokio::test]
+async fn an_endpoint_that_stays_behind_is_named_by_who_says_so_and_failed_back() {
+    let (mut stage, outcome) = stuck().await;
+    assert_eq!(situation(&outcome).0, Some("endpoint-stuck"), "{outcome:?}");
+    let Outcome::Failed { finding } = &outcome else { panic!("{outcome:?}") };
+    assert!(finding.evidence.iter().any(|each| each.source == "DNS" && each.text.contains("since T")), "{finding:?}");
+    assert!(
+        matches!(&finding.ways[0], crate::runbook::event::Way::Lever { lever, .. } if lever.as_str() == "fail-back")
+    );
+    assert_eq!(stage.fire("fail-back").await, Outcome::Passed);
+    assert_eq!((writer(&stage).as_str(), stage.changes(FAILOVER)), (WRITER, 2));
+    // The step is fired again, and moves the writer as it did at first.
+    assert_eq!(stage.fire("failover").await, Outcome::Passed);
+    assert_eq!((writer(&stage).as_str(), stage.changes(FAILOVER)), (READER, 3));
+}
+
+#[tokio::test]
+async fn a_writer_that_moved_before_is_looked_at_again_and_not_moved_back() {
+    let (mut stage, _) = stuck().await;
+    let brief = stage.brief("failover").await;
+    assert!(brief.calls.is_empty() && brief.already_done.is_some(), "{brief:?}");
+    assert_eq!(stage.fire("failover").await, Outcome::Passed);
+    assert_eq!((writer(&stage).as_str(), stage.changes(FAILOVER)), (READER, 1));
+}
+
+#[tokio::test]
+async fn a_call_that_may_still_act_is_not_followed_by_another() {
+    let mut stage = Stage::open(SPEED).await;
+    stage.wire.breaks(FAILOVER, Fault::Swallowed);
+    let broken = |world: &mut World| {
+        "inaccessible-encryption-credentials".clone_into(&mut world.partitions[0].cluster.status);
+    };
+    let outcome = stage.fire_while("failover", broken).await;
+    assert_eq!(situation(&outcome).0, Some("cluster-terminal"), "{outcome:?}");
+    stage.site.change(|world| "available".clone_into(&mut world.partitions[0].cluster.status));
+    let brief = stage.brief("failover").await;
+    let blocks = brief.preconditions.iter().find(|each| each.holds == crate::runbook::check::Holds::No);
+    assert!(blocks.is_some_and(|each| each.text.contains("may still act")), "{:?}", brief.preconditions);
+}
+
+#[tokio::test]
+async fn without_a_failover_there_is_nobody_to_fail_back_to() {
+    let stage = Stage::open(SPEED).await;
+    let brief = stage.brief("fail-back").await;
+    assert!(brief.preconditions.iter().any(|each| each.text.contains("no former writer")), "{brief:?}");
+}

@@ -17,6 +17,9 @@ const THROTTLING: (f64, f64) = (180.0, 15.0);
 const FAILING: (f64, f64) = (120.0, 12.0);
 const LOST: (f64, f64) = (60.0, 10.0);
 
+/// Site time after which a deploy that was just started has begun to print.
+const DEPLOY_SPEAKS: Duration = Duration::from_secs(20);
+
 /// What a hostile writer puts into a text: a window title, an erased screen, characters that turn the rest around or are not
 /// seen, and what looks like a secret.
 pub const HOSTILE: &str =
@@ -38,7 +41,7 @@ pub(super) fn begins(world: &mut World, situation: Situation, partition: &str, s
             second_operator(world, partition);
             world.wears_off(situation, partition);
         }
-        Situation::HostileText => write_hostile(world, partition),
+        Situation::HostileText => write_hostile(world, partition, speed),
         _ => {}
     }
 }
@@ -106,7 +109,7 @@ fn second_operator(world: &World, partition: &str) {
 
 /// Puts hostile text wherever somebody else's text is read: RDS events, stack events, the deploy's output. Pods and
 /// databases ask for it where they write.
-fn write_hostile(world: &mut World, name: &str) {
+fn write_hostile(world: &mut World, name: &str, speed: f64) {
     let Some(partition) = world.partition(name) else { return };
     partition.cluster.event_fate.tail = HOSTILE;
     let infrastructure = partition.infrastructure.clone();
@@ -116,7 +119,12 @@ fn write_hostile(world: &mut World, name: &str) {
             stack.say(HOSTILE);
         }
     }
-    if let Some(deploy) = world.deploys.get_mut(name) {
-        deploy.say(format!("{infrastructure}: {HOSTILE}"));
-    }
+    let name = name.to_owned();
+    let say = move |world: &mut World, _: f64| {
+        if let Some(deploy) = world.deploys.get_mut(&name) {
+            deploy.say(format!("{infrastructure}: {HOSTILE}"));
+        }
+    };
+    // By then the deploy that it may begin with speaks.
+    world.later(DEPLOY_SPEAKS, speed, Box::new(say));
 }
