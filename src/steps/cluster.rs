@@ -11,6 +11,7 @@ use crate::clients::rds::{ClusterView, EventSource, MemberView};
 use crate::runbook::check::{Check, Evidence, Precondition, Verdict};
 use crate::runbook::event::{Finding, Way};
 use crate::runbook::names::InstanceId;
+use crate::runbook::plan::StepKind;
 
 /// The source named in checks that rest on the cluster's description.
 pub const DESCRIBE: &str = "rds:DescribeDBClusters, DescribeDBInstances";
@@ -192,7 +193,10 @@ async fn not_settled(act: &Act, id: &InstanceId, trouble: Option<&Trouble>) -> S
     let (finding, open) = match (settling("available"), settling("in-sync")) {
         (Some(open), _) => (stuck(act, id, open).await, open),
         (None, Some(open)) => (pending_reboot(act, id), open),
-        (None, None) => return diagnosis::time_over(act, &format!("{id} as it should be"), trouble).into(),
+        (None, None) => match settling("class").or_else(|| settling("queue")) {
+            Some(open) => (not_carried_out(act, id), open),
+            None => return diagnosis::time_over(act, &format!("{id} as it should be"), trouble).into(),
+        },
     };
     let seen = open.seen.clone().unwrap_or_default();
     let mut finding = finding.because(Evidence::now(DESCRIBE, format!("{}: {seen}", open.label)));
@@ -219,6 +223,20 @@ async fn stuck(act: &Act, id: &InstanceId, open: &Check) -> Finding {
         Err(trouble) => vec![Evidence::now(&trouble.call, trouble.to_string())],
     };
     told.into_iter().fold(finding, Finding::because)
+}
+
+/// A flush that was taken, after which what was queued still is.
+fn not_carried_out(act: &Act, id: &InstanceId) -> Finding {
+    let cause = format!("{id} is available and in sync, and what was queued on it is not carried out");
+    let finding = match act.step.kind {
+        StepKind::FlushDemoted => Finding::of("demoted-not-swapped", cause),
+        _ => Finding::unknown(cause),
+    };
+    finding
+        .meaning("it serves with the class that it had; the two instances differ")
+        .way_out("flush it again; where that does not take either, reboot it and look at PendingModifiedValues")
+        .again()
+        .lever("reboot-instance", Some(id.as_str()))
 }
 
 /// An instance that restarted without picking up its static parameters: one retry, then the partition is rolled back.

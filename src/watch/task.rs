@@ -1,6 +1,8 @@
 //! What every watcher has in common: when it asks, and how it says what it was told.
 
 use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -9,8 +11,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::cadence::{Cadence, Pace};
 use super::sample::{Reading, Sample, Source};
-use crate::clients::Trouble;
+use crate::clients::{Trouble, TroubleKind};
 use crate::runbook::names::PartitionName;
+
+/// How often the time between two askings is doubled at most.
+const MOST_STRAIN: u32 = 3;
 
 /// Something that can be asked again and again.
 pub trait Ask: Send + 'static {
@@ -25,12 +30,14 @@ pub trait Ask: Send + 'static {
 #[derive(Debug, Clone)]
 pub struct Voice {
     out: mpsc::Sender<Sample>,
+    /// How often in a row the source has said that it is asked too much.
+    strain: Arc<AtomicU32>,
 }
 
 impl Voice {
     /// A voice into that channel.
     pub fn new(out: mpsc::Sender<Sample>) -> Self {
-        Self { out }
+        Self { out, strain: Arc::default() }
     }
 
     /// Says what a source answered to what was asked at `begun`.
@@ -38,6 +45,12 @@ impl Voice {
     /// A sample is of the moment: where nobody takes them fast enough it is dropped, and the datum's age will show it.
     /// Lines are not, as nobody would say them again; they wait for their place.
     pub async fn say(&self, partition: &PartitionName, source: Source, begun: Instant, said: Result<Reading, Trouble>) {
+        match &said {
+            Err(trouble) if trouble.kind == TroubleKind::Throttled => {
+                self.strain.fetch_add(1, Ordering::Relaxed);
+            }
+            _ => self.strain.store(0, Ordering::Relaxed),
+        }
         let keep = matches!(said, Ok(Reading::Lines(_) | Reading::SlowLog(_)));
         let sample = Sample { partition: partition.clone(), source, at: Timestamp::now(), took: begun.elapsed(), said };
         // Nobody may be listening any more: then the session ends, and so will this task.
@@ -64,7 +77,11 @@ pub struct Task {
 
 impl Task {
     /// Asks until the session ends. A tick that is missed, because an answer took longer, is not made up for.
+    ///
+    /// A source that is throttled is asked less often, each time twice as seldom up to a bound, and never by several watchers
+    /// at the same moment. The age of what it said shows that.
     pub async fn run(mut self, mut asked: impl Ask) {
+        self.voice.strain = Arc::default();
         loop {
             let pace = self.pace();
             let begun = Instant::now();
@@ -72,9 +89,17 @@ impl Task {
                 () = self.cancel.cancelled() => return,
                 () = asked.ask(pace, &self.voice) => {}
             }
-            if !self.wait(begun + asked.period(pace)).await {
+            if !self.wait(begun + asked.period(pace).mul_f64(self.slower())).await {
                 return;
             }
+        }
+    }
+
+    /// By how much slower than usual the source is asked.
+    fn slower(&self) -> f64 {
+        match self.voice.strain.load(Ordering::Relaxed).min(MOST_STRAIN) {
+            0 => 1.0,
+            strain => f64::from(1_u32 << strain) * (0.75 + fastrand::f64() / 2.0),
         }
     }
 

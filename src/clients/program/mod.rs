@@ -137,7 +137,8 @@ impl Program {
     pub fn lines(&self) -> Vec<String> {
         let bytes = std::fs::read(self.files.output()).unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes);
-        met::washed("program output", &text);
+        // Secrets are masked here as a matter of course: scripts print them. What steers the terminal is another thing.
+        met::washed("program output", &mask(&text, &[]));
         let lines = terminal_lines(&text);
         lines.into_iter().map(|line| mask(&line, &[])).collect()
     }

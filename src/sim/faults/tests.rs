@@ -9,17 +9,16 @@ use aws_sdk_rds::error::ProvideErrorMetadata;
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::config::scenario;
+use crate::config::scenario::Staged;
 use crate::sim::{aws, testing};
 
 const CLUSTER: &str = "Alpha001-prod-AuroraCluster";
 
-/// A site with a scenario, and a client of prod's account that tries everything once.
-async fn site(situation: &str) -> (Arc<Site>, aws_sdk_rds::Client) {
+/// A site with a situation in prod, and a client of prod's account that tries everything once.
+async fn site(situation: Situation, step: Option<&'static str>) -> (Arc<Site>, aws_sdk_rds::Client) {
     let site = testing::site(1.0);
-    let text = format!("[[situation]]\n{situation}\n");
-    let scenario = scenario::read("test.toml", &text, &testing::plan()).unwrap();
-    site.change(|world| world.stage(&scenario, 1.0));
+    let staged = Staged { situation, partition: Some("prod".into()), step, times: None, after: Duration::ZERO };
+    site.change(|world| world.stage_one(&staged, 1.0));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let lines = Lines { listener, cables: site.read(|world| world.cables.clone()), server: Server::Aws };
@@ -41,7 +40,7 @@ async fn site(situation: &str) -> (Arc<Site>, aws_sdk_rds::Client) {
 
 #[tokio::test]
 async fn throttling_hits_a_share_of_the_calls_with_the_codes_of_rds() {
-    let (_, rds) = site("name = \"throttled\"\npartition = \"prod\"").await;
+    let (_, rds) = site(Situation::Throttled, None).await;
     let mut refused = 0;
     for _ in 0..40 {
         if let Err(error) = rds.describe_db_clusters().send().await {
@@ -54,7 +53,7 @@ async fn throttling_hits_a_share_of_the_calls_with_the_codes_of_rds() {
 
 #[tokio::test]
 async fn a_call_that_trouble_begins_with_is_carried_out_and_its_answer_lost() {
-    let (site, rds) = site("name = \"api-5xx\"\npartition = \"prod\"\nstep = \"failover\"").await;
+    let (site, rds) = site(Situation::Api5xx, Some("failover")).await;
     rds.describe_db_clusters().send().await.unwrap();
     let error = rds.failover_db_cluster().db_cluster_identifier(CLUSTER).send().await.unwrap_err();
     assert_eq!(error.code(), Some("InternalFailure"));
@@ -63,7 +62,7 @@ async fn a_call_that_trouble_begins_with_is_carried_out_and_its_answer_lost() {
 
 #[tokio::test]
 async fn a_lost_network_cuts_connections_and_comes_back() {
-    let (site, rds) = site("name = \"network-lost\"\npartition = \"prod\"").await;
+    let (site, rds) = site(Situation::NetworkLost, None).await;
     assert!(rds.describe_db_clusters().send().await.unwrap_err().into_service_error().code().is_none());
     site.change(|world| world.remedied(Situation::NetworkLost, "prod"));
     rds.describe_db_clusters().send().await.unwrap();
