@@ -2,7 +2,7 @@
 
 use super::cluster::{self, DESCRIBE};
 use super::context::{Look, Noting, Stop};
-use super::preflight::{advanced_insights, another_account, concluded};
+use super::preflight::{advanced_insights, another_account, concluded, is_same};
 use super::{diagnosis, snapshot};
 use crate::clients::Trouble;
 use crate::clients::identity::Caller;
@@ -50,8 +50,7 @@ impl Found {
     }
 
     fn keep(&mut self, finding: Finding) {
-        let same = |known: &Finding| known.situation == finding.situation && known.cause == finding.cause;
-        if !self.findings.iter().any(same) {
+        if !self.findings.iter().any(|known| is_same(known, &finding)) {
             self.findings.push(finding);
         }
     }
@@ -271,15 +270,18 @@ impl Look {
         }))
     }
 
-    /// Namespaces that share a word of their names with that one.
+    /// Namespaces that share a word of their names with that one: the first, the partition's own, or else any.
     async fn namespaces_alike(&self, name: &str) -> Result<Vec<String>, Trouble> {
         let all = self.tools.kubernetes().await?.namespaces().await?;
         let words: Vec<&str> = name.split('-').filter(|word| word.len() > 2).collect();
+        let own = |other: &String| other.split('-').next() == words.first().copied();
         let alike = |other: &String| other.split('-').any(|word| words.contains(&word));
         // What merely belongs to another partition shares a word with its sister as well.
         let others: Vec<_> =
             self.plan.partitions.iter().filter_map(|partition| partition.kubernetes.as_ref()).collect();
         let taken = |name: &String| others.iter().any(|other| other.namespace == *name);
-        Ok(all.into_iter().filter(|name| alike(name) && !taken(name)).collect())
+        let alike: Vec<String> = all.into_iter().filter(|name| alike(name) && !taken(name)).collect();
+        let of_partition: Vec<String> = alike.iter().filter(|name| own(name)).cloned().collect();
+        Ok(if of_partition.is_empty() { alike } else { of_partition })
     }
 }

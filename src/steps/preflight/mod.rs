@@ -102,8 +102,7 @@ pub(super) async fn run(act: &mut Noting, preflight: &Preflight) -> Result<Outco
             }
             Judged::Fails(finding) => {
                 let seen = finding.cause.clone();
-                let known = |known: &Finding| known.situation == finding.situation && known.cause == finding.cause;
-                if !findings.iter().any(known) {
+                if !findings.iter().any(|known| is_same(known, &finding)) {
                     findings.push(finding);
                 }
                 (Verdict::Failed, seen)
@@ -112,7 +111,7 @@ pub(super) async fn run(act: &mut Noting, preflight: &Preflight) -> Result<Outco
         act.check(row(prerequisite, verdict).seeing(seen)).await?;
     }
     for partition in &later {
-        warnings.extend(look_ahead(act, partition, preflight).await?);
+        warnings.extend(look_ahead(act, partition, preflight, &findings).await?);
     }
     concluded(act, findings, warnings).await
 }
@@ -164,6 +163,11 @@ fn decision(finding: &Finding) -> Option<&str> {
     })
 }
 
+/// Whether both say the same.
+pub(super) fn is_same(one: &Finding, other: &Finding) -> bool {
+    one.situation == other.situation && one.cause == other.cause
+}
+
 fn row(prerequisite: &Prerequisite, verdict: Verdict) -> Check {
     Check::new(prerequisite.label(), prerequisite.label(), source(prerequisite), verdict)
 }
@@ -202,7 +206,12 @@ fn later_row(partition: &Partition, verdict: Verdict) -> Check {
 
 /// Looks at what a later partition will need and this one has not looked at already: what is known now need not be found
 /// out in its window. Answers what to mind.
-async fn look_ahead(act: &mut Noting, partition: &Partition, own: &Preflight) -> Result<Vec<String>, Stop> {
+async fn look_ahead(
+    act: &mut Noting,
+    partition: &Partition,
+    own: &Preflight,
+    known: &[Finding],
+) -> Result<Vec<String>, Stop> {
     let there = elsewhere(act, partition).await;
     let (mut good, mut bad) = (0, Vec::new());
     let open: Vec<_> = wanted(partition).filter(|wanted| !is_looked_at(act, own, partition, wanted)).collect();
@@ -211,6 +220,8 @@ async fn look_ahead(act: &mut Noting, partition: &Partition, own: &Preflight) ->
             Judged::Holds(_) => good += 1,
             // What is but to be minded is said in its own time.
             Judged::Mind(..) => {}
+            // What this partition fails on as well is mended for both: an ended session, for one.
+            Judged::Fails(finding) if known.iter().any(|known| is_same(known, &finding)) => {}
             Judged::Fails(mut finding) => {
                 finding.cause = format!("{}: {}", partition.name, finding.cause);
                 // The levers here are this partition's.
