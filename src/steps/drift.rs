@@ -122,7 +122,7 @@ async fn members(act: &mut Noting, found: &mut Found, cluster: &ClusterView) -> 
         Finding::of("renamed-instance", format!("{} has no member {}", cluster.id, missing.join(", ")))
             .because(evidence)
             .meaning("a rename may mean that this is not the cluster that the runbook was written for")
-            .way_out("find out who renamed it and why; where it is the right cluster, skip with that reason")
+            .way_out("find out who renamed it and why; where it is the right cluster, decide, and skip with that reason; it goes into the execution log")
             .offering(Way::Skip { because })
             .again(),
     );
@@ -162,7 +162,7 @@ fn already_touched(before: &str, cluster: &ClusterView) -> Finding {
     Finding::of("already-touched", format!("{} is on {group} already, not on {before}", cluster.id))
         .because(Evidence::now(DESCRIBE, format!("DBClusterParameterGroup {group}")))
         .meaning("somebody changed it before: by a former run of this rollout, or by hand; step 2 puts the rollout's group in its place")
-        .way_out("find out whose group it is and whether its parameters are still needed; then skip with that reason")
+        .way_out("find out whose group it is and whether its parameters are still needed; decide, and skip with that reason; it goes into the execution log")
         .offering(Way::Skip { because: format!("it is known that the cluster is on {group}; step 2 replaces it") })
         .again()
 }
@@ -236,9 +236,7 @@ fn namespace_missing(name: &str, source: &str, alike: &Result<Vec<String>, Troub
             let alike = alike.join(", ");
             (
                 format!("not found; named alike: {alike}"),
-                format!(
-                    "find out whether the application is in {alike}; if so, name it in the rollout file and start anew: nothing was fired yet"
-                ),
+                format!("find out whether the application is in {alike}; if so, name that namespace in the rollout file and start anew: nothing was fired yet"),
             )
         }
         Ok(_) => (

@@ -98,3 +98,60 @@ fn docker_knows_the_images_of_the_rollout() {
     assert_eq!(inspect("2.5.0").code, 0);
     assert_eq!(inspect("9.9.9"), Answer::failed("manifest unknown\n"));
 }
+
+/// A site with these situations in dev.
+fn staged(situations: &str) -> Arc<Site> {
+    let site = site();
+    let plan = site.read(|world| world.plan.clone());
+    let scenario = config::scenario::read("test.toml", situations, &plan).unwrap();
+    site.change(|world| world.stage(&scenario, 100_000.0));
+    site
+}
+
+#[tokio::test]
+async fn an_item_goes_unanswered_then_is_missing_then_is_there() {
+    let site = staged("[[situation]]\nname = \"op-item-unreadable\"\npartition = \"dev\"\ntimes = 2\n");
+    let reference = vault::api_key("dev");
+    // The prompt takes its minute of site time.
+    tokio::time::pause();
+    assert!(op(&site, &format!("read {reference}")).await.err.contains("authorization timeout"));
+    assert!(op(&site, &format!("read {reference}")).await.err.contains("isn't an item"));
+    assert_eq!(op(&site, &format!("read {reference}")).await.code, 0);
+    assert_eq!(op(&site, &format!("read {}", vault::api_key("stage"))).await.code, 0);
+}
+
+#[tokio::test]
+async fn an_older_item_has_its_user_name_as_email() {
+    let site = staged("[[situation]]\nname = \"op-item-empty\"\npartition = \"dev\"\n");
+    assert_eq!(op(&site, "read op://Private/Miguel-new-dev/username").await.out.trim(), "");
+    let email = op(&site, "read --no-newline op://Private/Miguel-new-dev/email").await.out;
+    assert_eq!(email, site.read(|world| vault::sign_in(world, "dev")).0);
+}
+
+#[tokio::test]
+async fn a_sign_in_that_is_staged_to_be_missed_times_out_unless_it_is_answered_by_hand() {
+    let missed = "[[situation]]\nname = \"op-signed-out\"\npartition = \"dev\"\ntimes = 2\n";
+    let site = staged(missed);
+    assert!(op(&site, "whoami").await.err.contains("account is not signed in"));
+    assert!(op(&site, "signin").await.err.contains("authorization timeout"));
+    assert_eq!(op(&site, "signin").await.code, 0);
+    assert_eq!(op(&site, "whoami").await.code, 0);
+    let site = staged(missed);
+    assert_eq!(op(&site, "signin --by-hand").await.code, 0);
+    assert_eq!(op(&site, "whoami").await.code, 0);
+}
+
+#[test]
+fn a_renewed_session_has_keys_of_its_own() {
+    let site = staged("[[situation]]\nname = \"sso-expired\"\npartition = \"dev\"\n");
+    let keys = || aws::run(&site, &args("configure export-credentials --format process --profile Alpha002-Admin"));
+    let ended = keys();
+    assert_eq!(ended.code, 255);
+    assert!(ended.err.contains("Token has expired and refresh failed"), "{}", ended.err);
+    let former = site.read(|world| world.accounts[0].access_key.clone());
+    assert_eq!(aws::run(&site, &args("sso login --profile Alpha002-Admin")).code, 0);
+    let renewed: serde_json::Value = serde_json::from_str(&keys().out).unwrap();
+    assert_ne!(renewed["AccessKeyId"], former.as_str());
+    assert_eq!(site.read(|world| world.accounts[0].former_keys.clone()), [former]);
+    assert_eq!(aws::run(&site, &args("sso login --profile Admin-Alpha002")).code, 255);
+}

@@ -104,12 +104,18 @@ fn not_signed_in(act: &Act, spec: &Spec, ended: &Ended, trouble: Option<&Trouble
     let command = spec.command_line();
     let words = program::last_output(act, 3).join(" · ");
     let unanswered = ["authorization timeout", "authorization to retrieve an SSO token has expired"];
+    // Still signed out, as it was when the lever was pulled.
+    let still = |cause: String| match trouble.map(|trouble| (trouble.kind, trouble.call.starts_with("op "))) {
+        Some((TroubleKind::SignedOut, true)) => Finding::of("op-signed-out", cause),
+        Some((TroubleKind::SignedOut, false)) => Finding::of("sso-expired", cause),
+        _ => Finding::unknown(cause),
+    };
     let finding = if unanswered.iter().any(|part| words.contains(part)) {
-        Finding::unknown(format!("{command} was not approved in time"))
+        still(format!("{command} was not approved in time"))
             .meaning("its prompt did not surface, or nobody answered it; nothing changed")
             .way_out("pull it again and answer the prompt: in the terminal shown, the browser or the app")
     } else if ended.is_success() {
-        Finding::unknown(format!("{command} ended well, and the cockpit is not signed in"))
+        still(format!("{command} ended well, and the cockpit is not signed in"))
             .meaning("an approval may hold for one terminal only; nothing changed")
             .way_out(format!("run {command} in the shell from which the cockpit was started; it picks the session up"))
     } else if trouble.is_some_and(|trouble| trouble.kind == TroubleKind::Unreachable) {
@@ -117,9 +123,9 @@ fn not_signed_in(act: &Act, spec: &Spec, ended: &Ended, trouble: Option<&Trouble
             .meaning("nothing changed")
             .way_out("check the network, then pull it again")
     } else {
-        Finding::unknown(format!("{command} did not sign in")).meaning("nothing changed").way_out(format!(
-            "read its output, or run {command} in a shell of your own; the cockpit picks the session up"
-        ))
+        still(format!("{command} did not sign in"))
+            .meaning("nothing changed")
+            .way_out(format!("read its output, or run {command} in a shell of your own; the cockpit picks the session up"))
     };
     let finding = finding.because(Evidence::now(&command, format!("{}: {words}", program::how(ended)))).again();
     let finding = match trouble {

@@ -8,7 +8,8 @@ use crate::runbook::event::{Finding, Way};
 
 /// 1Password knows us.
 pub(super) async fn signed_in() -> Verdicts {
-    onepassword::whoami().await.map(Judged::Holds)
+    let who = onepassword::whoami().await?;
+    Ok(Judged::Holds(who.split_whitespace().collect::<Vec<_>>().join(" ")))
 }
 
 /// An item can be read, and holds something.
