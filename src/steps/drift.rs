@@ -236,7 +236,9 @@ fn namespace_missing(name: &str, source: &str, alike: &Result<Vec<String>, Troub
             let alike = alike.join(", ");
             (
                 format!("not found; named alike: {alike}"),
-                format!("find out whether the application is in {alike}; if so, name that namespace in the rollout file and start anew: nothing was fired yet"),
+                format!(
+                    "find out whether the application is in {alike}; if so, name that namespace in the rollout file and start anew: nothing was fired yet"
+                ),
             )
         }
         Ok(_) => (

@@ -123,9 +123,9 @@ fn not_signed_in(act: &Act, spec: &Spec, ended: &Ended, trouble: Option<&Trouble
             .meaning("nothing changed")
             .way_out("check the network, then pull it again")
     } else {
-        still(format!("{command} did not sign in"))
-            .meaning("nothing changed")
-            .way_out(format!("read its output, or run {command} in a shell of your own; the cockpit picks the session up"))
+        still(format!("{command} did not sign in")).meaning("nothing changed").way_out(format!(
+            "read its output, or run {command} in a shell of your own; the cockpit picks the session up"
+        ))
     };
     let finding = finding.because(Evidence::now(&command, format!("{}: {words}", program::how(ended)))).again();
     let finding = match trouble {
