@@ -59,7 +59,7 @@ pub async fn hopeless(
     }
     let crashed = seen.failed.iter().find(|failed| !failed.is_init && cold_line(&failed.said).is_none());
     if let Some(crashed) = crashed {
-        return Ok(Some(pod_crash(act, crashed)));
+        return Ok(Some(pod_crash(act, seen, crashed)));
     }
     if seen.is_rolled_out()
         && let Some(finding) = pods_before_secret(act, spec, seen)
@@ -75,19 +75,28 @@ fn offering(look: &Look, finding: Finding, lever: &str) -> Finding {
     if there { finding.lever(lever, None) } else { finding }
 }
 
+/// Who serves meanwhile, as Kubernetes counts it.
+fn serving(seen: &Seen) -> String {
+    match seen.deployment.as_ref().map_or(0, |deployment| deployment.ready) {
+        ..=0 => "no pod is ready: the application does not answer".to_owned(),
+        1 => "one pod is ready and serves".to_owned(),
+        ready => format!("{ready} pods are ready and serve"),
+    }
+}
+
 async fn failed_init(act: &Act, seen: &Seen) -> Option<Finding> {
     let failed = || seen.failed.iter().filter(|failed| failed.is_init);
     for each in failed() {
         if let Some(line) = each.said.iter().rfind(|line| wants_preload(line)) {
-            return Some(init_preload(act, each, line).await);
+            return Some(init_preload(act, seen, each, line).await);
         }
         if let Some(line) = each.said.iter().rfind(|line| wants_extension(line)) {
-            return Some(init_extension(act, each, line));
+            return Some(init_extension(act, seen, each, line));
         }
     }
     let worst = failed().find(|each| each.restarts >= GIVEN_UP)?;
     let finding = Finding::unknown(format!("{} of {} keeps failing", worst.container, worst.pod));
-    let finding = with_words(finding, worst).meaning("the new pods do not start; the former ones go on serving");
+    let finding = with_words(finding, worst).meaning(format!("the new pods do not start; {}", serving(seen)));
     Some(diagnosis::with_guide(act, offering(act, finding.again(), ROLLBACK)))
 }
 
@@ -117,7 +126,7 @@ enum Preload {
     Unseen(Evidence),
 }
 
-async fn init_preload(act: &Act, failed: &Failed, line: &str) -> Finding {
+async fn init_preload(act: &Act, seen: &Seen, failed: &Failed, line: &str) -> Finding {
     let cause = format!("{}: pg_stat_statements must be loaded via shared_preload_libraries", failed.container);
     let finding = Finding::of("init-preload", cause)
         .because(Evidence::now(PODS, format!("{}: {}", failed.pod, failed.how())))
@@ -130,24 +139,27 @@ async fn init_preload(act: &Act, failed: &Failed, line: &str) -> Finding {
         Preload::Loaded(evidence) => {
             let finding = finding
                 .because(evidence)
-                .meaning("the writer has the preload, seen in a fresh session: the initializer is at fault; the former pods serve")
-                .way_out("take the chart back, open an issue against the initializer with this log, deploy again once it is mended");
+                .meaning(format!("the writer has the preload: the initializer is at fault; {}", serving(seen)))
+                .way_out(
+                    "roll the chart back (helm rollback), open an issue against the initializer with this log, and deploy \
+                     again once it is mended; step 6 can be looked at again",
+                );
             back(offering(act, finding, ROLLBACK))
         }
         Preload::Missing(evidence) => {
             let finding = finding
                 .because(evidence)
-                .meaning("the writer runs without the preload, whatever step 6 saw; the former pods go on serving")
+                .meaning(format!("the writer runs without the preload, whatever step 6 saw; {}", serving(seen)))
                 .way_out(
-                    "go back to step 6, which looks in a fresh session and names the instance; or take the chart back",
+                    "go back to step 6, which looks in a fresh session and names the instance; or roll the chart back",
                 );
             offering(act, back(finding), ROLLBACK)
         }
         Preload::Unseen(evidence) => {
             let finding = finding
                 .because(evidence)
-                .meaning("it is not known whether the writer has the preload; the former pods go on serving")
-                .way_out("go back to step 6, which looks in a fresh session; or take the chart back");
+                .meaning(format!("it is not known whether the writer has the preload; {}", serving(seen)))
+                .way_out("go back to step 6, which looks in a fresh session; or roll the chart back");
             offering(act, back(finding), ROLLBACK)
         }
     }
@@ -201,27 +213,27 @@ fn static_step(look: &Look) -> Option<StepId> {
     before.filter(|step| verifies(&step.kind)).last().map(|step| step.id.clone())
 }
 
-fn init_extension(look: &Look, failed: &Failed, line: &str) -> Finding {
+fn init_extension(look: &Look, seen: &Seen, failed: &Failed, line: &str) -> Finding {
     let words = line.split_once("ERROR:").map_or(line, |(_, words)| words.trim());
     let finding = Finding::of("init-extension", format!("{}: {words}", failed.container))
         .because(Evidence::now(PODS, format!("{}: {}", failed.pod, failed.how())))
         .because(Evidence::now(LOG, format!("{}: {line}", failed.container)))
-        .meaning(
-            "unrelated to this rollout: pg_trgm and btree_gin were there before it. The former pods go on serving; the \
-             new ones start by themselves once it is mended",
-        )
-        .way_out("have it mended as an incident of its own, then again; or take the chart back meanwhile")
+        .meaning(format!(
+            "unrelated to this rollout: pg_trgm and btree_gin were there before it; {}; the new pods start by themselves \
+             once it is mended",
+            serving(seen)
+        ))
+        .way_out("have it mended as an incident of its own, then again; or roll the chart back meanwhile")
         .again_after(look.step.retry_after);
     offering(look, finding, ROLLBACK)
 }
 
-fn pod_crash(look: &Look, failed: &Failed) -> Finding {
+fn pod_crash(look: &Look, seen: &Seen, failed: &Failed) -> Finding {
     let finding = with_words(Finding::of("pod-crash", format!("{} does not stay up", failed.pod)), failed);
-    let finding =
-        finding.meaning("the application came up and went down again; it is no fault of the cluster's").way_out(
-            "take the chart back to the revision before: its init container does not touch pg_stat_statements, so that \
-             it is safe. The step stays failed; fire it again to deploy anew",
-        );
+    let finding = finding.meaning(format!("a regular incident, not of this rollout's own; {}", serving(seen))).way_out(
+        "roll the chart back to the revision before (helm rollback): its init container does not touch \
+             pg_stat_statements, so that it is safe. The step stays failed; fire it again to deploy anew",
+    );
     offering(look, finding, ROLLBACK).again_after(look.step.retry_after)
 }
 
@@ -256,7 +268,7 @@ async fn cold_pool(act: &mut Act, seen: &Seen, waits: &mut Waits) -> Result<Opti
             Err(trouble) => pool.endpoint = Some(Evidence::now(&trouble.call, trouble.to_string())),
         }
     }
-    Ok((pool.since.elapsed() >= stuck).then(|| stays_cold(act, pool)))
+    Ok((pool.since.elapsed() >= stuck).then(|| stays_cold(act, seen, pool)))
 }
 
 fn of_pool(pool: &ColdPool, cause: String) -> Finding {
@@ -279,10 +291,10 @@ fn leads_elsewhere(look: &Look, pool: &ColdPool) -> Finding {
         .again_after(look.step.retry_after)
 }
 
-fn stays_cold(look: &Look, pool: &ColdPool) -> Finding {
+fn stays_cold(look: &Look, seen: &Seen, pool: &ColdPool) -> Finding {
     let minutes = pool.since.elapsed().as_secs() / 60;
     let finding = of_pool(pool, format!("the connection pool of {} stays cold for {minutes} min", pool.pod))
-        .meaning("the new pods do not become ready; the former ones go on serving")
+        .meaning(format!("the new pods do not become ready; {}", serving(seen)))
         .way_out("restart the deployment: a new process has new pools; then again");
     offering(look, finding, RESTART).again_after(look.step.retry_after)
 }
@@ -341,14 +353,16 @@ async fn secret_not_synced(
     let finding = without_secret(act, spec, seen, name).await;
     if waits_for_it {
         let finding = finding
-            .meaning("the new pods wait for their secret; the former ones go on serving")
+            .meaning(format!("the new pods wait for their secret; {}", serving(seen)))
             .way_out("have the cause seen to (the condition names it); the pods start by themselves then");
         return Ok(Some(finding.again_after(pause)));
     }
     let warning = format!("the application runs without its secret: {}", condition(seen.external_secret.as_ref()));
-    let finding = finding
-        .meaning("the application goes on without Sentry; nothing else is held up")
-        .way_out("have the cause seen to, commonly the role's permission to read the secret; once it has synced, restart the deployment");
+    let finding = finding.meaning("the application goes on without Sentry; nothing else is held up").way_out(format!(
+        "it was looked at again after {} s: have the cause seen to, commonly the role's permission to read the \
+             secret; once it has synced, restart the deployment",
+        pause.as_secs()
+    ));
     let finding = offering(act, finding, RESTART);
     act.remark(finding).await?;
     waits.without_secret = Some(warning);

@@ -5,7 +5,15 @@ use serde_json::json;
 
 use super::*;
 use crate::clients::kubernetes::Kubernetes;
+use crate::config::scenario::Staged;
+use crate::config::scenario::Staged;
+use crate::runbook::event::Way;
+use crate::runbook::event::Way;
+use crate::runbook::lever::Lever;
+use crate::runbook::lever::Lever;
 use crate::runbook::plan::{DeployBy, DeploySpec, KubernetesTarget, StepKind};
+use crate::runbook::situation::Situation;
+use crate::runbook::situation::Situation;
 use crate::sim::world::cloud::Secret;
 use crate::sim::world::operations::{Chart, rollout};
 
@@ -26,7 +34,21 @@ fn plan(change: impl FnOnce(&mut DeploySpec)) -> Plan {
     let mut plan = super::plan();
     let target = KubernetesTarget { context: "Example".into(), namespace: "stage-operations".into() };
     plan.partitions[0].kubernetes = Some(target);
+    step.retry_after = Duration::from_millis(400);
+    step.retry_after = Duration::from_millis(400);
     plan.partitions[0].steps.push(step);
+    // What follows from a file that deploys: the same lever as in any other.
+    let mut lever = plan.partitions[0].levers[0].clone();
+    lever.kind = StepKind::Lever(Lever::RolloutRestart { deployment: "operations".into() });
+    lever.id = "rollout-restart".into();
+    lever.limit = Duration::from_secs(20);
+    plan.partitions[0].levers.push(lever);
+    // What follows from a file that deploys: the same lever as in any other.
+    let mut lever = plan.partitions[0].levers[0].clone();
+    lever.kind = StepKind::Lever(Lever::RolloutRestart { deployment: "operations".into() });
+    lever.id = "rollout-restart".into();
+    lever.limit = Duration::from_secs(20);
+    plan.partitions[0].levers.push(lever);
     plan
 }
 
@@ -111,4 +133,119 @@ async fn new_pods_that_do_not_stay_up_are_a_crash() {
         let outcome = stage.end("chart", running).await;
         assert_eq!(situation(&outcome).0, Some("pod-crash"), "{outcome:?}");
     }
+}
+
+/// The step goes on with what somebody else deployed, says so, and holds it against the same checks.
+#[tokio::test]
+async fn what_somebody_else_deployed_is_remarked() {
+    let mut stage = stage(plan(|_| {})).await;
+    stage.site.change(deploy);
+    assert_eq!(stage.fire("chart").await, Outcome::Passed);
+    assert_eq!(remarks(&stage), ["deployed-elsewhere"]);
+}
+
+fn remarks(stage: &Stage) -> Vec<&str> {
+    stage.last("chart").remarks.iter().filter_map(|remark| remark.situation.as_deref()).collect()
+}
+
+/// Puts a situation on the site's stage.
+fn staged(situation: Situation) -> impl FnOnce(&mut World) {
+    move |world| {
+        let staged = Staged { situation, partition: None, step: None, times: None, after: Duration::ZERO };
+        world.stage_one(&staged, SPEED);
+    }
+}
+
+/// Every way that a finding offers, by its name.
+fn ways(outcome: &Outcome) -> Vec<String> {
+    let finding = outcome.finding().expect("a finding");
+    let name = |way: &Way| match way {
+        Way::Lever { lever, .. } => lever.to_string(),
+        Way::Back { step } => format!("back to {step}"),
+        Way::Again { .. } => "again".to_owned(),
+        other => format!("{other:?}"),
+    };
+    finding.ways.iter().map(name).collect()
+}
+
+/// The sources of an outcome's evidence.
+fn sources(outcome: &Outcome) -> Vec<&str> {
+    outcome.finding().expect("a finding").evidence.iter().map(|evidence| evidence.source.as_str()).collect()
+}
+
+#[tokio::test]
+async fn an_init_container_without_the_preload_is_told_by_its_log_and_by_a_fresh_look_at_the_writer() {
+    let mut stage = stage(plan(|_| {})).await;
+    stage.site.change(|world| {
+        deploy(world);
+        for instance in &mut world.partitions[0].cluster.instances {
+            instance.live.insert("shared_preload_libraries".into(), String::new());
+        }
+    });
+    let outcome = stage.fire("chart").await;
+    assert_eq!(situation(&outcome).0, Some("init-preload"), "{outcome:?}");
+    assert_eq!(sources(&outcome), ["kubernetes:ListPods", "kubernetes:GetPodLog", "rds:DescribeDBClusters"]);
+}
+
+#[tokio::test]
+async fn an_extension_of_long_ago_is_no_fault_of_the_rollouts_and_heals_once_it_is_mended() {
+    let mut stage = stage(plan(|_| {})).await;
+    stage.site.change(staged(Situation::InitExtension));
+    stage.site.change(deploy);
+    let outcome = stage.fire("chart").await;
+    assert_eq!(situation(&outcome).0, Some("init-extension"), "{outcome:?}");
+    assert_eq!(ways(&outcome), ["again"]);
+    stage.site.change(|world| world.remedied(Situation::InitExtension, "stage"));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(stage.fire("chart").await, Outcome::Passed, "a failure of before says nothing of now");
+}
+
+#[tokio::test]
+async fn pods_older_than_their_secret_are_told_by_start_times_and_mended_by_a_restart() {
+    let mut stage = stage(plan(|_| {})).await;
+    stage.site.change(staged(Situation::PodsBeforeSecret));
+    stage.site.change(deploy);
+    let outcome = stage.fire("chart").await;
+    assert_eq!(situation(&outcome).0, Some("pods-before-secret"), "{outcome:?}");
+    assert_eq!(ways(&outcome), ["rollout-restart", "again"]);
+    assert_eq!(stage.fire("rollout-restart").await, Outcome::Passed);
+    stage.assert_all_passed("rollout-restart");
+    assert_eq!(stage.site.ledger.calls("kubernetes", "patch deployments"), 1);
+    assert_eq!(stage.fire("chart").await, Outcome::Passed);
+}
+
+#[tokio::test]
+async fn an_application_without_its_secret_goes_on_with_a_warning() {
+    let mut stage = stage(plan(|_| {})).await;
+    stage.site.change(staged(Situation::SecretNotSynced));
+    stage.site.change(deploy);
+    let outcome = stage.fire("chart").await;
+    let Outcome::PassedWithWarnings { warnings } = &outcome else { panic!("{outcome:?}") };
+    assert!(warnings[0].contains("SecretSyncedError"), "{warnings:?}");
+    assert_eq!(remarks(&stage), ["secret-not-synced", "deployed-elsewhere"]);
+    let warned =
+        |id: &str| stage.last("chart").checks.iter().any(|check| check.id == id && check.verdict == Verdict::Warning);
+    assert!(["environment", "external-secret", "log"].into_iter().all(warned));
+}
+
+#[tokio::test]
+async fn a_cold_pool_is_waited_out() {
+    let mut stage = stage(plan(|_| {})).await;
+    stage.site.change(staged(Situation::PoolCold));
+    stage.site.change(deploy);
+    assert_eq!(stage.fire("chart").await, Outcome::Passed);
+    assert_eq!(remarks(&stage), ["pool-cold", "deployed-elsewhere"]);
+}
+
+/// A log is of one run: what failed is said by the run before, not by the one that has begun since.
+#[tokio::test]
+async fn a_crash_is_told_by_the_run_that_failed() {
+    let mut stage = stage(plan(|_| {})).await;
+    stage.site.change(staged(Situation::PodCrash));
+    stage.site.change(deploy);
+    let outcome = stage.fire("chart").await;
+    assert_eq!(situation(&outcome).0, Some("pod-crash"), "{outcome:?}");
+    let said = &outcome.finding().expect("a finding").evidence;
+    assert!(said.iter().any(|evidence| evidence.text.contains("exit code 1")), "{said:?}");
+    assert!(said.iter().any(|evidence| evidence.text.contains("IllegalStateException")), "{said:?}");
 }
