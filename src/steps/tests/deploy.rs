@@ -6,13 +6,9 @@ use serde_json::json;
 use super::*;
 use crate::clients::kubernetes::Kubernetes;
 use crate::config::scenario::Staged;
-use crate::config::scenario::Staged;
 use crate::runbook::event::Way;
-use crate::runbook::event::Way;
-use crate::runbook::lever::Lever;
 use crate::runbook::lever::Lever;
 use crate::runbook::plan::{DeployBy, DeploySpec, KubernetesTarget, StepKind};
-use crate::runbook::situation::Situation;
 use crate::runbook::situation::Situation;
 use crate::sim::world::cloud::Secret;
 use crate::sim::world::operations::{Chart, rollout};
@@ -35,14 +31,7 @@ fn plan(change: impl FnOnce(&mut DeploySpec)) -> Plan {
     let target = KubernetesTarget { context: "Example".into(), namespace: "stage-operations".into() };
     plan.partitions[0].kubernetes = Some(target);
     step.retry_after = Duration::from_millis(400);
-    step.retry_after = Duration::from_millis(400);
     plan.partitions[0].steps.push(step);
-    // What follows from a file that deploys: the same lever as in any other.
-    let mut lever = plan.partitions[0].levers[0].clone();
-    lever.kind = StepKind::Lever(Lever::RolloutRestart { deployment: "operations".into() });
-    lever.id = "rollout-restart".into();
-    lever.limit = Duration::from_secs(20);
-    plan.partitions[0].levers.push(lever);
     // What follows from a file that deploys: the same lever as in any other.
     let mut lever = plan.partitions[0].levers[0].clone();
     lever.kind = StepKind::Lever(Lever::RolloutRestart { deployment: "operations".into() });

@@ -87,7 +87,11 @@ fn end_init(world: &mut World, partition: &str, pod: &str, index: usize, speed: 
     let Some(site) = world.partition(partition) else { return };
     let Some(found) = site.operations.pod(pod) else { return };
     let chart = found.chart.clone();
-    let trouble = init_trouble(site, chart.makes_statements()).or(strange.filter(|_| chart.makes_statements()));
+    let trouble = match init_trouble(site, chart.makes_statements()) {
+        Some(InitTrouble::NoWriter) => Some(InitTrouble::NoWriter),
+        // The extensions of long ago are made first.
+        other => strange.filter(|_| chart.makes_statements()).or(other),
+    };
     let container = init_name(index);
     let lines = init_lines(&site.operations.namespace, DATABASES[index], chart.makes_statements(), trouble.as_ref());
     let exit = i32::from(trouble.is_some());
