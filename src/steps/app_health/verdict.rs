@@ -214,3 +214,59 @@ async fn slow_check(act: &mut Noting, spec: &AppHealth, measure: &AppMeasure, by
     let label = format!("requests over {limit} ms, listed");
     act.check(Check::new("slow", label, by, Verdict::Passed).seeing(seen)).await
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn spec() -> AppHealth {
+        AppHealth {
+            slow: Duration::from_millis(500),
+            api_prefix: "/api/".into(),
+            landing: "/items".into(),
+            requests: Vec::new(),
+        }
+    }
+
+    fn measure(requests: &[(&str, u16)], console: &[&str]) -> AppMeasure {
+        let request = |(url, status): &(&str, u16)| AppRequest {
+            method: "GET".into(),
+            url: (*url).to_owned(),
+            status: *status,
+            millis: 40,
+        };
+        AppMeasure {
+            by: "browser".into(),
+            landed: None,
+            timings: Vec::new(),
+            requests: requests.iter().map(request).collect(),
+            console_errors: console.iter().map(|line| (*line).to_owned()).collect(),
+            anomalies: Vec::new(),
+            screenshot: None,
+        }
+    }
+
+    #[test]
+    fn a_401_is_transient_only_where_the_same_request_was_answered_later() {
+        let is_transient = |requests: &[(&str, u16)]| transient_401(&measure(requests, &[]), "browser").is_some();
+        assert!(is_transient(&[("/api/hash", 401), ("/api/other", 200), ("/api/hash", 200)]));
+        assert!(!is_transient(&[("/api/hash", 200), ("/api/hash", 401)]));
+        assert!(!is_transient(&[("/api/hash", 401), ("/api/other", 200)]));
+    }
+
+    #[test]
+    fn noise_is_what_does_not_name_the_backend_and_each_line_is_counted() {
+        let lines = [
+            "AG Grid: License Key Not Found",
+            "AG Grid: License Key Not Found",
+            "Failed to load resource: the server responded with a status of 401 () /api/hash",
+            "Failed to load resource: the server responded with a status of 502 (Bad Gateway) /api/items",
+            "Sentry could not be initialised",
+        ];
+        assert_eq!(noise(&measure(&[], &lines), &spec()), ["2 × AG Grid: License Key Not Found"]);
+        let failures: Vec<&&str> = lines.iter().filter(|line| is_failure(line, &spec())).collect();
+        assert_eq!(failures, [&lines[3], &lines[4]]);
+    }
+}

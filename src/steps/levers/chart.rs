@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::super::act::{Act, Acted, Looked};
 use super::super::context::{Look, Patience, Stop};
-use super::super::deploy::{Release, SILENCE, helm_failed, upgraded_from};
+use super::super::deploy::{Release, SILENCE, helm_failed, runs_awaited, upgraded_from};
 use super::super::{diagnosis, program};
 use crate::clients::helm::{Helm, Revision};
 use crate::clients::kubernetes::{DeploymentView, Kubernetes, PodView, rollout_restart_call};
@@ -179,8 +179,15 @@ pub(super) async fn brief_rollback(look: &Look, release: &str) -> Result<Brief, 
     let target = target(look)?;
     let helm = Helm::new(target);
     let seen = Release::of(&helm, release).await?;
+    let spec = spec(look, |spec| matches!(&spec.by, DeployBy::Helm { release: name, .. } if name == release))?;
+    let deployment = look.tools.kubernetes().await?.deployment(&spec.deployment).await?;
     let mut brief = look.brief(format!("Take {release} in {} back to a revision before", target.namespace));
     brief.preconditions.push(seen.at_rest());
+    // A second rollback, or one of a chart that never came, would go back further than anybody means.
+    let runs = runs_awaited(spec, deployment.as_ref());
+    let words =
+        if runs { "runs the chart of step 8" } else { "does not run the chart of step 8: nothing is to be taken back" };
+    brief.preconditions.push(Precondition::require(runs, format!("{} {words}", spec.deployment)));
     let former = former(look, &seen);
     let Some(first) = former.first() else {
         brief
