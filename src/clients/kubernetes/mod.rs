@@ -117,22 +117,25 @@ impl Kubernetes {
 
     /// The last lines of a container's log, cleaned, without what looks like a secret.
     pub async fn logs(&self, pod: &str, container: &str, tail: u32) -> Result<Vec<String>, Trouble> {
-        self.lines(pod, container, tail, false).await
+        let wanted = LogParams { tail_lines: Some(i64::from(tail)), ..LogParams::default() };
+        self.lines(pod, container, wanted).await
     }
 
     /// The last lines that a container wrote before it was restarted.
     pub async fn logs_before(&self, pod: &str, container: &str, tail: u32) -> Result<Vec<String>, Trouble> {
-        self.lines(pod, container, tail, true).await
+        let wanted = LogParams { tail_lines: Some(i64::from(tail)), previous: true, ..LogParams::default() };
+        self.lines(pod, container, wanted).await
     }
 
-    async fn lines(&self, pod: &str, container: &str, tail: u32, previous: bool) -> Result<Vec<String>, Trouble> {
+    /// The beginning of a container's log.
+    pub async fn logs_from_start(&self, pod: &str, container: &str, bytes: u32) -> Result<Vec<String>, Trouble> {
+        let wanted = LogParams { limit_bytes: Some(i64::from(bytes)), ..LogParams::default() };
+        self.lines(pod, container, wanted).await
+    }
+
+    async fn lines(&self, pod: &str, container: &str, wanted: LogParams) -> Result<Vec<String>, Trouble> {
         let api: Api<Pod> = Api::namespaced(self.reading.clone(), &self.target.namespace);
-        let wanted = LogParams {
-            container: Some(container.to_owned()),
-            tail_lines: Some(i64::from(tail)),
-            previous,
-            ..LogParams::default()
-        };
+        let wanted = LogParams { container: Some(container.to_owned()), ..wanted };
         let text = api.logs(pod, &wanted).await.map_err(|error| trouble("kubernetes:GetPodLog", &error))?;
         Ok(met::wash("kubernetes:GetPodLog", &text).lines().map(str::to_owned).collect())
     }

@@ -314,7 +314,7 @@ async fn endpoint(look: &Look) -> Result<(bool, Evidence), Trouble> {
 fn pods_before_secret(look: &Look, spec: &DeploySpec, seen: &Seen) -> Option<Finding> {
     let (pod, started, made) = seen.older_than_secret(spec)?;
     let (variable, secret) = (spec.environment.as_ref()?, spec.external_secret.as_ref()?);
-    let time = |at: jiff::Timestamp| at.to_zoned(look.zone()).strftime("%H:%M:%S %Z").to_string();
+    let time = |at: jiff::Timestamp| at.to_zoned(look.zone()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string();
     let mut finding = Finding::of("pods-before-secret", format!("the pods are older than their secret {secret}"))
         .because(Evidence::now(PODS, format!("{} started at {}", pod.name, time(started))))
         .because(Evidence::now("kubernetes:GetSecret", format!("{secret} was made at {}", time(made))))

@@ -10,9 +10,10 @@ use crate::clients::postgres::StatementsProbe;
 use crate::clients::{Trouble, TroubleKind};
 use crate::runbook::plan::DeploySpec;
 
-/// Lines of a log that are read for what it should hold. A busy application writes hundreds within seconds, and its first
-/// words must still be among them.
-const TAIL: u32 = 5_000;
+/// Lines of a log that are read for what it should hold.
+const TAIL: u32 = 200;
+/// Bytes of an application's log, from its beginning, that are read for what it says when it starts.
+const HEAD: u32 = 64 * 1024;
 
 /// What is looked at in one round.
 pub struct Seen {
@@ -75,7 +76,7 @@ impl Seen {
     pub fn older_than_secret(&self, spec: &DeploySpec) -> Option<(&PodView, Timestamp, Timestamp)> {
         let made = self.secret_made?;
         let refused = matches!(self.application_log, Some(Err(_)));
-        self.pods.iter().find_map(|pod| {
+        self.pods.iter().filter(|pod| is_new(pod, spec)).find_map(|pod| {
             let started = pod.container(&spec.container)?.started()?;
             (started < made || (started == made && refused)).then_some((pod, started, made))
         })
@@ -216,7 +217,10 @@ async fn application_says(
     let kubernetes = look.tools.kubernetes().await?;
     let mut said = None;
     for pod in pods {
-        let lines = log(kubernetes, pod, &spec.container).await?;
+        // What it says when it starts stands at the log's beginning; a talkative one has pushed it out of the end.
+        // Cut off anywhere, its last character may be none; the end is asked for as well.
+        let mut lines = kubernetes.logs_from_start(&pod.name, &spec.container, HEAD).await.unwrap_or_default();
+        lines.extend(log(kubernetes, pod, &spec.container).await?);
         let refused = spec.refuse_log.as_ref().and_then(|text| lines.iter().find(|line| line.contains(text)));
         if let Some(line) = refused {
             return Ok(Some(Err(line.clone())));

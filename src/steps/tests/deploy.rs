@@ -11,7 +11,7 @@ use crate::runbook::lever::Lever;
 use crate::runbook::plan::{DeployBy, DeploySpec, KubernetesTarget, StepKind};
 use crate::runbook::situation::Situation;
 use crate::sim::world::cloud::Secret;
-use crate::sim::world::operations::{Chart, rollout};
+use crate::sim::world::operations::{Chart, Ended, rollout};
 
 const SPEED: f64 = 400.0;
 
@@ -115,7 +115,11 @@ async fn new_pods_that_do_not_stay_up_are_a_crash() {
             }
             stage.site.change(|world| {
                 let pods = &mut world.partitions[0].operations.pods;
-                pods.iter_mut().filter(|pod| pod.chart == Chart::after()).for_each(|pod| pod.restarts = 3);
+                for pod in pods.iter_mut().filter(|pod| pod.chart == Chart::after()) {
+                    let now = Timestamp::now();
+                    pod.restarts = 3;
+                    pod.last = Some(Ended { started: now, finished: now, code: 1 });
+                }
             });
             tokio::time::sleep(Duration::from_millis(5)).await;
         }

@@ -173,7 +173,9 @@ fn become_ready(world: &mut World, partition: &str, pod: &str, speed: f64) {
             "Unhealthy",
             "Readiness probe failed: HTTP probe failed with statuscode: 503",
         );
-        on_pod(world, partition, pod, 5, speed, become_ready);
+        // A pool says so as often as its wait runs out.
+        let again = if is_cold { 30 } else { 5 };
+        on_pod(world, partition, pod, again, speed, become_ready);
         return;
     }
     let container = site.operations.name.clone();
