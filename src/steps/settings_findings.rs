@@ -56,8 +56,14 @@ pub fn preload_missing(look: &Look, seen: &Seen) -> Finding {
     let expected = settings::expected(&look.partition);
     let setting = expected.iter().find(|setting| setting.name == NAME);
     let in_group = setting.is_none_or(|setting| seen.group_holds(setting));
-    let finding =
-        Finding::of("preload-missing", format!("{} runs without pg_stat_statements in {NAME}", seen.server.name()));
+    let (instance, status) = (seen.server.name(), seen.status());
+    let proved = seen.server.statements == Some(StatementsProbe::NotPreloaded) || seen.server.shown(NAME).is_some();
+    let cause = if proved {
+        format!("{instance} runs without pg_stat_statements in {NAME}")
+    } else {
+        format!("{instance} is {status}, and nothing proves that it runs with pg_stat_statements in {NAME}")
+    };
+    let finding = Finding::of("preload-missing", cause);
     let said = match (seen.server.statements, seen.server.shown(NAME)) {
         (Some(StatementsProbe::NotPreloaded), _) => {
             "pg_stat_statements must be loaded via shared_preload_libraries".to_owned()
@@ -117,7 +123,9 @@ pub fn beyond_waiting(look: &Look, seen: &Seen, open: &[&SettingCheck]) -> Optio
     if !wrong.is_empty() {
         return Some(wrong_in_group(look, seen, &wrong));
     }
-    let fixed = fixed.first().filter(|one| seen.status() != "applying" || !seen.group_holds(one))?;
+    // What the server itself shows counts for more than what its apply status suggests.
+    let shown = fixed.iter().find(|one| seen.server.shown(&one.name).is_some());
+    let fixed = shown.or(fixed.first()).filter(|one| seen.status() != "applying" || !seen.group_holds(one))?;
     Some(static_wrong(look, seen, fixed))
 }
 

@@ -6,6 +6,9 @@ use super::{World, timings};
 use crate::runbook::plan::StepKind;
 use crate::runbook::situation::Situation;
 
+/// Longer than this, in site seconds, no restart takes that does not hang.
+const HANGS: f64 = 300.0;
+
 impl World {
     /// Reboots an instance. On Aurora a writer's reboot leaves the readers up, and there is no failover to force.
     pub fn reboot_instance(&mut self, id: &str, force_failover: bool, speed: f64) -> Result<(), Refusal> {
@@ -78,12 +81,14 @@ impl World {
             begin(&mut partition.cluster);
         }
         let id = instance.to_owned();
-        self.later_on_cluster(cluster, at + takes * 0.06, speed, move |cluster| {
+        self.later_on_cluster(cluster, at + takes.min(timings::REBOOT) * 0.06, speed, move |cluster| {
             cluster.tell_of(&id, "RDS-EVENT-0004", "availability", "DB instance shutdown");
             cluster.take_down(&id);
         });
         let id = instance.to_owned();
-        self.later_on_cluster(cluster, at + takes * 0.35, speed, move |cluster| {
+        // A hung restart hangs before the server comes up.
+        let up = if takes > HANGS { takes - timings::REBOOT * 0.65 } else { takes * 0.35 };
+        self.later_on_cluster(cluster, at + up, speed, move |cluster| {
             cluster.bring_up(&id);
             cluster.tell_of(&id, "RDS-EVENT-0006", "availability", "DB instance restarted");
         });

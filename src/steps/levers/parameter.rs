@@ -4,7 +4,7 @@ use super::super::act::{Act, Acted, Looked};
 use super::super::cluster::{self, done, no_sign};
 use super::super::context::{Look, Patience, Stop};
 use super::super::diagnosis;
-use super::super::settings::{self, GROUP, Group, MEMBERS, SQL, Seen};
+use super::super::settings::{self, GROUP, Group, SQL, Seen};
 use super::super::settings_findings::ALL;
 use crate::clients::Trouble;
 use crate::clients::rds::{Apply, Change, ParameterSetting};
@@ -118,7 +118,7 @@ pub(super) async fn run_patch(act: &mut Act) -> Result<Outcome, Stop> {
         chosen.iter().map(|one| one.label.as_str()).collect::<Vec<_>>().join("; ")
     );
     follow_up(act, text, wanted.iter().map(|one| group.evidence(&one.name)).collect()).await?;
-    Ok(outcome(&group, &wanted))
+    Ok(outcome(&wanted))
 }
 
 /// What the attempt patches: as its intent says, if there is one; else as was chosen, or the first.
@@ -205,7 +205,7 @@ pub(super) async fn run_neutralise(act: &mut Act) -> Result<Outcome, Stop> {
     let after = after.await?;
     let text = format!("take {name} out of the template or correct it there: {value} was neutralised by hand");
     follow_up(act, text, vec![after.evidence(&name)]).await?;
-    Ok(outcome(&after, &[ParameterSetting { name, value, apply }]))
+    Ok(outcome(&[ParameterSetting { name, value, apply }]))
 }
 
 fn is_default(group: &Group, name: &str) -> bool {
@@ -295,15 +295,12 @@ async fn follow_up(act: &mut Act, text: String, evidence: Vec<Evidence>) -> Resu
 }
 
 /// A static parameter is in the group, and not yet in any server.
-fn outcome(group: &Group, changed: &[ParameterSetting]) -> Outcome {
+fn outcome(changed: &[ParameterSetting]) -> Outcome {
     let waiting: Vec<&str> =
         changed.iter().filter(|one| one.apply == Apply::PendingReboot).map(|one| one.name.as_str()).collect();
     if waiting.is_empty() {
         return Outcome::Passed;
     }
-    let waiting = waiting.join(", ");
-    let statuses = group.statuses().text;
-    Outcome::PassedWithWarnings {
-        warnings: vec![format!("{waiting}: live on an instance once it restarts ({MEMBERS}: {statuses})")],
-    }
+    let waiting = format!("{}: live on an instance once that is rebooted", waiting.join(", "));
+    Outcome::PassedWithWarnings { warnings: vec![waiting] }
 }
