@@ -6,6 +6,7 @@
 mod deploy;
 mod failover;
 mod reader;
+mod settings;
 mod snapshots;
 mod wire;
 
@@ -163,14 +164,30 @@ impl Stage {
 
     /// Fires a step as a session does; what is between the confirmation and the call may meddle with the site.
     async fn begin(&mut self, step: &str, meddle: impl FnOnce(&mut World)) -> JoinHandle<Result<Outcome, Stop>> {
+        self.begin_with(step, None, meddle).await
+    }
+
+    /// As [`Self::begin`], with the choice that the operator made.
+    async fn begin_with(
+        &mut self,
+        step: &str,
+        choice: Option<String>,
+        meddle: impl FnOnce(&mut World),
+    ) -> JoinHandle<Result<Outcome, Stop>> {
         let look = self.look(step);
         let brief = self.brief(step).await;
         let attempt = self.run.step(&of(step)).map_or(1, |(_, _, run)| run.attempts.len() as u32 + 1);
         let (preconditions, by) = (brief.preconditions, "tester".to_owned());
-        self.record(Event::AttemptStarted { step: of(step), attempt, by, preconditions, choice: None }).await;
+        self.record(Event::AttemptStarted { step: of(step), attempt, by, preconditions, choice }).await;
         self.site.change(meddle);
         let attempt = self.last(step).clone();
         tokio::spawn(super::run(self.act(look, attempt)))
+    }
+
+    /// Pulls a lever with a choice.
+    async fn pull(&mut self, lever: &str, choice: &str) -> Outcome {
+        let running = self.begin_with(lever, Some(choice.to_owned()), |_| {}).await;
+        self.end(lever, running).await
     }
 
     async fn fire(&mut self, step: &str) -> Outcome {

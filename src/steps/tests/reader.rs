@@ -1,6 +1,8 @@
 //! Step 4, the reader, and step 5b, the demoted writer.
 
 use super::*;
+use crate::runbook::check::Holds;
+use crate::runbook::event::{Finding, Way};
 
 const REBOOT: &str = "RebootDBInstance";
 const MODIFY: &str = "ModifyDBInstance";
@@ -128,4 +130,89 @@ async fn a_writer_that_was_not_demoted_is_not_flushed() {
     let brief = stage.brief("flush").await;
     assert!(brief.preconditions.iter().any(|each| each.holds == crate::runbook::check::Holds::No), "{brief:?}");
     assert!(brief.calls.is_empty());
+}
+
+fn impatient() -> Plan {
+    let mut plan = plan();
+    for step in &mut plan.partitions[0].steps {
+        step.stuck_after = Duration::from_millis(300);
+    }
+    plan
+}
+
+fn finding(outcome: &Outcome) -> &Finding {
+    match outcome {
+        Outcome::Failed { finding } => finding,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The next attempt waits for the reboot of the one before; its evidence is what RDS tells.
+#[tokio::test]
+async fn a_reader_that_hangs_is_not_rebooted_again() {
+    let mut stage = Stage::with(impatient(), SPEED).await;
+    let hung = stage.begin("reader", |_| {}).await;
+    let hangs = |world: &mut World| {
+        let cluster = &mut world.partitions[0].cluster;
+        cluster.happen(Box::new(|cluster| cluster.set_status(READER, "rebooting")));
+    };
+    // It reads `rebooting` again and again, whatever the site's story says.
+    let site = stage.site.clone();
+    let hanging = tokio::spawn(async move {
+        loop {
+            if site
+                .read(|world| world.partitions[0].cluster.instance(READER).is_some_and(|one| one.status != "modifying"))
+            {
+                site.change(hangs);
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    });
+    let outcome = stage.end("reader", hung).await;
+    assert_eq!(situation(&outcome).0, Some("reader-stuck"), "{outcome:?}");
+    assert!(finding(&outcome).evidence.iter().any(|one| one.source == "rds:DescribeEvents"), "{outcome:?}");
+    hanging.abort();
+    let brief = stage.brief("reader").await;
+    assert!(brief.calls.is_empty() && brief.already_done.is_some(), "{brief:?}");
+    stage.site.change(|world| world.partitions[0].cluster.set_status(READER, "available"));
+    assert_eq!(stage.fire("reader").await, Outcome::Passed);
+    assert_eq!(stage.changes(REBOOT), 1);
+}
+
+/// One retry is offered; then the way back alone.
+#[tokio::test]
+async fn a_reader_that_stays_pending_is_tried_once_more() {
+    let mut stage = Stage::with(impatient(), SPEED).await;
+    let stays = |world: &mut World| {
+        let cluster = &mut world.partitions[0].cluster;
+        let group = cluster.rollout_group.clone();
+        cluster.group_parameters = crate::sim::world::settings::rollout_parameters(&world.plan.partitions[0]);
+        cluster.attach(&group);
+        cluster.snags.misses.insert(READER.to_owned());
+    };
+    let first = stage.fire_while("reader", stays).await;
+    assert_eq!(situation(&first).0, Some("reader-pending-reboot"), "{first:?}");
+    assert!(matches!(finding(&first).ways[..], [Way::Again { .. }, Way::RollBack]), "{first:?}");
+    let second = stage.fire_while("reader", stays).await;
+    assert_eq!(finding(&second).ways, [Way::RollBack]);
+    assert_eq!(stage.fire("reader").await, Outcome::Passed);
+    assert_eq!(stage.changes(REBOOT), 3);
+}
+
+#[tokio::test]
+async fn an_instance_is_rebooted_and_flushed_by_lever_and_only_one_that_is_offered() {
+    let mut stage = Stage::open(2.0 * SPEED).await;
+    let brief = stage.brief("reboot-instance").await;
+    assert_eq!(brief.choices.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), [READER, WRITER]);
+    assert!(brief.choices[1].label.contains("writes fail"), "{brief:?}");
+    let outcome = stage.pull("reboot-instance", "somebody-else").await;
+    assert!(finding(&outcome).situation.is_none(), "{outcome:?}");
+    assert_eq!(stage.changes(REBOOT), 0);
+    assert_eq!(stage.pull("reboot-instance", WRITER).await, Outcome::Passed);
+    assert_eq!(stage.changes(REBOOT), 1);
+    let nothing = stage.brief("flush-instance").await;
+    assert!(nothing.preconditions.iter().any(|one| one.holds == Holds::No), "{nothing:?}");
+    stage.site.change(queue(READER));
+    assert_eq!(stage.pull("flush-instance", READER).await, Outcome::Passed);
+    assert_eq!((stage.changes(MODIFY), class(&stage, READER).as_str()), (1, "db.r7g.large"));
 }
