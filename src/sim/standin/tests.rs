@@ -4,8 +4,12 @@ use super::*;
 use crate::config;
 
 fn site() -> Arc<Site> {
+    site_at(100.0)
+}
+
+fn site_at(speed: f64) -> Arc<Site> {
     let plan = config::load_text(config::SHIPPED.0, config::SHIPPED.1, None).unwrap();
-    Arc::new(Site::new(plan, 100.0, 7))
+    Arc::new(Site::new(plan, speed, 7))
 }
 
 fn args(line: &str) -> Vec<String> {
@@ -101,7 +105,8 @@ fn docker_knows_the_images_of_the_rollout() {
 
 /// A site with these situations in dev.
 fn staged(situations: &str) -> Arc<Site> {
-    let site = site();
+    // A prompt takes its minute of site time.
+    let site = site_at(100_000.0);
     let plan = site.read(|world| world.plan.clone());
     let scenario = config::scenario::read("test.toml", situations, &plan).unwrap();
     site.change(|world| world.stage(&scenario, 100_000.0));
