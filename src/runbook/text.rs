@@ -205,8 +205,14 @@ fn secret_word(text: &str) -> Option<usize> {
         return None;
     }
     let after = &text[end..];
-    let separator = after.find(|c: char| !(c.is_whitespace() || "\"'=:".contains(c))).unwrap_or(after.len());
-    let separates = after[..separator].contains(['=', ':']) || (word == "bearer" && separator > 0);
+    let is_between = |c: char| (c.is_whitespace() && c != '\n') || "\"'=:".contains(c);
+    let separator = after.find(|c: char| !is_between(c)).unwrap_or(after.len());
+    let between = &after[..separator];
+    // A key in quotes has its value in quotes, or it is a number: `'op://vault/item/password': error` is a sentence.
+    let is_sentence = between.starts_with(['"', '\''])
+        && !between[1..].contains(['"', '\''])
+        && !after[separator..].starts_with(|c: char| c.is_ascii_digit());
+    let separates = (between.contains(['=', ':']) && !is_sentence) || (word == "bearer" && separator > 0);
     separates.then_some(end + separator)
 }
 
@@ -326,6 +332,15 @@ mod tests {
             ("-H 'Authorization: Bearer abc.def' next", "-H 'Authorization: ••••••' next"),
             ("sent Bearer abc.def next", "sent Bearer •••••• next"),
             ("the password of the writer", "the password of the writer"),
+            (r#"{"password":12345678}"#, r#"{"password":••••••}"#),
+            (
+                "could not read secret 'op://Arda-DevOAM/ARDA-API-KEY/password': error initializing client",
+                "could not read secret 'op://Arda-DevOAM/ARDA-API-KEY/password': error initializing client",
+            ),
+            (
+                "op://vault/item/password:\nAlpha002-Secrets: create",
+                "op://vault/item/password:\nAlpha002-Secrets: create",
+            ),
         ] {
             assert_eq!(mask(raw, &["hunter22", "abc"]), masked, "{raw}");
         }
