@@ -16,6 +16,7 @@ pub(super) async fn auto(place: &Place, args: &AutoArgs) -> Result<u8, Failure> 
             "--auto takes the operator's place on a simulated site only; use `rehearse --auto`",
         ));
     }
+    die_with_whoever_keeps_at_it();
     let plan = place::only(place.plan(args.rollout.as_deref())?, &args.only)?;
     let mut headless = Headless::open(place, plan, args.new, true, true).await?;
     let ended = take_the_operators_place(&mut headless, &args.hold_go_ahead).await;
@@ -29,6 +30,15 @@ pub(super) async fn auto(place: &Place, args: &AutoArgs) -> Result<u8, Failure> 
     let stopped = ended?;
     closed?;
     Ok(if stopped { exit::FAILED } else { exit::DONE })
+}
+
+/// To whoever kills a rehearsal it is one thing: this process does not outlive the one that started it and would start it
+/// again. Elsewhere than on Linux it does, holds the controls, and goes on to its end.
+fn die_with_whoever_keeps_at_it() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL)) {
+        tracing::warn!(%error, "this process would outlive the one that started it");
+    }
 }
 
 /// How often the same way is tried for the same finding at the same step. Somebody who gets the same answer a third time

@@ -107,7 +107,7 @@ async fn statements(act: &mut Noting, spec: &VerifySql, seen: &Seen) -> Result<O
                 Some(deploy) if !is_behind(act, &deploy) => {
                     let reason = format!("the extension is created by step {}", deploy.label);
                     act.remark(findings::extension_deferred(&deploy)).await?;
-                    Ok(spec.statements.then(|| Outcome::Deferred { until: deploy.id, reason }))
+                    Ok(spec.statements.then_some(Outcome::Deferred { until: deploy.id, reason }))
                 }
                 deploy if spec.statements => Err(findings::extension_missing(act, seen, deploy.as_ref()).into()),
                 _ => Ok(None),

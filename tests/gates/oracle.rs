@@ -96,7 +96,7 @@ impl Oracle {
         match lever {
             "sign-in-aws" => {
                 let signing_in = self.attempts.iter().filter(|((_, step), _)| step == "sign-in-aws");
-                return signing_in.flat_map(|(_, attempts)| attempts).all(|attempt| attempt.ended.is_some());
+                signing_in.flat_map(|(_, attempts)| attempts).all(|attempt| attempt.ended.is_some())
             }
             "retake-snapshot" if deleted => false,
             "restore" if deleted || !self.is_behind(partition, "snapshot") => false,

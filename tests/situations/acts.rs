@@ -2,6 +2,7 @@
 
 use std::process::Stdio;
 
+use crate::rehearsal::{Rehearsal, findings, shipped};
 use crate::support::{Cockpit, Place, ROLLOUT, wait_until};
 
 /// How many are acted.
@@ -73,6 +74,24 @@ fn cockpit_killed() -> Vec<String> {
     if verified.code != 0 {
         wrong.push(format!("the journal does not verify: {}", verified.err));
     }
+    wrong.extend(killed_by_the_site());
+    wrong
+}
+
+/// The shipped scenario, in which the site does the killing and whoever rehearses starts the cockpit again.
+fn killed_by_the_site() -> Vec<String> {
+    let rehearsal = Rehearsal::of(&shipped("cockpit-killed"), "dev");
+    let Some(run) = rehearsal.run() else { return vec![format!("no result: {}", rehearsal.last_words())] };
+    let mut wrong = Vec::new();
+    if rehearsal.said.code != 0 {
+        wrong.push(format!("exit {}: {}", rehearsal.said.code, rehearsal.last_words()));
+    }
+    let found = findings(&run);
+    let named = found.iter().find(|found| found.situation() == Some("cockpit-killed") && found.step == "amm");
+    if !named.is_some_and(|found| found.evidence().iter().any(|(source, _)| source.contains("journal"))) {
+        wrong.push("that the session before was killed is not said by the journal's evidence".to_owned());
+    }
+    wrong.extend(crate::judge::repeated(&rehearsal.ledger(), |_| 1));
     wrong
 }
 

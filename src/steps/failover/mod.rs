@@ -51,7 +51,7 @@ pub(super) async fn brief(look: &Look) -> Result<Brief, Trouble> {
         }
     };
     if let Some(already) = moved_before(look, &writer.id) {
-        return Ok(brief_second_look(look, writer, &already));
+        return Ok(brief_second_look(look, writer, already));
     }
     let mut brief = look.brief(format!("Promote {} to writer of {}", reader.id, look.partition.cluster.id));
     brief.calls.push(change(look, &reader.id).call(&look.tools.aws.target));

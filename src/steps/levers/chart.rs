@@ -56,7 +56,7 @@ fn target(look: &Look) -> Result<&KubernetesTarget, Trouble> {
 }
 
 /// What the plan says of the deployment.
-fn spec<'a>(look: &'a Look, is: impl Fn(&DeploySpec) -> bool) -> Result<&'a DeploySpec, Trouble> {
+fn spec(look: &Look, is: impl Fn(&DeploySpec) -> bool) -> Result<&DeploySpec, Trouble> {
     let deploys = look.partition.steps.iter().filter_map(|step| match &step.kind {
         StepKind::Deploy(spec) => Some(spec),
         _ => None,

@@ -12,14 +12,14 @@ use crate::sim::world::{SitePartition, World};
 /// Log lines that a container keeps.
 const KEPT_LINES: usize = 2000;
 
-/// Why an init container could not do its work.
+/// What an init container is missing for its work.
 enum InitTrouble {
-    /// Nobody takes writes.
-    NoWriter,
-    /// The writer runs without the library, or the initializer takes it for that.
-    NoPreload,
-    /// An extension of long ago may not be made.
-    NoExtension,
+    /// A server that takes writes.
+    Writer,
+    /// The library on the writer, or what the initializer takes for it.
+    Preload,
+    /// The right to make an extension of long ago.
+    Extension,
 }
 
 impl Operations {
@@ -88,7 +88,7 @@ fn end_init(world: &mut World, partition: &str, pod: &str, index: usize, speed: 
     let Some(found) = site.operations.pod(pod) else { return };
     let chart = found.chart.clone();
     let trouble = match init_trouble(site, chart.makes_statements()) {
-        Some(InitTrouble::NoWriter) => Some(InitTrouble::NoWriter),
+        Some(InitTrouble::Writer) => Some(InitTrouble::Writer),
         // The extensions of long ago are made first.
         other => strange.filter(|_| chart.makes_statements()).or(other),
     };
@@ -301,23 +301,23 @@ fn database_and_role(namespace: &str, module: &str) -> (String, String) {
 /// What stands in an init container's way.
 fn init_trouble(site: &SitePartition, needs_preload: bool) -> Option<InitTrouble> {
     let writer = site.cluster.writer.as_ref().and_then(|writer| site.cluster.instance(writer));
-    let Some(writer) = writer.filter(|writer| writer.up) else { return Some(InitTrouble::NoWriter) };
+    let Some(writer) = writer.filter(|writer| writer.up) else { return Some(InitTrouble::Writer) };
     let preload = writer.live.get("shared_preload_libraries").is_some_and(|list| list.contains("pg_stat_statements"));
-    (needs_preload && !preload).then_some(InitTrouble::NoPreload)
+    (needs_preload && !preload).then_some(InitTrouble::Preload)
 }
 
 /// What stands in a new initializer's way without any fault of the cluster's.
 fn strange_init_trouble(world: &World, partition: &str) -> Option<InitTrouble> {
     if world.holds(Situation::InitPreload, partition) {
-        return Some(InitTrouble::NoPreload);
+        return Some(InitTrouble::Preload);
     }
-    world.holds(Situation::InitExtension, partition).then_some(InitTrouble::NoExtension)
+    world.holds(Situation::InitExtension, partition).then_some(InitTrouble::Extension)
 }
 
 /// What an init container writes after its first line.
 fn init_lines(namespace: &str, module: &str, statements: bool, trouble: Option<&InitTrouble>) -> Vec<String> {
     let (database, role) = database_and_role(namespace, module);
-    if let Some(InitTrouble::NoWriter) = trouble {
+    if let Some(InitTrouble::Writer) = trouble {
         return vec!["psql: error: connection to server failed: Connection refused".into()];
     }
     let mut lines = vec![
@@ -326,7 +326,7 @@ fn init_lines(namespace: &str, module: &str, statements: bool, trouble: Option<&
         "CREATE EXTENSION IF NOT EXISTS pg_trgm".into(),
         "CREATE EXTENSION IF NOT EXISTS btree_gin".into(),
     ];
-    if let Some(InitTrouble::NoExtension) = trouble {
+    if let Some(InitTrouble::Extension) = trouble {
         lines.push("ERROR:  permission denied to create extension \"btree_gin\"".into());
         lines.push("HINT:  Must have CREATE privilege on current database to create this extension.".into());
         return lines;
