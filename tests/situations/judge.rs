@@ -88,13 +88,13 @@ fn ending(row: &Row, run: &serde_json::Value, rehearsal: &Rehearsal, wrong: &mut
 
 /// The situation of the last attempt that ended badly and stands.
 pub fn stopped_by(run: &serde_json::Value) -> Option<String> {
-    let steps =
+    let mut steps =
         run["partitions"].as_array()?.iter().flat_map(|partition| partition["steps"].as_array().into_iter().flatten());
     let in_trouble = |step: &&serde_json::Value| {
         let state = step["state"].as_str().unwrap_or_default();
         ["FAILED", "PARTIAL", "UNKNOWN"].iter().any(|word| state.starts_with(word))
     };
-    let step = steps.filter(in_trouble).next_back()?;
+    let step = steps.rfind(in_trouble)?;
     step["attempts"].as_array()?.last()?["findings"].as_array()?.last()?["situation"].as_str().map(str::to_owned)
 }
 
