@@ -52,7 +52,9 @@ async fn look_at(plan: &Plan, index: usize) -> Result<Vec<Looked>, Failure> {
     for step in partition.steps.iter().filter(|step| first(&step.kind)) {
         let mut alone = plan.clone();
         alone.partitions = vec![partition.clone()];
-        alone.partitions[0].steps = vec![crate::runbook::plan::Step { needs: Vec::new(), ..step.clone() }];
+        // The others stay in sight: prerequisites are theirs.
+        let needs_nothing = alone.partitions[0].steps.iter_mut().find(|planned| planned.id == step.id);
+        needs_nothing.into_iter().for_each(|planned| planned.needs.clear());
         let simulated = place::is_simulated();
         let event = Event::RunStarted { run: RunId::new("check"), plan: Box::new(alone), simulated };
         let run = Run::begin(Record { seq: 1, at: Timestamp::now(), event }).map_err(Failure::failed)?;

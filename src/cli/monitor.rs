@@ -56,7 +56,7 @@ pub(super) async fn monitor(place: &Place, args: &MonitorArgs) -> Result<u8, Fai
     let state = State::new(run, mode, Timestamp::now());
     let sources = Sources { messages: inbox, records, said: None, samples, clock: Clock::Wall };
     let mut attachment = Attachment::new(messages);
-    let done = screen::show(state, place, sources, |_, effect| attachment.carry_out(&effect)).await;
+    let done = screen::show(state, place, sources, |_, effect| attachment.follow(&effect)).await;
     cancel.cancel();
     drop(watchers);
     done.map(|_| exit::DONE)

@@ -41,7 +41,7 @@ pub(super) async fn replay(place: &Place, args: &ReplayArgs) -> Result<u8, Failu
     let state = State::new(run, Mode::Monitor(None), began);
     let sources = Sources { messages: inbox, records: to_screen, said: None, samples, clock: Clock::Events };
     let mut attachment = Attachment::new(messages);
-    screen::show(state, place, sources, |_, effect| attachment.carry_out(&effect)).await.map(|_| exit::DONE)
+    screen::show(state, place, sources, |_, effect| attachment.follow(&effect)).await.map(|_| exit::DONE)
 }
 
 /// Hands the records over, with the pauses that lay between them, divided by the speed.

@@ -57,7 +57,7 @@ async fn operate(place: &Place, opened: Opened) -> Result<Ended, Failure> {
     let sources =
         Sources { messages: inbox, records: told.records, said: Some(told.said), samples, clock: Clock::Wall };
     let carry_out = |run: &Run, effect: Effect| {
-        attachment.carry_out(&effect);
+        attachment.follow(&effect);
         executor.carry_out(run, effect);
     };
     let done = screen::show(state, place, sources, carry_out).await;

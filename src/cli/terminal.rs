@@ -22,7 +22,7 @@ impl Attachment {
     }
 
     /// Carries out what concerns the terminal and changes nothing outside; another effect is not for it.
-    pub fn carry_out(&mut self, effect: &Effect) {
+    pub fn follow(&mut self, effect: &Effect) {
         match effect {
             Effect::Attach { attachment, directory } => {
                 self.detach();

@@ -3,6 +3,7 @@
 pub mod check;
 pub mod decision;
 pub mod event;
+pub mod finding;
 pub mod fold;
 pub mod formula;
 pub mod gate;

@@ -94,7 +94,8 @@ pub(super) async fn run(act: &mut Noting, spec: &AppHealth) -> Result<Outcome, S
     ] {
         act.check(Check::new(id, label, "application", Verdict::Pending)).await?;
     }
-    let visited = visit(act, spec, choice.as_deref()).await.map_err(|trouble| diagnosis::of_trouble(act, &trouble))?;
+    let browser = browser(act, choice.as_deref()).await?;
+    let visited = visit(act, spec, browser).await.map_err(|trouble| diagnosis::of_trouble(act, &trouble))?;
     let mut measure = visited.measure.clone();
     measure.anomalies = verdict::anomalies(&visited, spec);
     let partition = act.partition.name.clone();
@@ -128,7 +129,7 @@ async fn own_word(act: &mut Noting, word: &str) -> Result<Outcome, Stop> {
     Err(diagnosis::with_guide(act, finding).into())
 }
 
-async fn visit(act: &Noting, spec: &AppHealth, choice: Option<&str>) -> Result<Visited, Trouble> {
+async fn visit(act: &Noting, spec: &AppHealth, browser: Option<Browser>) -> Result<Visited, Trouble> {
     let target = application(act)?;
     let credentials = credentials(target).await?;
     let screenshot = act.run_dir.join(format!("{}-app-{}.png", act.partition.name, act.attempt.number));
@@ -139,14 +140,30 @@ async fn visit(act: &Noting, spec: &AppHealth, choice: Option<&str>) -> Result<V
         screenshot: Some(screenshot),
         requests: spec.requests.clone(),
     };
-    if choice == Some(HTTP) {
-        return http_check(&visit, &credentials).await;
+    match browser {
+        Some(browser) => browser.visit(&visit, &credentials).await,
+        None => http_check(&visit, &credentials).await,
     }
-    match Browser::find(&scripts(act)).await {
-        Ok(browser) => browser.visit(&visit, &credentials).await,
-        // Nobody chose: what is at hand is taken, and recorded as what it is.
-        Err(_) if choice.is_none() => http_check(&visit, &credentials).await,
-        Err(trouble) => Err(trouble),
+}
+
+/// The browser to look with; none where HTTP was chosen, or where nobody chose and there is no browser. Why there is none
+/// is written down.
+async fn browser(act: &mut Noting, choice: Option<&str>) -> Result<Option<Browser>, Stop> {
+    if choice == Some(HTTP) {
+        return Ok(None);
+    }
+    let mut found = Browser::find(&scripts(act)).await;
+    // One that is there and did not answer, on a machine that has much to do, is asked once more.
+    if found.as_ref().is_err_and(|trouble| trouble.kind != TroubleKind::Unreachable) {
+        found = Browser::find(&scripts(act)).await;
+    }
+    match found {
+        Ok(browser) => Ok(Some(browser)),
+        Err(trouble) if choice.is_none() => {
+            act.witness("browser", format!("not used: {trouble}")).await?;
+            Ok(None)
+        }
+        Err(trouble) => Err(diagnosis::of_trouble(act, &trouble).into()),
     }
 }
 

@@ -321,12 +321,12 @@ async fn not_restarted(act: &Act, id: &InstanceId, trouble: Option<&Trouble>) ->
     if status != "available" || trouble.is_some() {
         return over();
     }
-    let finding =
-        Finding::of("restart-noop", format!("NO-OP: the reboot was accepted, and {id} was not seen to restart"))
-            .because(Evidence::now(DESCRIBE, format!("{id} was never seen rebooting, and is {status}")))
-            .because(Evidence::now("rds:DescribeEvents", "no restart is reported"))
-            .meaning("what waits for a restart still waits; the cluster serves as before")
-            .way_out("try again; or skip with your reason if a restart is proved otherwise");
+    let finding = Finding::unknown(format!("NO-OP: the reboot was accepted, and {id} was not seen to restart"))
+        .because(Evidence::now(DESCRIBE, format!("{id} was never seen rebooting, and is {status}")))
+        .because(Evidence::now("rds:DescribeEvents", "no restart is reported"))
+        .meaning("what waits for a restart still waits; the cluster serves as before")
+        .way_out("try again; or skip with your reason if a restart is proved otherwise")
+        .again();
     diagnosis::with_guide(act, finding)
 }
 

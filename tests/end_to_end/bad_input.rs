@@ -268,7 +268,7 @@ fn programs_that_are_missing_are_named_before_anything_needs_them() {
     path_of(&mut place, &["git", "sh"], "helm");
     let checked = place.run(&["check", "--partition", "dev"]);
     assert_eq!(checked.code, 1, "{checked:?}");
-    for words in ["FAIL  program helm", "helm is not on PATH", "install helm", "falls back to HTTP requests"] {
+    for words in ["FAIL  helm is on PATH", "helm is not on PATH", "install helm", "falls back to HTTP requests"] {
         assert!(checked.out.contains(words), "{words}: {}", checked.out);
     }
     let fired = place.run(&["exec", "--partition", "dev", "--step", "prerequisites", "--yes"]);

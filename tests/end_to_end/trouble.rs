@@ -8,7 +8,7 @@ const LEAVE: &str = "\x1d";
 #[test]
 fn who_is_signed_out_signs_in_from_the_finding_and_goes_on() {
     let mut place = Place::new();
-    let arguments = ["demo", "--scenario", "op-signed-out", "--speed", "60", "--operator", "ada"];
+    let arguments = ["demo", "--scenario", "op-signed-out", "--speed", "2", "--operator", "ada"];
     let mut cockpit = Cockpit::start(&place, (120, 40), &arguments);
     cockpit.see("p  › Prerequisites");
     cockpit.open("p");

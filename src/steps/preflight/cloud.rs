@@ -70,7 +70,7 @@ pub(super) async fn derived_profile(profile: &str, overridden: bool) -> Judged {
         let finding = finding
             .meaning("left to itself the script would fail; the step gives it --profile and --region")
             .way_out("nothing: the command line overrides it");
-        return Judged::Mind("does not exist; the command line overrides it".to_owned(), Some(finding));
+        return Judged::Provided("does not exist; the command line overrides it".to_owned(), finding);
     }
     Judged::Fails(
         finding

@@ -75,6 +75,8 @@ fn source(prerequisite: &Prerequisite) -> &'static str {
 enum Judged {
     /// It holds.
     Holds(String),
+    /// It does not hold by itself, and the rollout has provided for that.
+    Provided(String, Finding),
     /// To be minded, but no obstacle; with what it is, where that is a situation of its own.
     Mind(String, Option<Finding>),
     /// It does not hold.
@@ -93,6 +95,10 @@ pub(super) async fn run(act: &mut Noting, preflight: &Preflight) -> Result<Outco
     for prerequisite in &preflight.checks {
         let (verdict, seen) = match judge(act, prerequisite).await {
             Judged::Holds(seen) => (Verdict::Passed, seen),
+            Judged::Provided(seen, finding) => {
+                act.remark(finding).await?;
+                (Verdict::Passed, seen)
+            }
             Judged::Mind(seen, finding) => {
                 warnings.push(format!("{}: {seen}", prerequisite.label()));
                 if let Some(finding) = finding {
@@ -217,7 +223,7 @@ async fn look_ahead(
     let open: Vec<_> = wanted(partition).filter(|wanted| !is_looked_at(act, own, partition, wanted)).collect();
     for prerequisite in open {
         match judge(&there, prerequisite).await {
-            Judged::Holds(_) => good += 1,
+            Judged::Holds(_) | Judged::Provided(..) => good += 1,
             // What is but to be minded is said in its own time.
             Judged::Mind(..) => {}
             // What this partition fails on as well is mended for both: an ended session, for one.

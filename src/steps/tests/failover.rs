@@ -117,7 +117,8 @@ async fn a_call_lost_on_its_way_leaves_the_writer_and_is_left_to_the_operator() 
 async fn a_failover_that_was_accepted_and_did_nothing_is_a_no_op() {
     let mut plan = plan();
     let failover = plan.partitions[0].steps.iter_mut().find(|step| step.id.as_str() == "failover");
-    failover.expect("the failover").limit = Duration::from_millis(700);
+    let failover = failover.expect("the failover");
+    (failover.limit, failover.stuck_after) = (Duration::from_millis(700), Duration::from_millis(700));
     let mut stage = Stage::with(plan, SPEED).await;
     stage.wire.breaks(FAILOVER, Fault::Swallowed);
     let outcome = stage.fire("failover").await;
