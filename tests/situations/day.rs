@@ -150,7 +150,7 @@ fn requests_of(report: &Value, partition: &str) -> Option<(usize, usize)> {
         .as_array()?
         .iter()
         .find(|each| each["partition"] == partition || each["name"] == partition)?;
-    let requests = found["app"]["requests"].as_array()?;
+    let requests = found["app"]["measure"]["requests"].as_array()?;
     let slow = requests.iter().filter(|request| request["millis"].as_u64().is_some_and(|millis| millis > 500)).count();
     Some((requests.len(), slow))
 }

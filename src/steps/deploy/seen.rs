@@ -156,10 +156,12 @@ async fn words_of_failed(
     pod: &PodView,
     container: &ContainerView,
 ) -> Result<Vec<String>, Trouble> {
+    let mut said = forgiving(kubernetes.logs_before(&pod.name, &container.name, TAIL).await)?;
     if !matches!(container.state, ContainerState::Running { .. }) {
-        return log(kubernetes, pod, &container.name).await;
+        // Since the pod was listed it may have been started again: then the run that failed is the one before.
+        said.extend(log(kubernetes, pod, &container.name).await?);
     }
-    forgiving(kubernetes.logs_before(&pod.name, &container.name, TAIL).await)
+    Ok(said)
 }
 
 async fn unready(
