@@ -19,7 +19,10 @@ fn a_run_is_checked_fired_read_and_verified_without_a_screen() {
 
     let fired = place.run(&["exec", "--partition", "dev", "--step", "prerequisites", "--yes", "--output", "json"]);
     assert_eq!(fired.code, 0, "{fired:?}");
-    assert_eq!(fired.json()["partitions"][0]["steps"][0]["state"], "PASSED");
+    // Where this machine has no browser, that is minded.
+    let run = fired.json();
+    let state = run["partitions"][0]["steps"][0]["state"].as_str().expect("a state");
+    assert!(state.starts_with("PASSED"), "{state}");
     assert_eq!(fired.err, "", "with --output json standard error is quiet");
 
     let status = place.run(&["status", "--output", "json"]).json();

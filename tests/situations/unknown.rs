@@ -69,7 +69,7 @@ const DEV: [Invented; 7] = [
 #[test]
 fn an_invented_error_at_every_changing_call_of_dev_stays_unknown() {
     let place = Place::with_site_of(200, ROLLOUT);
-    walk(&place, "dev", &DEV);
+    walk(&place, "dev", None, &DEV);
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn an_invented_error_at_the_flushes_of_prod_stays_unknown() {
     std::fs::write(&file, rollout.to_string()).expect("a rollout");
     let place = Place::with_site_of(200, file.to_str().expect("a name in UTF-8"));
     let flush = |step| Invented { step, operation: Some("ModifyDBInstance"), ..ODD };
-    walk(&place, "prod", &[flush("reader"), flush("flush-writer")]);
+    walk(&place, "prod", file.to_str(), &[flush("reader"), flush("flush-writer")]);
 }
 
 #[test]
@@ -102,11 +102,12 @@ fn an_unknown_error_may_be_passed_over_with_a_reason() {
 }
 
 /// Takes a partition through, an invented error at each of its steps, and again.
-fn walk(place: &Place, partition: &str, invented: &[Invented]) {
+fn walk(place: &Place, partition: &str, rollout: Option<&str>, invented: &[Invented]) {
     let plan = config::load_text(config::SHIPPED.0, config::SHIPPED.1, None).expect("a plan");
     let planned = plan.partition(&partition.into()).expect("a partition");
     for step in planned.steps.iter().take_while(|step| step.id.as_str() != "go-ahead") {
-        let fire = ["exec", "--partition", partition, "--step", step.id.as_str(), "--yes", "--output", "json"];
+        let mut fire = vec!["exec", "--partition", partition, "--step", step.id.as_str(), "--yes", "--output", "json"];
+        fire.extend(rollout.into_iter().flat_map(|file| ["--rollout", file]));
         if let Some(invented) = invented.iter().find(|invented| invented.step == step.id.as_str()) {
             invent(place, invented);
             let failed = place.run(&fire);

@@ -158,7 +158,8 @@ fn devs_deploy_restarts_both_instances_and_a_second_one_changes_nothing() {
 
     assert_eq!(world.start_deploy("Alpha002", "dev", None, 1.0), Ok(2));
     let took = watch(&mut world, |world| world.deploys["dev"].done).last().unwrap().0;
-    assert!(took < 200, "{took}");
+    // In the log, dev's last run took 297 s and demo's 324 s.
+    assert!((250..330).contains(&took), "{took}");
     let events = &world.by_cluster(id).unwrap().cluster.events;
     assert_eq!(events.iter().filter(|event| event.id == "RDS-EVENT-0006").count(), 2);
 }

@@ -196,6 +196,13 @@ async fn a_reader_that_stays_pending_is_tried_once_more() {
     let first = stage.fire_while("reader", stays).await;
     assert_eq!(situation(&first).0, Some("reader-pending-reboot"), "{first:?}");
     assert!(matches!(finding(&first).ways[..], [Way::Again { .. }, Way::RollBack]), "{first:?}");
+    let is_pending = |world: &World| {
+        let reader = world.partitions[0].cluster.instance(READER);
+        reader.is_some_and(|reader| reader.group_status == "pending-reboot" && reader.status == "available")
+    };
+    while !stage.site.read(is_pending) {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
     let misses = |world: &mut World| {
         world.partitions[0].cluster.snags.misses.insert(READER.to_owned());
     };
