@@ -133,9 +133,13 @@ async fn a_writer_that_was_not_demoted_is_not_flushed() {
 }
 
 fn impatient() -> Plan {
+    patient_for(Duration::from_millis(300))
+}
+
+fn patient_for(time: Duration) -> Plan {
     let mut plan = plan();
     for step in &mut plan.partitions[0].steps {
-        step.stuck_after = Duration::from_millis(300);
+        step.stuck_after = time;
     }
     plan
 }
@@ -185,7 +189,8 @@ async fn a_reader_that_hangs_is_not_rebooted_again() {
 /// One retry is offered; then the way back alone.
 #[tokio::test]
 async fn a_reader_that_stays_pending_is_tried_once_more() {
-    let mut stage = Stage::with(impatient(), SPEED).await;
+    // Longer than an ordinary reboot takes here.
+    let mut stage = Stage::with(patient_for(Duration::from_secs(2)), SPEED).await;
     let stays = |world: &mut World| {
         let cluster = &mut world.partitions[0].cluster;
         let group = cluster.rollout_group.clone();
