@@ -64,6 +64,9 @@ impl Found {
     }
 }
 
+/// Where the browser's driver is.
+const PLAYWRIGHT: &str = "AURORA_COCKPIT_PLAYWRIGHT";
+
 impl Rehearsal {
     /// Rehearses these partitions under this scenario's text.
     pub fn of(scenario: &toml::Table, only: &str) -> Self {
@@ -72,7 +75,11 @@ impl Rehearsal {
 
     /// The same at another speed, with more patience.
     pub fn at(scenario: &toml::Table, only: &str, speed: &str, limit: Duration) -> Self {
-        let place = Place::new();
+        let mut place = Place::new();
+        // A console, and the requests of a landing page, are seen by a browser only.
+        if let Ok(playwright) = std::env::var(PLAYWRIGHT) {
+            place.set(PLAYWRIGHT, playwright);
+        }
         // Neither the file's name nor a word in it says what is going to happen.
         let file = place.path().join("night.toml");
         std::fs::write(&file, veiled(scenario).to_string()).expect("a scenario");
