@@ -29,7 +29,7 @@ pub(super) fn on_key(state: &mut State, key: KeyEvent, operator: &str) -> Vec<Ef
         state.follows = false;
         return command(state, CommandId::Fire);
     }
-    let Some(found) = commands::of_key(&key) else { return Vec::new() };
+    let Some(found) = commands::of_key(&key, state.focus) else { return Vec::new() };
     if let Some(reason) = (found.disabled_reason)(state) {
         state.notice = Some((state.now, format!("{}: {reason}", found.label)));
         return Vec::new();

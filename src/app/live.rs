@@ -5,16 +5,14 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::load_history::LoadHistory;
 use crate::clients::Trouble;
 use crate::runbook::names::InstanceId;
 use crate::runbook::timeline::Timeline;
 use crate::watch::sample::{
-    ClusterView, DnsView, HttpView, LoadPoint, MetricsView, PodsView, Reading, Sample, SlowLogView, Source, SqlView,
+    ClusterView, DnsView, HttpView, MetricsView, PodsView, Reading, Sample, SlowLogView, Source, SqlView,
     StatementsView,
 };
-
-/// Load points kept for each partition: half an hour of seconds.
-const LOAD_POINTS: usize = 1800;
 
 /// The last good word of a source, and what went wrong since.
 #[derive(Debug, Clone, PartialEq)]
@@ -99,21 +97,6 @@ pub struct SlowStatements {
     pub last: Option<Timestamp>,
 }
 
-/// The load of the writer's role over time, whichever instance holds it.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct LoadHistory {
-    /// Points by the end of their period.
-    pub points: BTreeMap<Timestamp, LoadPoint>,
-    /// When the series was bound to another instance: the seams of the drawing.
-    pub seams: Vec<Timestamp>,
-    /// The instance it is bound to.
-    pub instance: Option<InstanceId>,
-    /// Its vCPUs.
-    pub vcpus: Option<u32>,
-    /// When Performance Insights last answered.
-    pub answered: Option<Timestamp>,
-}
-
 impl Live {
     /// Takes in a sample.
     pub fn take(&mut self, sample: Sample) {
@@ -161,34 +144,6 @@ impl Live {
             self.statements_before = Some(before.value);
         }
         self.statements = Some(Dated { value, at });
-    }
-}
-
-impl LoadHistory {
-    fn take(&mut self, view: crate::watch::sample::LoadView, at: Timestamp) {
-        self.answered = Some(at);
-        self.vcpus = view.vcpus;
-        if self.instance.as_ref().is_some_and(|bound| *bound != view.instance) {
-            self.seams.push(at);
-        }
-        let rebound = self.instance.as_ref() != Some(&view.instance);
-        let begin = self.seams.last().copied();
-        self.instance = Some(view.instance);
-        for point in view.points {
-            // After a flip the new writer's past is not the role's past: what was drawn before the seam stays.
-            if begin.is_some_and(|begin| point.at < begin) && (rebound || self.points.contains_key(&point.at)) {
-                continue;
-            }
-            self.points.insert(point.at, point);
-        }
-        while self.points.len() > LOAD_POINTS {
-            self.points.pop_first();
-        }
-    }
-
-    /// The points of the last `span`, oldest first.
-    pub fn since(&self, from: Timestamp) -> impl Iterator<Item = &LoadPoint> {
-        self.points.range(from..).map(|(_, point)| point)
     }
 }
 

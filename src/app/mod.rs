@@ -9,6 +9,7 @@ mod in_dialog;
 mod keys;
 pub mod levers;
 pub mod live;
+pub mod load_history;
 pub mod log;
 mod narrate;
 pub mod state;

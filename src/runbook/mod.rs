@@ -9,6 +9,7 @@ pub mod formula;
 pub mod gate;
 pub mod lever;
 pub mod names;
+mod outage;
 pub mod plan;
 pub mod setting;
 pub mod shape;

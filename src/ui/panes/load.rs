@@ -10,7 +10,8 @@ use ratatui::text::Line;
 
 use super::timescale::{TimeScale, relative};
 use super::{Slot, figures};
-use crate::app::live::{Freshness, LoadHistory, freshness};
+use crate::app::live::{Freshness, freshness};
+use crate::app::load_history::LoadHistory;
 use crate::ui::adapt::Depth;
 use crate::ui::text::{Spans, column_right, span};
 use crate::ui::{format, symbols};

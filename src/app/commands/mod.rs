@@ -1,0 +1,162 @@
+//! The one table of commands: it drives dispatch, footer, help and the README's list of keys.
+
+mod reasons;
+mod table;
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+use super::state::{Pane, State};
+use crate::runbook::event::Outcome;
+use crate::runbook::names::StepRef;
+use crate::runbook::state::StepState;
+
+pub use reasons::{controls_missing, fire_disabled, locked};
+pub use table::COMMANDS;
+
+/// What a key does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CommandId {
+    /// Opens the confirmation of the marked step.
+    Fire,
+    /// Passes over the marked step, with a reason.
+    Skip,
+    /// Opens the go-ahead of the partition.
+    GoAhead,
+    /// Writes a note about the marked step.
+    Note,
+    /// Writes down a decision about the marked step, with what is on the screen of it.
+    Decision,
+    /// Writes down what is left to be done after the rollout.
+    FollowUp,
+    /// Lists what can be done about the marked step.
+    Ways,
+    /// Lists the partition's levers.
+    Levers,
+    /// Has a step that waits before it tries again try at once.
+    RetryNow,
+    /// Shows the terminal of the program that runs.
+    Terminal,
+    /// Takes the partition back.
+    RollBack,
+    /// Shows everything known of the marked step.
+    Details,
+    /// Stops the rollout.
+    Stop,
+    /// Marks the step above, or scrolls up.
+    Up,
+    /// Marks the step below, or scrolls down.
+    Down,
+    /// Scrolls a page up.
+    PageUp,
+    /// Scrolls a page down.
+    PageDown,
+    /// Looks at the partition before.
+    PartitionBefore,
+    /// Looks at the next partition.
+    PartitionNext,
+    /// Gives the keys to the next pane.
+    PaneNext,
+    /// Gives the keys to the pane before.
+    PaneBefore,
+    /// Gives the focused pane the whole screen, or takes it back.
+    Zoom,
+    /// Looks again at what runs.
+    Follow,
+    /// Lists everything that is not as it should be.
+    Concerns,
+    /// Shows the keys.
+    Help,
+    /// Leaves.
+    Quit,
+}
+
+/// A command.
+#[derive(Debug)]
+pub struct Command {
+    /// What it does.
+    pub id: CommandId,
+    /// Its name in footer and help.
+    pub label: &'static str,
+    /// Its keys; the first is the one that is shown.
+    pub keys: &'static [Key],
+    /// Whether it can lead to a change outside the cockpit; such a command only ever opens a dialog.
+    pub danger: bool,
+    /// The pane that must have the keys for it; none is everywhere. A pane's own command goes before one that is everywhere.
+    pub pane: Option<Pane>,
+    /// Whether it has a place in the footer.
+    pub footer: bool,
+    /// One sentence of help.
+    pub help: &'static str,
+    /// Why it does nothing now, if so.
+    pub disabled_reason: fn(&State) -> Option<String>,
+}
+
+/// A key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Key {
+    /// A character as typed.
+    Char(char),
+    /// A named key.
+    Named(KeyCode, &'static str),
+}
+
+impl Key {
+    /// Its name on screen.
+    pub fn name(self) -> String {
+        match self {
+            Self::Char(character) => character.to_string(),
+            Self::Named(_, name) => name.to_owned(),
+        }
+    }
+
+    fn matches(self, event: &KeyEvent) -> bool {
+        if event.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT) {
+            return false;
+        }
+        match self {
+            Self::Char(character) => event.code == KeyCode::Char(character),
+            Self::Named(code, _) => event.code == code,
+        }
+    }
+}
+
+/// The command of a key while that pane has the keys, if it has one.
+pub fn of_key(event: &KeyEvent, focus: Pane) -> Option<&'static Command> {
+    let mut named = COMMANDS.iter().filter(|command| command.keys.iter().any(|key| key.matches(event)));
+    let everywhere = named.clone().find(|command| command.pane.is_none());
+    named.find(|command| command.pane == Some(focus)).or(everywhere)
+}
+
+/// The step of the partition looked at that a step's own key fires: its number, or its letter.
+///
+/// Where a number stands at several steps (`5` and `5b`, `6` before and after the chart), the first that is not behind.
+pub fn step_of_key(state: &State, event: &KeyEvent) -> Option<usize> {
+    let KeyCode::Char(character) = event.code else { return None };
+    if !event.modifiers.is_empty() || !(character.is_ascii_digit() || character == 'p' || character == 'm') {
+        return None;
+    }
+    let (partition, _) = state.looked_at();
+    let labelled = |step: &&(usize, &crate::runbook::plan::Step)| step.1.label.starts_with(character);
+    let steps: Vec<_> = partition.steps.iter().enumerate().collect();
+    let behind = |step: &crate::runbook::plan::Step| {
+        let reference = StepRef { partition: partition.name.clone(), step: step.id.clone() };
+        state.run.state_of(&reference).is_behind()
+    };
+    let first_open = steps.iter().filter(labelled).find(|(_, step)| !behind(step));
+    first_open.or_else(|| steps.iter().find(labelled)).map(|(index, _)| *index)
+}
+
+/// What firing the marked step would be called: `fire`, `try again`, …
+pub fn fire_label(state: &State) -> String {
+    let Some(step) = state.marked_step() else { return "fire".to_owned() };
+    let Some((_, planned, run)) = state.run.step(&step) else { return "fire".to_owned() };
+    let title = format!("{} {}", planned.label, planned.title);
+    match state.run.state_of(&step) {
+        StepState::Running { .. } | StepState::Verifying { .. } => format!("{title} ▶"),
+        StepState::Failed(_) | StepState::Partial(_) | StepState::Unknown => format!("{title} again"),
+        _ if run.attempts.iter().any(|attempt| matches!(attempt.outcome, Some(Outcome::Deferred { .. }))) => {
+            format!("{title} again")
+        }
+        _ => title,
+    }
+}

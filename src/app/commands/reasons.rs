@@ -1,0 +1,98 @@
+//! Why a command does nothing now.
+
+use crate::app::attach::attachable;
+use crate::app::state::{Mode, Pane, State};
+use crate::app::ways::{tries_again, troubled};
+use crate::runbook::names::StepRef;
+use crate::runbook::plan::StepKind;
+
+pub(super) fn never(_: &State) -> Option<String> {
+    None
+}
+
+/// Why nothing can be changed from here, if so.
+pub fn controls_missing(state: &State) -> Option<String> {
+    match &state.mode {
+        Mode::Operator => None,
+        Mode::Monitor(Some(holder)) => Some(format!("read-only: {} holds the controls", holder.operator)),
+        Mode::Monitor(None) => Some("read-only: this is a monitor".to_owned()),
+    }
+}
+
+/// Why the marked step cannot be fired from here now, if so.
+pub fn fire_disabled(state: &State) -> Option<String> {
+    if let Some(reason) = controls_missing(state) {
+        return Some(reason);
+    }
+    let step = state.marked_step()?;
+    locked(state, &step)
+}
+
+/// Why a step cannot be fired now, if so.
+pub fn locked(state: &State, step: &StepRef) -> Option<String> {
+    let locks = state.run.gate(step).err()?;
+    let reasons: Vec<String> = locks.iter().map(ToString::to_string).collect();
+    Some(reasons.join("; "))
+}
+
+pub(super) fn skip_disabled(state: &State) -> Option<String> {
+    if let Some(reason) = controls_missing(state) {
+        return Some(reason);
+    }
+    let step = state.marked_step()?;
+    let (_, planned, _) = state.run.step(&step)?;
+    if !planned.kind.skippable() {
+        return Some(format!("{} is not skipped", planned.title));
+    }
+    locked(state, &step)
+}
+
+pub(super) fn go_ahead_disabled(state: &State) -> Option<String> {
+    if let Some(reason) = controls_missing(state) {
+        return Some(reason);
+    }
+    let (partition, _) = state.looked_at();
+    let step = partition.steps.iter().find(|step| step.kind == StepKind::GoAhead)?;
+    locked(state, &StepRef { partition: partition.name.clone(), step: step.id.clone() })
+}
+
+pub(super) fn stop_disabled(state: &State) -> Option<String> {
+    if let Some(reason) = controls_missing(state) {
+        return Some(reason);
+    }
+    let (running, _) = state.run.running()?;
+    Some(format!("{running} is running; wait until it ends"))
+}
+
+pub(super) fn ways_disabled(state: &State) -> Option<String> {
+    let step = state.marked_step()?;
+    if let Some(why) = state.run.will_not_run(&step.partition) {
+        return Some(why);
+    }
+    troubled(state).is_none().then(|| "no step is in trouble".to_owned())
+}
+
+pub(super) fn retry_disabled(state: &State) -> Option<String> {
+    let waits = state.run.running().and_then(|(step, _)| tries_again(state, &step));
+    controls_missing(state).or_else(|| waits.is_none().then(|| "nothing waits to be tried again".to_owned()))
+}
+
+pub(super) fn terminal_disabled(state: &State) -> Option<String> {
+    attachable(state).is_none().then(|| "no program runs, and the marked step ran none".to_owned())
+}
+
+pub(super) fn roll_back_disabled(state: &State) -> Option<String> {
+    if let Some(reason) = stop_disabled(state) {
+        return Some(reason);
+    }
+    let (partition, run) = state.looked_at();
+    if run.rolled_back.is_some() {
+        return Some(format!("{} was rolled back", partition.name));
+    }
+    let begun = run.steps.iter().any(|step| !step.attempts.is_empty());
+    (!begun).then(|| format!("nothing was fired in {} yet", partition.name))
+}
+
+pub(super) fn already_following(state: &State) -> Option<String> {
+    (state.follows && state.scrolled(Pane::Log) == 0).then(|| "everything follows".to_owned())
+}
