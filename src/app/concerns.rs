@@ -10,7 +10,6 @@ use super::state::State;
 use crate::clients::TroubleKind;
 use crate::runbook::check::Verdict;
 use crate::runbook::event::Outcome;
-use crate::runbook::names::StepRef;
 use crate::runbook::plan::Partition;
 use crate::runbook::topology::Agreement;
 use crate::watch::sample::Source;
@@ -62,7 +61,7 @@ pub fn concerns(state: &State) -> Vec<Concern> {
 fn of_steps(state: &State, partition: &Partition, concerns: &mut Vec<Concern>) {
     let Some(run) = state.run.partition(&partition.name) else { return };
     for (step, run) in partition.steps.iter().zip(&run.steps) {
-        let reference = StepRef { partition: partition.name.clone(), step: step.id.clone() };
+        let reference = partition.reference(&step.id);
         let step_state = state.run.state_of(&reference);
         let Some(attempt) = run.attempts.last() else { continue };
         let place = format!("{} · {} {}", partition.name, step.label, step.title);

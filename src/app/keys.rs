@@ -147,7 +147,7 @@ fn look_at(state: &mut State, partition: Option<usize>) {
 fn first_open(state: &State) -> usize {
     let (partition, _) = state.looked_at();
     let open = partition.steps.iter().position(|step| {
-        let reference = StepRef { partition: partition.name.clone(), step: step.id.clone() };
+        let reference = partition.reference(&step.id);
         !state.run.state_of(&reference).is_behind()
     });
     open.unwrap_or(partition.steps.len().saturating_sub(1))

@@ -156,7 +156,7 @@ impl State {
     pub fn marked_step(&self) -> Option<StepRef> {
         let (partition, _) = self.looked_at();
         let step = partition.steps.get(self.step)?;
-        Some(StepRef { partition: partition.name.clone(), step: step.id.clone() })
+        Some(partition.reference(&step.id))
     }
 
     /// How often the partition's sources are asked, for reckoning how fresh a datum is.
@@ -188,8 +188,7 @@ impl State {
             self.partition = index;
         }
         let (partition, _) = self.looked_at();
-        let reference =
-            |step: &crate::runbook::plan::Step| StepRef { partition: partition.name.clone(), step: step.id.clone() };
+        let reference = |step: &crate::runbook::plan::Step| partition.reference(&step.id);
         let marked = partition
             .steps
             .iter()

@@ -80,7 +80,7 @@ pub fn best(ways: &[WayOut]) -> usize {
 
 fn offered(state: &State, step: &StepRef, attempt: &Attempt, way: &Way) -> WayOut {
     let ended = attempt.ended_at.unwrap_or(attempt.started_at);
-    let there = |id: &crate::runbook::names::StepId| StepRef { partition: step.partition.clone(), step: id.clone() };
+    let there = |id: &crate::runbook::names::StepId| step.beside(id);
     let mut from = None;
     let mut tried = None;
     let act = match way {

@@ -75,6 +75,11 @@ async fn take_the_operators_place(headless: &mut Headless, held: &[String]) -> R
 /// What was tried so far: at which step, for which situation, which way.
 type Tried = Vec<(StepRef, Option<String>, Way)>;
 
+fn times_tried(tried: &Tried, step: &StepRef, situation: &Option<String>, way: &Way) -> usize {
+    let same = |(of, met, taken): &&(StepRef, Option<String>, Way)| of == step && met == situation && taken == way;
+    tried.iter().filter(same).count()
+}
+
 /// Fires a step that is ready. Where something that must hold does not, an earlier step's remark may have said so, and how
 /// it comes to hold; else it is waited for.
 async fn fire(headless: &mut Headless, step: &StepRef, tried: &mut Tried) -> Result<(), Failure> {
@@ -84,7 +89,7 @@ async fn fire(headless: &mut Headless, step: &StepRef, tried: &mut Tried) -> Res
             return Ok(());
         };
         let Way::Lever { lever: id, choice } = &lever else { return Ok(()) };
-        let reference = StepRef { partition: step.partition.clone(), step: id.clone() };
+        let reference = step.beside(id);
         headless.fire_once_it_holds(&reference, choice.clone()).await?;
         tried.push((step.clone(), situation, lever));
     }
@@ -97,9 +102,7 @@ fn remarked(run: &Run, step: &StepRef, tried: &Tried) -> Option<(Option<String>,
     let remarks = steps.filter_map(|each| each.standing()).flat_map(|attempt| &attempt.remarks);
     let offered = remarks.flat_map(|remark| remark.ways.iter().map(|way| (remark.situation.clone(), way.clone())));
     let is_lever = |(_, way): &(Option<String>, Way)| matches!(way, Way::Lever { .. });
-    let not_tried = |(situation, way): &(Option<String>, Way)| {
-        !tried.iter().any(|(known, of, other)| known == step && of == situation && other == way)
-    };
+    let not_tried = |(situation, way): &(Option<String>, Way)| times_tried(tried, step, situation, way) == 0;
     offered.into_iter().filter(is_lever).find(not_tried)
 }
 
@@ -109,22 +112,15 @@ fn way_out(run: &Run, step: &StepRef, tried: &Tried) -> Option<(Option<String>, 
     let (_, _, step_run) = run.step(step)?;
     let attempt = step_run.standing()?;
     let finding = attempt.outcome.as_ref()?.finding()?;
-    let worn_out = |way: &Way| {
-        let same = |(known, situation, other): &&(StepRef, Option<String>, Way)| {
-            known == step && *situation == finding.situation && other == way
-        };
-        tried.iter().filter(same).count() >= TRIES
-    };
+    let worn_out = |way: &Way| times_tried(tried, step, &finding.situation, way) >= TRIES;
     let is_behind = |way: &Way| {
         let Way::Lever { lever, .. } = way else { return false };
-        let lever = StepRef { partition: step.partition.clone(), step: lever.clone() };
+        let lever = step.beside(lever);
         let last = run.step(&lever).and_then(|(_, _, pulled)| pulled.attempts.last());
         last.is_some_and(|last| last.stands().is_behind() && last.ended_at > attempt.ended_at)
     };
     let is_open = |way: &&Way| match way {
-        Way::Lever { lever, .. } => {
-            run.gate(&StepRef { partition: step.partition.clone(), step: lever.clone() }).is_ok()
-        }
+        Way::Lever { lever, .. } => run.gate(&step.beside(lever)).is_ok(),
         _ => true,
     };
     let way = finding.ways.iter().filter(is_open).find(|way| !worn_out(way) && !is_behind(way))?;
@@ -149,7 +145,7 @@ async fn take(headless: &mut Headless, step: &StepRef, way: &Way) -> Result<bool
             headless.fire_once_it_holds(step, None).await?;
         }
         Way::Lever { lever, choice } => {
-            let lever = StepRef { partition: step.partition.clone(), step: lever.clone() };
+            let lever = step.beside(lever);
             // Where the lever does not move, the way is tried again until it wears out. Where the step cannot be fired after
             // it, another way comes next.
             let is_last = offered(&headless.run, step).last() == Some(way);
@@ -161,7 +157,7 @@ async fn take(headless: &mut Headless, step: &StepRef, way: &Way) -> Result<bool
             }
         }
         Way::Back { step: earlier } => {
-            let earlier = StepRef { partition: step.partition.clone(), step: earlier.clone() };
+            let earlier = step.beside(earlier);
             let reason = format!("{step} showed that it does not hold");
             headless.record(Event::Reopened { step: earlier, reason, by, evidence }).await?;
         }

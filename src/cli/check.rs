@@ -58,7 +58,7 @@ async fn look_at(plan: &Plan, index: usize) -> Result<Vec<Looked>, Failure> {
         let simulated = place::is_simulated();
         let event = Event::RunStarted { run: RunId::new("check"), plan: Box::new(alone), simulated };
         let run = Run::begin(Record { seq: 1, at: Timestamp::now(), event }).map_err(Failure::failed)?;
-        let reference = StepRef { partition: partition.name.clone(), step: step.id.clone() };
+        let reference = partition.reference(&step.id);
         looked.push(run_alone(run, reference, tools.clone()).await?);
     }
     Ok(looked)

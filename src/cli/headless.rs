@@ -188,7 +188,7 @@ impl Headless {
             Event::Remarked { step, finding, .. } => {
                 for way in &finding.ways {
                     let Way::Lever { lever, .. } = way else { continue };
-                    let lever = StepRef { partition: step.partition.clone(), step: lever.clone() };
+                    let lever = step.beside(lever);
                     if self.run.signs_in(&lever) && !self.wanted.iter().any(|(known, _)| *known == lever) {
                         self.wanted.push((lever, 0));
                     }

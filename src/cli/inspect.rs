@@ -8,7 +8,6 @@ use super::{Failure, exit, print, print_json};
 use crate::journal;
 use crate::report;
 use crate::runbook::event::{Outcome, Record};
-use crate::runbook::names::StepRef;
 use crate::runbook::state::{Attempt, Note, Run};
 
 pub(super) fn status(place: &Place, args: &RunChoice) -> Result<u8, Failure> {
@@ -27,7 +26,7 @@ pub(super) fn status(place: &Place, args: &RunChoice) -> Result<u8, Failure> {
         let (done, all) = run.progress(&partition.name);
         text.push_str(&format!("\n{} {done}/{all}\n", partition.name));
         for step in &partition.steps {
-            let reference = StepRef { partition: partition.name.clone(), step: step.id.clone() };
+            let reference = partition.reference(&step.id);
             text.push_str(&format!("  {:>2} {:<32} {}\n", step.label, step.title, run.state_of(&reference)));
         }
     }
@@ -82,7 +81,7 @@ fn step_summary(
     partition: &crate::runbook::plan::Partition,
     step: &crate::runbook::plan::Step,
 ) -> serde_json::Value {
-    let reference = StepRef { partition: partition.name.clone(), step: step.id.clone() };
+    let reference = partition.reference(&step.id);
     let found = run.step(&reference).map(|(_, _, run)| run);
     let attempts: Vec<_> = found.map(|run| run.attempts.as_slice()).unwrap_or_default().iter().map(attempt).collect();
     json!({
@@ -103,7 +102,7 @@ fn lever_summary(
     partition: &crate::runbook::plan::Partition,
     lever: &crate::runbook::plan::Step,
 ) -> serde_json::Value {
-    let reference = StepRef { partition: partition.name.clone(), step: lever.id.clone() };
+    let reference = partition.reference(&lever.id);
     let attempts = run.step(&reference).map(|(_, _, run)| run.attempts.as_slice()).unwrap_or_default();
     let locks = run.gate(&reference).err().unwrap_or_default();
     json!({

@@ -7,7 +7,6 @@ use super::comparison::slow_threshold;
 use super::times::{self, StepTimes};
 use crate::runbook::decision::Decision;
 use crate::runbook::event::{FailoverMeasure, NoteKind};
-use crate::runbook::names::StepRef;
 use crate::runbook::plan::{Partition, Step};
 use crate::runbook::state::{Attempt, Note, PartitionRun, Run, StepRun, Word};
 
@@ -67,7 +66,7 @@ fn partition(run: &Run, planned: &Partition, own: &PartitionRun) -> Value {
 }
 
 fn step(run: &Run, partition: &PartitionRun, planned: &Step, own: &StepRun, times: &StepTimes) -> Value {
-    let reference = StepRef { partition: partition.name.clone(), step: own.id.clone() };
+    let reference = partition.reference(&own.id);
     json!({
         "id": own.id,
         "label": planned.label,

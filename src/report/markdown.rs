@@ -129,7 +129,7 @@ impl Page<'_> {
     }
 
     fn step(&mut self, partition: &PartitionRun, step: &Step, run: &StepRun) {
-        let reference = StepRef { partition: partition.name.clone(), step: step.id.clone() };
+        let reference = partition.reference(&step.id);
         let heading = heading(step);
         let notes: Vec<_> = self.run.notes.iter().filter(|note| note.step.as_ref() == Some(&reference)).collect();
         if let (StepKind::GoAhead, Some(word)) = (&step.kind, &partition.go_ahead) {
@@ -421,7 +421,7 @@ impl Page<'_> {
             .zip(&partition.steps)
             .zip(&times)
             .map(|((step, run), times)| {
-                let reference = StepRef { partition: partition.name.clone(), step: step.id.clone() };
+                let reference = partition.reference(&step.id);
                 vec![
                     format!("{} {}", step.label, prose(&step.title)),
                     self.run.state_of(&reference).to_string(),

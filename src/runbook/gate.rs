@@ -139,7 +139,7 @@ impl Run {
         locks.extend(self.go_ahead_lock(&reference.partition));
         locks.extend(self.busy_lock());
         for need in &planned.needs {
-            let needed = StepRef { partition: reference.partition.clone(), step: need.clone() };
+            let needed = reference.beside(need);
             if !self.is_behind(&needed) {
                 let title = self
                     .step(&needed)
@@ -164,7 +164,7 @@ impl Run {
         match run.standing()?.outcome.as_ref()? {
             Outcome::Passed | Outcome::PassedWithWarnings { .. } => Some(Lock::Done),
             Outcome::Deferred { until, .. } => {
-                let due = StepRef { partition: reference.partition.clone(), step: until.clone() };
+                let due = reference.beside(until);
                 (due == *reference || !self.is_behind(&due)).then(|| Lock::Deferred(until.clone()))
             }
             Outcome::Failed { .. } | Outcome::Partial { .. } | Outcome::Unknown { .. } => None,

@@ -88,7 +88,7 @@ impl Run {
     /// The levers of a partition with their gates, in the plan's order.
     pub fn levers<'a>(&'a self, partition: &'a Partition) -> impl Iterator<Item = (&'a Step, Result<(), Vec<Lock>>)> {
         partition.levers.iter().map(|lever| {
-            let reference = StepRef { partition: partition.name.clone(), step: lever.id.clone() };
+            let reference = partition.reference(&lever.id);
             (lever, self.gate(&reference))
         })
     }
@@ -154,7 +154,7 @@ impl Run {
     fn passed(&self, reference: &StepRef, is: impl Fn(&StepKind) -> bool) -> bool {
         let steps = self.plan.partition(&reference.partition).into_iter().flat_map(|planned| &planned.steps);
         let of_kind = steps.filter(|step| is(&step.kind));
-        let there = |id: &StepId| StepRef { partition: reference.partition.clone(), step: id.clone() };
+        let there = |id: &StepId| reference.beside(id);
         of_kind.into_iter().any(|step| self.state_of(&there(&step.id)).is_behind())
     }
 

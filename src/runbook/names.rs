@@ -75,6 +75,11 @@ impl StepRef {
     pub fn new(partition: impl Into<PartitionName>, step: impl Into<StepId>) -> Self {
         Self { partition: partition.into(), step: step.into() }
     }
+
+    /// Another step or lever of the same partition.
+    pub fn beside(&self, step: &StepId) -> Self {
+        Self { partition: self.partition.clone(), step: step.clone() }
+    }
 }
 
 impl fmt::Display for StepRef {

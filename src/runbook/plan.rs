@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::lever::Lever;
-use super::names::{InstanceId, PartitionName, StepId};
+use super::names::{InstanceId, PartitionName, StepId, StepRef};
 
 /// A whole rollout.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -78,6 +78,11 @@ impl Partition {
     /// The step or lever of that identifier.
     pub fn step(&self, id: &StepId) -> Option<&Step> {
         self.steps.iter().chain(&self.levers).find(|step| &step.id == id)
+    }
+
+    /// How events name a step or lever of this partition.
+    pub fn reference(&self, step: &StepId) -> StepRef {
+        StepRef { partition: self.name.clone(), step: step.clone() }
     }
 }
 

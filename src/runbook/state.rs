@@ -289,7 +289,7 @@ impl Run {
         self.partitions.iter().flat_map(|partition| {
             partition.steps.iter().chain(&partition.levers).filter_map(|step| {
                 let attempt = step.attempts.last().filter(|attempt| attempt.outcome.is_none())?;
-                Some((StepRef { partition: partition.name.clone(), step: step.id.clone() }, attempt))
+                Some((partition.reference(&step.id), attempt))
             })
         })
     }
@@ -333,7 +333,7 @@ impl Run {
         let asked_again = self.confirming.as_ref().is_some_and(|confirming| &confirming.step == reference);
         let stands = attempt.stands();
         if let StepState::Deferred { until } = &stands {
-            let due = StepRef { partition: reference.partition.clone(), step: until.clone() };
+            let due = reference.beside(until);
             if due != *reference && self.is_behind(&due) {
                 return None;
             }
@@ -416,9 +416,10 @@ impl Run {
 
     /// Every step of the plan, in the order in which they are taken.
     pub fn references(&self) -> impl Iterator<Item = StepRef> + '_ {
-        self.plan.partitions.iter().flat_map(|partition| {
-            partition.steps.iter().map(|step| StepRef { partition: partition.name.clone(), step: step.id.clone() })
-        })
+        self.plan
+            .partitions
+            .iter()
+            .flat_map(|partition| partition.steps.iter().map(|step| partition.reference(&step.id)))
     }
 }
 
@@ -431,6 +432,11 @@ impl Step {
 }
 
 impl PartitionRun {
+    /// How events name a step or lever of this partition.
+    pub fn reference(&self, step: &StepId) -> StepRef {
+        StepRef { partition: self.name.clone(), step: step.clone() }
+    }
+
     /// The step or lever of that name.
     pub fn step(&self, id: &StepId) -> Option<&StepRun> {
         self.steps.iter().chain(&self.levers).find(|run| &run.id == id)

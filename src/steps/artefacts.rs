@@ -140,7 +140,8 @@ fn group_check(verdict: Verdict) -> Check {
 /// # Errors
 /// If it cannot be looked at or written down, or the session ends.
 pub async fn look(act: &mut Act, spec: &CommandSpec, said: &[String], well: bool) -> Result<Artefacts, Stop> {
-    let all = settled(act, || act.tools.aws.cloudformation.stacks()).await?;
+    let here = act.look.clone();
+    let all = settled(act, || here.tools.aws.cloudformation.stacks()).await?;
     let mut stacks = Vec::new();
     for name in &spec.stacks {
         let view = all.iter().find(|stack| stack.name == *name).cloned();
@@ -153,7 +154,7 @@ pub async fn look(act: &mut Act, spec: &CommandSpec, said: &[String], well: bool
     }
     let mut secret = None;
     if let Some(spec) = &spec.secret {
-        let value = settled(act, || value_of(act, spec)).await?;
+        let value = settled(act, || value_of(&here, spec)).await?;
         let verdict = match value {
             SecretValue::Good => Verdict::Passed,
             // The database's side goes on without it.
@@ -163,7 +164,7 @@ pub async fn look(act: &mut Act, spec: &CommandSpec, said: &[String], well: bool
         act.check(secret_check(spec, verdict).seeing(value.words())).await?;
         secret = Some(value);
     }
-    let cluster = settled(act, || act.cluster()).await?;
+    let cluster = settled(act, || here.cluster()).await?;
     let attached = spec.group_attached.then(|| is_attached(act, &cluster));
     if let Some(attached) = attached {
         let verdict = if attached { Verdict::Passed } else { Verdict::Failed };
@@ -243,11 +244,14 @@ pub async fn secret_holds(look: &Look) -> Result<Option<Precondition>, Trouble> 
 ///
 /// # Errors
 /// If the trouble does not pass, or the session ends.
-pub async fn settled<T, F: Future<Output = Result<T, Trouble>>>(act: &Act, look: impl Fn() -> F) -> Result<T, Stop> {
+pub async fn settled<T, F: Future<Output = Result<T, Trouble>>>(
+    act: &mut Act,
+    look: impl Fn() -> F,
+) -> Result<T, Stop> {
     let mut patience = Patience::new(act.step.limit);
     loop {
         let seen = look().await;
-        if let Some(seen) = patience.bear(seen).map_err(|trouble| diagnosis::of_trouble(act, &trouble))? {
+        if let Some(seen) = act.bear(&mut patience, seen).await? {
             return Ok(seen);
         }
         if patience.is_over() {

@@ -119,7 +119,8 @@ pub async fn settle_member(act: &mut Act, id: &InstanceId, awaited: Awaited<'_>)
     let mut patience = super::context::Patience::new(act.look.step.limit);
     let mut still: Option<(&'static str, Instant)> = None;
     loop {
-        let seen = patience.bear(act.cluster().await).map_err(|trouble| diagnosis::of_trouble(act, &trouble))?;
+        let seen = act.cluster().await;
+        let seen = act.bear(&mut patience, seen).await?;
         if let Some(cluster) = seen {
             if let Some(finding) = terminal(act, &cluster) {
                 return Err(finding.into());

@@ -35,7 +35,7 @@ pub fn stuck(stack: &StackView) -> String {
 /// # Errors
 /// If the stacks' events cannot be read, or the session ends.
 pub async fn diagnose(
-    act: &Act,
+    act: &mut Act,
     spec: &CommandSpec,
     ended: &Ended,
     said: &[String],
@@ -103,9 +103,10 @@ fn of_1password(act: &Act, spec: &CommandSpec, line: &str, found: &Artefacts) ->
 }
 
 /// A stack that failed in this attempt.
-async fn of_stack(act: &Act, stack: &Artefact, found: &Artefacts) -> Result<Finding, Stop> {
+async fn of_stack(act: &mut Act, stack: &Artefact, found: &Artefacts) -> Result<Finding, Stop> {
     let since = act.attempt.started_at;
-    let events = artefacts::settled(act, || act.tools.aws.cloudformation.events(&stack.name, since)).await?;
+    let here = act.look.clone();
+    let events = artefacts::settled(act, || here.tools.aws.cloudformation.events(&stack.name, since)).await?;
     let first = first_failure(&events);
     let (name, status) = (&stack.name, stack.status());
     let reason = first.and_then(|event| event.reason.as_deref()).unwrap_or_default();

@@ -37,7 +37,7 @@ pub(super) async fn run(act: &mut Noting, spec: &VerifySql) -> Result<Outcome, S
     let (mut patience, mut turning, mut last) = (Patience::new(act.step.limit), Turning::default(), None);
     loop {
         let seen = Seen::read(act, &spec.settings, spec.statements).await;
-        if let Some(seen) = patience.bear(seen).map_err(|trouble| diagnosis::of_trouble(act, &trouble))? {
+        if let Some(seen) = act.bear(&mut patience, seen).await? {
             let open = judge(act, spec, &seen).await?;
             turning.note(act, spec, &seen, &open).await?;
             if let Some(outcome) = statements(act, spec, &seen).await? {

@@ -7,7 +7,6 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::state::{Pane, State};
 use crate::runbook::event::Outcome;
-use crate::runbook::names::StepRef;
 use crate::runbook::state::StepState;
 
 pub use reasons::{controls_missing, fire_disabled, locked};
@@ -139,7 +138,7 @@ pub fn step_of_key(state: &State, event: &KeyEvent) -> Option<usize> {
     let labelled = |step: &&(usize, &crate::runbook::plan::Step)| step.1.label.starts_with(character);
     let steps: Vec<_> = partition.steps.iter().enumerate().collect();
     let behind = |step: &crate::runbook::plan::Step| {
-        let reference = StepRef { partition: partition.name.clone(), step: step.id.clone() };
+        let reference = partition.reference(&step.id);
         state.run.state_of(&reference).is_behind()
     };
     let first_open = steps.iter().filter(labelled).find(|(_, step)| !behind(step));

@@ -53,7 +53,7 @@ pub(super) fn go_ahead_disabled(state: &State) -> Option<String> {
     }
     let (partition, _) = state.looked_at();
     let step = partition.steps.iter().find(|step| step.kind == StepKind::GoAhead)?;
-    locked(state, &StepRef { partition: partition.name.clone(), step: step.id.clone() })
+    locked(state, &partition.reference(&step.id))
 }
 
 pub(super) fn stop_disabled(state: &State) -> Option<String> {

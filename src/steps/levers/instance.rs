@@ -144,8 +144,8 @@ async fn serves_again(act: &mut Act, writer: Option<InstanceId>) -> Result<(), S
     let check = |verdict| Check::new("serves", format!("{writer} serves again"), SOURCE, verdict);
     let mut patience = Patience::new(act.step.limit);
     loop {
-        let asked = async { act.tools.sql().await?.who_am_i().await };
-        let seen = patience.bear(asked.await).map_err(|trouble| diagnosis::of_trouble(act, &trouble))?;
+        let asked = async { act.tools.sql().await?.who_am_i().await }.await;
+        let seen = act.bear(&mut patience, asked).await?;
         if let Some(who) = seen.filter(|who| who.is_writer) {
             let since = who.started.to_zoned(act.zone()).strftime("%H:%M:%S").to_string();
             return act.check(check(Verdict::Passed).seeing(format!("its server process began at {since}"))).await;

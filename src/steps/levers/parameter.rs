@@ -245,7 +245,7 @@ async fn settle(
     let mut patience = Patience::new(act.step.limit);
     loop {
         let seen = Seen::read(act, expected, false).await;
-        if let Some(seen) = patience.bear(seen).map_err(|trouble| diagnosis::of_trouble(act, &trouble))? {
+        if let Some(seen) = act.bear(&mut patience, seen).await? {
             let mut all = true;
             for (parameter, held) in wanted(&seen.group) {
                 let verdict = |holds| if holds { Verdict::Passed } else { Verdict::Settling };

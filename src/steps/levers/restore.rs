@@ -81,7 +81,8 @@ fn available(new: &str, verdict: Verdict) -> Check {
 async fn until_available(act: &mut Act, new: &str) -> Result<(), Stop> {
     let mut patience = Patience::new(act.step.limit);
     loop {
-        let looked = patience.bear(seen(act).await).map_err(|trouble| diagnosis::of_trouble(act, &trouble))?;
+        let looked = seen(act).await;
+        let looked = act.bear(&mut patience, looked).await?;
         if let Some(cluster) = looked.flatten() {
             if cluster.status == "available" {
                 return act.check(available(new, Verdict::Passed).seeing("available")).await;

@@ -101,7 +101,7 @@ async fn until_rolled_back(act: &mut Act, stack: &str, since: Timestamp) -> Resu
     let since = since - SignedDuration::from_secs(1);
     loop {
         let seen = look(act, stack, since).await;
-        let seen = patience.bear(seen).map_err(|trouble| diagnosis::of_trouble(act, &trouble))?;
+        let seen = act.bear(&mut patience, seen).await?;
         if let Some((status, events)) = seen {
             if status == "UPDATE_ROLLBACK_COMPLETE" {
                 return act.check(rolled_back(stack, Verdict::Passed).seeing(status)).await;
@@ -156,7 +156,8 @@ async fn until_available(act: &mut Act) -> Result<String, Stop> {
     let free = |verdict| Check::new("free", "cluster available", DESCRIBE, verdict);
     let mut patience = Patience::new(act.step.limit);
     loop {
-        let seen = patience.bear(act.cluster().await).map_err(|trouble| diagnosis::of_trouble(act, &trouble))?;
+        let seen = act.cluster().await;
+        let seen = act.bear(&mut patience, seen).await?;
         if let Some(cluster) = seen {
             if cluster.status == "available" {
                 act.check(free(Verdict::Passed).seeing("available")).await?;

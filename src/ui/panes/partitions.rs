@@ -8,7 +8,6 @@ use ratatui::text::Line;
 use crate::app::live::{Dated, Freshness, Live};
 use crate::app::state::State;
 use crate::runbook::gate::Lock;
-use crate::runbook::names::StepRef;
 use crate::runbook::plan::Partition;
 use crate::runbook::state::{PartitionRun, StepState};
 use crate::ui::panel::Panel;
@@ -53,11 +52,7 @@ struct View<'a> {
 impl<'a> View<'a> {
     fn of(state: &'a State, index: usize, theme: &'a Theme) -> Self {
         let planned = &state.run.plan.partitions[index];
-        let states = planned
-            .steps
-            .iter()
-            .map(|step| state.run.state_of(&StepRef { partition: planned.name.clone(), step: step.id.clone() }))
-            .collect();
+        let states = planned.steps.iter().map(|step| state.run.state_of(&planned.reference(&step.id))).collect();
         Self {
             state,
             theme,

@@ -7,7 +7,6 @@ use ratatui::style::Modifier;
 use ratatui::text::Line;
 
 use super::Slot;
-use crate::runbook::names::StepRef;
 use crate::runbook::plan::{Step, StepKind};
 use crate::runbook::state::{StepRun, StepState};
 use crate::ui::text::{Spans, column_right, span, spread, width};
@@ -21,11 +20,7 @@ pub fn draw(buffer: &mut Buffer, slot: &Slot<'_>) {
         .steps
         .iter()
         .zip(&looked_at.steps)
-        .map(|(step, run)| Row {
-            step,
-            run,
-            state: state.run.state_of(&StepRef { partition: partition.name.clone(), step: step.id.clone() }),
-        })
+        .map(|(step, run)| Row { step, run, state: state.run.state_of(&partition.reference(&step.id)) })
         .collect();
     let name = if partition.production { theme.palette.frame.production.bold() } else { theme.strong() };
     let title = vec![span(partition.name.to_string(), name), span(" · steps", theme.strong())];
