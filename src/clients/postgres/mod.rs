@@ -4,6 +4,7 @@
 //! resolved by our own resolver, so that no cache of this machine keeps a session at the old writer.
 
 mod session;
+mod statements;
 #[cfg(test)]
 mod stock_tests;
 #[cfg(test)]
@@ -21,9 +22,8 @@ use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-pub use session::{
-    IdleInTransaction, Session, Setting, Statement, StatementCounters, StatementsProbe, Topology, WhoAmI, WriteProbe,
-};
+pub use session::{IdleInTransaction, Session, Setting, Topology, WhoAmI, WriteProbe};
+pub use statements::{Statement, StatementCounters, StatementsProbe};
 
 use super::dns::Resolver;
 use super::{Trouble, TroubleKind};
