@@ -93,8 +93,7 @@ fn cloudwatch_and_the_slow_query_log_have_a_line_above_the_load() {
     let with = |samples: Vec<(Source, Result<Reading, Trouble>)>| {
         let mut state = state.clone();
         for (source, said) in samples {
-            let sample =
-                Sample { partition: partition.name.clone(), source, at: state.now, took: Duration::ZERO, said };
+            let sample = Sample::new(partition.name.clone(), source, state.now, Duration::ZERO, said);
             state.live.get_mut(&partition.name).expect("watched").take(sample);
         }
         text(&drawn(&state, (200, 50), &Theme::default()))

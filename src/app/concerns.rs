@@ -175,6 +175,7 @@ fn source_name(source: &Source) -> String {
         Source::Events => "RDS events".to_owned(),
         Source::Dns => "DNS".to_owned(),
         Source::SqlEndpoint => "SQL endpoint".to_owned(),
+        Source::Writes => "write probe".to_owned(),
         Source::SqlInstance(instance) => format!("SQL on {instance}"),
         Source::App => "application".to_owned(),
         Source::Load => "Performance Insights".to_owned(),

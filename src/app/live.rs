@@ -121,6 +121,7 @@ impl Live {
             Reading::Load(view) => self.load.take(view, at),
             Reading::Statements(value) => self.take_statements(value, at),
             Reading::Sql(value) => match source {
+                Source::Writes => {}
                 Source::SqlInstance(id) => {
                     self.instances.insert(id, Dated { value, at });
                 }

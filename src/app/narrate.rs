@@ -146,7 +146,7 @@ fn turn(live: &Live, sample: &Sample, testimony: &Testimony) -> Option<LogLine> 
     let source = match testimony.witness {
         Witness::ApiStatus | Witness::ApiWriter => LogSource::Rds,
         Witness::Dns => LogSource::Dns,
-        Witness::SqlEndpoint | Witness::SqlInstance(_) => LogSource::Sql,
+        Witness::SqlEndpoint | Witness::Writes | Witness::SqlInstance(_) => LogSource::Sql,
         Witness::Application => LogSource::App,
         Witness::Pods => LogSource::Pods,
         // RDS events have lines of their own.

@@ -62,7 +62,7 @@ impl Agreement {
 
 fn choose(named: &[(Witness, InstanceId)]) -> Option<InstanceId> {
     let mut by_themselves = named.iter().filter(|(witness, instance)| {
-        *witness == Witness::SqlEndpoint || *witness == Witness::SqlInstance(instance.clone())
+        matches!(witness, Witness::SqlEndpoint | Witness::Writes) || *witness == Witness::SqlInstance(instance.clone())
     });
     if let Some((_, first)) = by_themselves.next() {
         return by_themselves.all(|(_, other)| other == first).then(|| first.clone());
@@ -77,7 +77,7 @@ mod tests {
 
     fn says(witness: Witness, writer: &str, age_s: i64, now: Timestamp) -> Testimony {
         let at = now - SignedDuration::from_secs(age_s);
-        Testimony { witness, word: Word::Writer { instance: writer.into(), writes: None }, asked: at, at }
+        Testimony::new(witness, Word::Writer { instance: writer.into(), writes: None }, at, at)
     }
 
     fn sql(id: &str) -> Witness {

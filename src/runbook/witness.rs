@@ -4,8 +4,9 @@
 //! topology may be stale. So each source is a witness with a lane of its own, and what holds is derived from all of them.
 
 use std::fmt;
+use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::names::InstanceId;
@@ -24,6 +25,8 @@ pub enum Witness {
     Dns,
     /// SQL through the writer endpoint.
     SqlEndpoint,
+    /// Writes through the writer endpoint, each tried and taken back.
+    Writes,
     /// SQL on one instance.
     SqlInstance(InstanceId),
     /// The application over HTTP.
@@ -40,6 +43,7 @@ impl fmt::Display for Witness {
             Self::Events => f.pad("events"),
             Self::Dns => f.pad("DNS"),
             Self::SqlEndpoint => f.pad("SQL endpoint"),
+            Self::Writes => f.pad("writes"),
             Self::SqlInstance(id) => f.pad(&format!("SQL {id}")),
             Self::Application => f.pad("app"),
             Self::Pods => f.pad("pods"),
@@ -86,8 +90,49 @@ pub struct Testimony {
     pub witness: Witness,
     /// What.
     pub word: Word,
-    /// When the question was sent. For an answer, the truth lies between `asked` and `at`.
+    /// When the question was sent: what is said was true at some moment between `asked` and `at`. The same as `at` where
+    /// nothing was asked and the witness noticed by itself, as when its session is cut.
     pub asked: Timestamp,
     /// When the answer was there.
     pub at: Timestamp,
+    /// `at` by a clock that nobody sets: time since the watchers of the same process began. None for a word that no watcher
+    /// brought.
+    pub steady: Option<Duration>,
+    /// The witness's own clock, where it has one.
+    pub clock: Option<ClockOffset>,
+    /// After what time the witness is asked again, where that is later than usual because it is silent.
+    pub again: Option<Duration>,
+}
+
+impl Testimony {
+    /// A word, and when it was asked for and said by this machine's clock.
+    pub fn new(witness: Witness, word: Word, asked: Timestamp, at: Timestamp) -> Self {
+        Self { witness, word, asked, at, steady: None, clock: None, again: None }
+    }
+
+    /// Time since another word was said; by the clock that nobody sets where both have it. Negative if the other is later.
+    pub fn since(&self, other: &Self) -> SignedDuration {
+        let signed = |steady| SignedDuration::try_from(steady).unwrap_or(SignedDuration::MAX);
+        match (self.steady, other.steady) {
+            (Some(steady), Some(before)) => signed(steady) - signed(before),
+            _ => self.at.duration_since(other.at),
+        }
+    }
+}
+
+/// How a witness's clock differs from this machine's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClockOffset {
+    /// By how much its clock is ahead; negative if it is behind.
+    pub ahead: SignedDuration,
+    /// How far that may be off: half of the time that asking and answering took.
+    pub within: Duration,
+}
+
+impl ClockOffset {
+    /// What an answer shows that says `said` and was asked for and given at these times by this machine's clock.
+    pub fn between(said: Timestamp, asked: Timestamp, answered: Timestamp) -> Self {
+        let half = answered.duration_since(asked) / 2;
+        Self { ahead: said.duration_since(asked + half), within: half.unsigned_abs() }
+    }
 }

@@ -358,13 +358,8 @@ mod tests {
             reconnected: false,
             write: None,
         };
-        Sample {
-            partition: "dev".into(),
-            source: Source::SqlInstance(instance.into()),
-            at: Timestamp::now(),
-            took: Duration::ZERO,
-            said: Ok(Reading::Sql(view)),
-        }
+        let source = Source::SqlInstance(instance.into());
+        Sample::new("dev".into(), source, Timestamp::now(), Duration::ZERO, Ok(Reading::Sql(view)))
     }
 
     #[test]

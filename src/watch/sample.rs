@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clients::Trouble;
 use crate::runbook::names::{InstanceId, PartitionName};
+use crate::runbook::witness::ClockOffset;
 
 /// One answer, or failure to answer, of one source.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,10 +22,31 @@ pub struct Sample {
     pub source: Source,
     /// When the answer came (or the asking failed), by this machine's clock. The datum's age counts from here.
     pub at: Timestamp,
-    /// How long the asking took: what is said was true at some moment of it.
+    /// How long the asking took: what is said was true at some moment of it. Zero where nothing was asked and the source
+    /// noticed by itself, as when a session is cut.
     pub took: Duration,
     /// What was said, or why nothing was.
     pub said: Result<Reading, Trouble>,
+    /// When, by a clock that nobody sets: time since the watchers of this process began. None in a sample that no watcher
+    /// brought.
+    pub steady: Option<Duration>,
+    /// The source's own clock, where it has one.
+    pub clock: Option<ClockOffset>,
+    /// After what time the source is asked again, where that is later than usual because of trouble.
+    pub again: Option<Duration>,
+}
+
+impl Sample {
+    /// What a source said, or why it said nothing, at that time by this machine's clock.
+    pub fn new(
+        partition: PartitionName,
+        source: Source,
+        at: Timestamp,
+        took: Duration,
+        said: Result<Reading, Trouble>,
+    ) -> Self {
+        Self { partition, source, at, took, said, steady: None, clock: None, again: None }
+    }
 }
 
 /// Who is asked. Each has a task of its own, so that none waits for another.
@@ -39,6 +61,8 @@ pub enum Source {
     Dns,
     /// SQL through the writer endpoint.
     SqlEndpoint,
+    /// Writes through the writer endpoint, each tried and taken back; only around a failover.
+    Writes,
     /// SQL on one instance.
     SqlInstance(InstanceId),
     /// The application over HTTP.
@@ -65,7 +89,7 @@ pub enum Reading {
     Cluster(ClusterView),
     /// Of [`Source::Dns`].
     Dns(DnsView),
-    /// Of [`Source::SqlEndpoint`] and [`Source::SqlInstance`].
+    /// Of [`Source::SqlEndpoint`], [`Source::Writes`] and [`Source::SqlInstance`].
     Sql(SqlView),
     /// Of [`Source::App`].
     Http(HttpView),

@@ -30,6 +30,8 @@ pub trait Ask: Send + 'static {
 #[derive(Debug, Clone)]
 pub struct Voice {
     out: mpsc::Sender<Sample>,
+    /// When the watchers began.
+    origin: Instant,
     /// How often in a row the source has said that it is asked too much.
     strain: Arc<AtomicU32>,
 }
@@ -37,7 +39,7 @@ pub struct Voice {
 impl Voice {
     /// A voice into that channel.
     pub fn new(out: mpsc::Sender<Sample>) -> Self {
-        Self { out, strain: Arc::default() }
+        Self { out, origin: Instant::now(), strain: Arc::default() }
     }
 
     /// Says what a source answered to what was asked at `begun`.
@@ -52,7 +54,8 @@ impl Voice {
             _ => self.strain.store(0, Ordering::Relaxed),
         }
         let keep = matches!(said, Ok(Reading::Lines(_) | Reading::SlowLog(_)));
-        let sample = Sample { partition: partition.clone(), source, at: Timestamp::now(), took: begun.elapsed(), said };
+        let mut sample = Sample::new(partition.clone(), source, Timestamp::now(), begun.elapsed(), said);
+        sample.steady = Some(self.origin.elapsed());
         // Nobody may be listening any more: then the session ends, and so will this task.
         if keep {
             let _ = self.out.send(sample).await;

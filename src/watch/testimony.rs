@@ -47,6 +47,7 @@ impl Source {
             Self::Events => vec![Witness::Events],
             Self::Dns => vec![Witness::Dns],
             Self::SqlEndpoint => vec![Witness::SqlEndpoint],
+            Self::Writes => vec![Witness::Writes],
             Self::SqlInstance(instance) => vec![Witness::SqlInstance(instance.clone())],
             Self::App => vec![Witness::Application],
             Self::Pods => vec![Witness::Pods],
@@ -63,7 +64,9 @@ impl Sample {
 
     fn testify(&self, witness: Witness, word: Word) -> Testimony {
         let took = jiff::SignedDuration::try_from(self.took).unwrap_or_default();
-        Testimony { witness, word, asked: self.at.checked_sub(took).unwrap_or(self.at), at: self.at }
+        let asked = self.at.checked_sub(took).unwrap_or(self.at);
+        let said = Testimony::new(witness, word, asked, self.at);
+        Testimony { steady: self.steady, clock: self.clock, again: self.again, ..said }
     }
 
     fn words(&self) -> Vec<(Witness, Word)> {

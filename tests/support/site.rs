@@ -40,7 +40,7 @@ impl Cluster {
     }
 
     fn sample(&self, source: Source, at: Timestamp, said: Result<Reading, Trouble>) -> Sample {
-        Sample { partition: self.partition.clone(), source, at, took: Duration::from_millis(12), said }
+        Sample::new(self.partition.clone(), source, at, Duration::from_millis(12), said)
     }
 
     fn member(&self, id: InstanceId, writer: &InstanceId, class: &str, status: &str) -> MemberView {

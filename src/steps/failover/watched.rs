@@ -253,7 +253,7 @@ impl Watch {
 /// What the step's own look at the API testifies, so that it is not alone where nobody watches.
 fn api_words(cluster: &ClusterView, asked: Timestamp) -> Vec<Testimony> {
     let at = Timestamp::now();
-    let testify = |witness, word| Testimony { witness, word, asked, at };
+    let testify = |witness, word| Testimony::new(witness, word, asked, at);
     let healthy = cluster.status == "available";
     let mut words = vec![testify(Witness::ApiStatus, Word::Status { text: cluster.status.clone(), healthy })];
     words.extend(

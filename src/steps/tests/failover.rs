@@ -180,13 +180,7 @@ fn leads_to(instance: &str) -> crate::watch::Sample {
         leads_to: Some(instance.into()),
         ttl: Duration::from_secs(5),
     };
-    Sample {
-        partition: "stage".into(),
-        source: Source::Dns,
-        at: Timestamp::now(),
-        took: Duration::ZERO,
-        said: Ok(Reading::Dns(view)),
-    }
+    Sample::new("stage".into(), Source::Dns, Timestamp::now(), Duration::ZERO, Ok(Reading::Dns(view)))
 }
 
 /// A failover after which the endpoint goes on leading to the old writer.

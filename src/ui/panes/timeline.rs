@@ -154,7 +154,9 @@ impl<'a> Drawing<'a> {
             // What happened stays happened.
             Witness::Events => return Freshness::Live,
             Witness::ApiStatus | Witness::ApiWriter | Witness::Pods => pace.metered(),
-            Witness::Dns | Witness::SqlEndpoint | Witness::SqlInstance(_) | Witness::Application => pace.light(),
+            Witness::Dns | Witness::SqlEndpoint | Witness::Writes | Witness::SqlInstance(_) | Witness::Application => {
+                pace.light()
+            }
         };
         freshness(self.slot.state.since(lane.last.at), period)
     }
@@ -365,7 +367,7 @@ fn end_of(slot: &Slot<'_>, partition: &Partition, zero: &Zero) -> Option<Timesta
 /// Which lanes stay when there is no room for all.
 fn rank(witness: &Witness) -> u8 {
     match witness {
-        Witness::SqlEndpoint => 0,
+        Witness::SqlEndpoint | Witness::Writes => 0,
         Witness::SqlInstance(_) => 1,
         Witness::Dns => 2,
         Witness::ApiWriter => 3,
