@@ -181,6 +181,7 @@ fn source_name(source: &Source) -> String {
         Source::Load => "Performance Insights".to_owned(),
         Source::Statements => "pg_stat_statements".to_owned(),
         Source::Pods => "pods".to_owned(),
+        Source::Rights => "rights of the database role".to_owned(),
         Source::Metrics => "CloudWatch".to_owned(),
         Source::SlowLog => "slow-query log".to_owned(),
         Source::Log(origin) => format!("log of {origin}"),

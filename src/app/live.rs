@@ -10,8 +10,8 @@ use crate::clients::Trouble;
 use crate::runbook::names::InstanceId;
 use crate::runbook::timeline::Timeline;
 use crate::watch::sample::{
-    ClusterView, DnsView, HttpView, MetricsView, PodsView, Reading, Sample, SlowLogView, Source, SqlView,
-    StatementsView,
+    ClusterView, DnsView, HttpView, MetricsView, PodLog, PodsView, Reading, RightsView, Sample, SlowLogView, Source,
+    SqlView, StatementsView,
 };
 
 /// The last good word of a source, and what went wrong since.
@@ -72,6 +72,10 @@ pub struct Live {
     pub http: Option<Dated<HttpView>>,
     /// Its pods.
     pub pods: Option<Dated<PodsView>>,
+    /// The end of the log of the pod that most needs a look.
+    pub pod_log: Option<Dated<PodLog>>,
+    /// What the database role may see.
+    pub rights: Option<Dated<RightsView>>,
     /// The writer's statements.
     pub statements: Option<Dated<StatementsView>>,
     /// The statements as they were before the last failover, to compare with.
@@ -129,6 +133,8 @@ impl Live {
             },
             Reading::Metrics(value) => self.metrics = Some(Dated { value, at }),
             Reading::SlowLog(view) => self.take_slow(&view, at),
+            Reading::PodLog(value) => self.pod_log = Some(Dated { value, at }),
+            Reading::Rights(value) => self.rights = Some(Dated { value, at }),
             Reading::Lines(_) => {}
         }
     }

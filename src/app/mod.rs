@@ -5,6 +5,7 @@ pub mod banner;
 pub mod commands;
 pub mod concerns;
 pub mod dialog;
+mod gaps;
 mod in_dialog;
 mod keys;
 pub mod levers;

@@ -87,13 +87,16 @@ pub enum Pane {
     Load,
     /// Top queries.
     Queries,
+    /// The application's pods.
+    Pods,
     /// The log.
     Log,
 }
 
 impl Pane {
     /// All panes, in the order in which Tab goes through them.
-    pub const ALL: [Self; 6] = [Self::Steps, Self::Checks, Self::Timeline, Self::Load, Self::Queries, Self::Log];
+    pub const ALL: [Self; 7] =
+        [Self::Steps, Self::Checks, Self::Timeline, Self::Load, Self::Queries, Self::Pods, Self::Log];
 
     /// Its name on screen.
     pub fn name(self) -> &'static str {
@@ -103,6 +106,7 @@ impl Pane {
             Self::Timeline => "failover timeline",
             Self::Load => "average active sessions",
             Self::Queries => "top queries",
+            Self::Pods => "application pods",
             Self::Log => "log",
         }
     }

@@ -275,7 +275,7 @@ fn on_sample(state: &mut State, sample: Sample) {
         }
     }
     if let Some(live) = state.live.get_mut(&sample.partition) {
-        for line in super::narrate::turns(live, &sample) {
+        for line in super::narrate::turns(live, &sample).into_iter().chain(super::gaps::told(live, &sample)) {
             state.log.push(line);
         }
         live.take(sample);

@@ -12,7 +12,7 @@ use super::args::{CheckArgs, Form};
 use super::place::{self, Place};
 use super::{Failure, exit, print, print_json};
 use crate::clients::Accounts;
-use crate::clients::bastion::Bastions;
+use crate::clients::database::Databases;
 use crate::runbook::check::Verdict;
 use crate::runbook::event::{Event, Outcome, Record};
 use crate::runbook::names::{RunId, StepRef};
@@ -46,7 +46,7 @@ type Looked = (StepRef, Attempt, Outcome);
 /// former attempts stand in the way of a look.
 async fn look_at(plan: &Plan, index: usize) -> Result<Vec<Looked>, Failure> {
     let partition = plan.partitions[index].clone();
-    let tools = Tools::open(&Accounts::default(), &Bastions::default(), &partition).await;
+    let tools = Tools::open(&Accounts::default(), &Databases::default(), &partition).await;
     let first = |kind: &StepKind| matches!(kind, StepKind::Preflight(_) | StepKind::Drift);
     let mut looked = Vec::new();
     for step in partition.steps.iter().filter(|step| first(&step.kind)) {

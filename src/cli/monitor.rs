@@ -12,7 +12,7 @@ use super::{Failure, exit};
 use crate::app::state::{Mode, State};
 use crate::app::update::Message;
 use crate::clients::Accounts;
-use crate::clients::bastion::Bastions;
+use crate::clients::database::Databases;
 use crate::journal::Follow;
 use crate::runbook::event::{Event, Record};
 use crate::runbook::names::RunId;
@@ -46,7 +46,7 @@ pub(super) async fn monitor(place: &Place, args: &MonitorArgs) -> Result<u8, Fai
     let (_cadence, pace) = watch::channel(Cadence::default());
     let accounts = Accounts::default();
     let watchers = if run.simulated == place::is_simulated() {
-        Some(crate::watch::start(&run.plan, &accounts, &Bastions::default(), out, pace, cancel.clone()).await)
+        Some(crate::watch::start(&run.plan, &accounts, &Databases::default(), out, pace, cancel.clone()).await)
     } else {
         // The names of a rehearsal may exist in real accounts: they are not asked.
         let gone = "this run was rehearsed and its simulated site is gone: only its journal is shown".to_owned();

@@ -6,7 +6,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ const CALL: &str = "bastion";
 #[derive(Debug, Default)]
 pub struct Bastions {
     keeper: Option<Keeper>,
-    /// What the names of this session's pods end with.
+    /// What the names of this session's pods hold.
     mark: String,
     ways: Mutex<HashMap<PartitionName, Arc<Bastion>>>,
 }
@@ -51,7 +51,7 @@ pub struct Keeper {
     pub tell: mpsc::UnboundedSender<(PartitionName, String)>,
 }
 
-/// The way to the databases of one partition.
+/// The way to the databases of one partition: one pod, and another for each time that servers were added since.
 #[derive(Debug)]
 pub struct Bastion {
     partition: PartitionName,
@@ -60,23 +60,37 @@ pub struct Bastion {
     aws: Arc<Aws>,
     keeper: Option<Keeper>,
     mark: String,
-    /// The name of the pod of this session.
+    /// What the names of this session's pods begin with.
     name: String,
     kubernetes: OnceCell<Kubernetes>,
     state: Mutex<State>,
 }
 
+/// What this session has made.
 #[derive(Debug, Default)]
-enum State {
-    /// None was made.
-    #[default]
-    Unused,
-    /// One was asked for; whether it came about is looked up.
-    Asked,
-    /// It runs.
-    Runs(BastionView),
+struct State {
     /// The session has ended: none is made any more.
-    Closed,
+    closed: bool,
+    /// How many were asked for.
+    made: usize,
+    /// Those that are there, or may be.
+    pods: Vec<Pod>,
+}
+
+/// A pod that was asked for; whether it came about is looked up.
+#[derive(Debug)]
+struct Pod {
+    name: String,
+    /// As it was when it was last seen to run; none where that is not known.
+    runs: Option<BastionView>,
+}
+
+impl State {
+    /// The pod and the port of it that lead to that server.
+    fn entrance(&self, host: &str, port: u16) -> Option<(String, u16)> {
+        let running = self.pods.iter().filter_map(|pod| pod.runs.as_ref());
+        running.filter_map(|pod| Some((pod.name.clone(), pod.port_to(host, port)?))).next()
+    }
 }
 
 impl Bastions {
@@ -150,17 +164,12 @@ impl Bastion {
         let mut trouble = None;
         // Twice, as the first may find that the pod has met its deadline.
         for _ in 0..2 {
-            let bastion = self.own(kubernetes, keeper).await?;
-            let entrance = bastion.port_to(host, port).ok_or_else(|| {
-                // Its ways are those of the instances that the cluster had when it was made.
-                let message = format!("the bastion {} does not lead to {host}:{port}", bastion.name);
-                Trouble::new(CALL, TroubleKind::NotFound, message)
-            })?;
-            match kubernetes.forward(&bastion.name, entrance).await {
+            let (pod, entrance) = self.entrance(kubernetes, keeper, host, port).await?;
+            match kubernetes.forward(&pod, entrance).await {
                 Ok(stream) => return Ok(stream),
                 Err(refused) => trouble = Some(refused),
             }
-            self.look_again().await;
+            self.look_again(&pod).await;
         }
         Err(trouble.unwrap_or_else(|| Trouble::new(CALL, TroubleKind::Unreachable, "nothing was forwarded")))
     }
@@ -169,65 +178,116 @@ impl Bastion {
         self.kubernetes.get_or_try_init(|| Kubernetes::open(&self.target.kubernetes)).await
     }
 
-    /// Looks at the pod anew before it is used again: it may have met its deadline.
-    async fn look_again(&self) {
+    /// Looks at a pod anew before it is used again: it may have met its deadline.
+    async fn look_again(&self, name: &str) {
         let mut state = self.state.lock().await;
-        if matches!(*state, State::Runs(_)) {
-            *state = State::Asked;
-        }
+        state.pods.iter_mut().filter(|pod| pod.name == name).for_each(|pod| pod.runs = None);
     }
 
-    /// The bastion of this session, which is made where there is none.
-    async fn own(&self, kubernetes: &Kubernetes, keeper: &Keeper) -> Result<BastionView, Trouble> {
+    /// The way to a server through a pod of this session, which is made where none leads there.
+    async fn entrance(
+        &self,
+        kubernetes: &Kubernetes,
+        keeper: &Keeper,
+        host: &str,
+        port: u16,
+    ) -> Result<(String, u16), Trouble> {
         // Held while it starts: whoever comes meanwhile waits for the same one.
         let mut state = self.state.lock().await;
-        match &*state {
-            State::Runs(bastion) => return Ok(bastion.clone()),
-            State::Closed => return Err(Trouble::new(CALL, TroubleKind::Unreachable, "the session has ended")),
-            State::Unused | State::Asked => {}
-        }
         let deadline = tokio::time::Instant::now() + START;
         let mut status = "nothing was seen of it".to_owned();
         while tokio::time::Instant::now() < deadline {
-            let found = kubernetes.bastions(Some(&keeper.run)).await?;
-            match found.into_iter().find(|bastion| bastion.name == self.name) {
-                None => {
-                    let spec = self.spec(keeper).await?;
-                    // Said before the call: if it is cut short, the pod is looked for all the same.
-                    *state = State::Asked;
-                    kubernetes.create_bastion(&keeper.controls, &spec).await?;
-                    let deadline = self.target.deadline.as_secs() / 60;
-                    self.tell(keeper, format!("made, for {deadline} min at most: {}", self.name));
-                }
-                Some(bastion) if bastion.is_ready => {
-                    *state = State::Runs(bastion.clone());
-                    return Ok(bastion);
-                }
-                // Its deadline has come, or somebody removed it: the next one takes its name.
-                Some(bastion) if bastion.has_ended => {
-                    status = bastion.status;
-                    kubernetes.delete_bastion(&keeper.controls, &self.name).await?;
-                }
-                Some(bastion) => status = bastion.status,
+            if state.closed {
+                return Err(Trouble::new(CALL, TroubleKind::Unreachable, "the session has ended"));
             }
-            tokio::time::sleep(LOOK).await;
+            if let Some(entrance) = state.entrance(host, port) {
+                return Ok(entrance);
+            }
+            if let Some(awaited) = self.look(kubernetes, keeper, &mut state).await? {
+                status = awaited;
+                tokio::time::sleep(LOOK).await;
+            } else if state.entrance(host, port).is_none() {
+                self.make(kubernetes, keeper, &mut state, (host, port)).await?;
+            }
         }
         let message = format!("the bastion {} does not run after {} s: {status}", self.name, START.as_secs());
         Err(Trouble::new(CALL, TroubleKind::Unreachable, message))
     }
 
-    async fn spec(&self, keeper: &Keeper) -> Result<BastionSpec, Trouble> {
-        let cluster = self.aws.rds.cluster(&self.cluster).await?;
-        let port = cluster.port.unwrap_or(5432);
-        let instances = cluster.members.iter().filter_map(|member| member.instance.as_ref()?.host.clone());
-        Ok(BastionSpec {
-            name: self.name.clone(),
+    /// Looks at the pods that are not known to run. Answers how one of them stands that is still to run; none where none is.
+    async fn look(
+        &self,
+        kubernetes: &Kubernetes,
+        keeper: &Keeper,
+        state: &mut State,
+    ) -> Result<Option<String>, Trouble> {
+        if state.pods.iter().all(|pod| pod.runs.is_some()) {
+            return Ok(None);
+        }
+        let there = kubernetes.bastions(Some(&keeper.run)).await?;
+        let mut awaited = None;
+        for pod in std::mem::take(&mut state.pods) {
+            match there.iter().find(|seen| seen.name == pod.name) {
+                _ if pod.runs.is_some() => state.pods.push(pod),
+                // It never came about, or somebody removed it.
+                None => {}
+                Some(seen) if seen.is_ready => state.pods.push(Pod { runs: Some(seen.clone()), ..pod }),
+                // Its deadline has come.
+                Some(seen) if seen.has_ended => {
+                    if let Err(trouble) = kubernetes.delete_bastion(&keeper.controls, &seen.name).await {
+                        tracing::warn!(name = %seen.name, %trouble, "a bastion that has ended is left where it is");
+                    }
+                }
+                Some(seen) => {
+                    awaited = Some(seen.status.clone());
+                    state.pods.push(pod);
+                }
+            }
+        }
+        Ok(awaited)
+    }
+
+    /// Makes a pod that leads to those of the cluster's servers to which none does yet.
+    async fn make(
+        &self,
+        kubernetes: &Kubernetes,
+        keeper: &Keeper,
+        state: &mut State,
+        (host, port): (&str, u16),
+    ) -> Result<(), Trouble> {
+        let mut targets = self.servers().await?;
+        targets.retain(|(host, port)| state.entrance(host, *port).is_none());
+        if !targets.iter().any(|(own, own_port)| own.eq_ignore_ascii_case(host) && *own_port == port) {
+            // A way is made to what RDS names as the cluster's, and to nothing else.
+            let message = format!("{host}:{port} is no server of {}, and the bastion leads to no other", self.cluster);
+            return Err(Trouble::new(CALL, TroubleKind::NotFound, message));
+        }
+        state.made += 1;
+        let name = match state.made {
+            1 => self.name.clone(),
+            number => format!("{}-{number}", self.name),
+        };
+        let spec = BastionSpec {
+            name: name.clone(),
             image: self.target.image.clone(),
             deadline: self.target.deadline,
             run: keeper.run.clone(),
             session: keeper.session.clone(),
-            targets: cluster.endpoint.iter().cloned().chain(instances).map(|host| (host, port)).collect(),
-        })
+            targets,
+        };
+        // Said before the call: if it is cut short, the pod is looked for all the same.
+        state.pods.push(Pod { name: name.clone(), runs: None });
+        kubernetes.create_bastion(&keeper.controls, &spec).await?;
+        self.tell(keeper, format!("made, for {} min at most: {name}", self.target.deadline.as_secs() / 60));
+        Ok(())
+    }
+
+    /// The cluster's servers as RDS names them now, the writer endpoint first.
+    async fn servers(&self) -> Result<Vec<(String, u16)>, Trouble> {
+        let cluster = self.aws.rds.cluster(&self.cluster).await?;
+        let port = cluster.port.unwrap_or(5432);
+        let instances = cluster.members.iter().filter_map(|member| member.instance.as_ref()?.host.clone());
+        Ok(cluster.endpoint.iter().cloned().chain(instances).map(|host| (host, port)).collect())
     }
 
     /// Says what became of a bastion, in its namespace.
@@ -243,7 +303,7 @@ impl Bastion {
         let kubernetes = self.kubernetes().await?;
         for left in kubernetes.bastions(Some(&keeper.run)).await? {
             // Another partition's pod may stand in the same namespace.
-            if !left.name.ends_with(&self.mark) {
+            if !left.name.contains(&self.mark) {
                 kubernetes.delete_bastion(&keeper.controls, &left.name).await?;
                 self.tell(keeper, format!("removed, left behind by a former session: {}", left.name));
             }
@@ -252,15 +312,19 @@ impl Bastion {
     }
 
     async fn close(&self) -> Result<(), Trouble> {
-        let before = std::mem::replace(&mut *self.state.lock().await, State::Closed);
-        match (&self.keeper, before) {
-            (Some(keeper), State::Asked | State::Runs(_)) => {
-                self.kubernetes().await?.delete_bastion(&keeper.controls, &self.name).await?;
-                self.tell(keeper, format!("removed: {}", self.name));
-                Ok(())
-            }
-            _ => Ok(()),
+        let before = std::mem::replace(&mut *self.state.lock().await, State { closed: true, ..State::default() });
+        let Some(keeper) = self.keeper.as_ref().filter(|_| before.made > 0) else { return Ok(()) };
+        let kubernetes = self.kubernetes().await?;
+        // Also what came about after its creation was given up; and should that not be told, at least what is known.
+        let there = kubernetes.bastions(Some(&keeper.run)).await.unwrap_or_default();
+        let own = |name: &String| *name == self.name || name.starts_with(&format!("{}-", self.name));
+        let seen = there.into_iter().map(|pod| pod.name).filter(own);
+        let names: BTreeSet<String> = before.pods.into_iter().map(|pod| pod.name).chain(seen).collect();
+        for name in names {
+            kubernetes.delete_bastion(&keeper.controls, &name).await?;
+            self.tell(keeper, format!("removed: {name}"));
         }
+        Ok(())
     }
 }
 

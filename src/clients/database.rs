@@ -1,5 +1,6 @@
 //! A partition's databases: where the password is read, and sessions with them.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,11 +8,12 @@ use std::time::{Duration, Instant};
 use secrecy::SecretString;
 use tokio::sync::Mutex;
 
-use super::bastion::Bastion;
+use super::bastion::{Bastion, Bastions};
 use super::dns::Resolver;
 use super::postgres::{Address, Connector, Session};
 use super::{Aws, Trouble, TroubleKind, password};
-use crate::runbook::plan::{SecretSource, SqlTarget, TlsMode};
+use crate::runbook::names::PartitionName;
+use crate::runbook::plan::{Partition, SecretSource, SqlTarget, TlsMode};
 
 /// How long a password that could not be read, or that was refused, is not asked for again: `op` may prompt a person each
 /// time, and a server may lock a role out.
@@ -19,6 +21,45 @@ const SULK: Duration = Duration::from_secs(30);
 
 /// SQLSTATE of a password that is refused.
 const WRONG_PASSWORD: &str = "28P01";
+
+/// The databases of all partitions, each opened once: steps and watchers share it, so that its password is read once.
+#[derive(Debug, Default)]
+pub struct Databases {
+    /// The ways to those that this machine does not reach.
+    pub bastions: Bastions,
+    /// Who is asked for names; none is whom the environment names.
+    resolver: Option<Resolver>,
+    open: Mutex<HashMap<PartitionName, Arc<Database>>>,
+}
+
+impl Databases {
+    /// Databases that are reached through those bastions, where they are reached through any.
+    pub fn through(bastions: Bastions) -> Self {
+        Self { bastions, ..Self::default() }
+    }
+
+    /// The same, with names asked of that resolver.
+    pub fn asking(self, resolver: Resolver) -> Self {
+        Self { resolver: Some(resolver), ..self }
+    }
+
+    /// A partition's databases; none where the plan says nothing of SQL. Reads no secret and calls nobody.
+    ///
+    /// # Errors
+    /// As [`Database::new`], and where names cannot be asked for at all.
+    pub async fn of(&self, partition: &Partition, aws: &Arc<Aws>) -> Result<Option<Arc<Database>>, Trouble> {
+        let Some(target) = &partition.sql else { return Ok(None) };
+        let mut open = self.open.lock().await;
+        if let Some(database) = open.get(&partition.name) {
+            return Ok(Some(database.clone()));
+        }
+        let resolver = self.resolver.clone().map_or_else(Resolver::from_environment, Ok)?;
+        let bastion = self.bastions.of(partition, aws).await;
+        let database = Arc::new(Database::new(resolver, target, aws.clone())?.over(bastion));
+        open.insert(partition.name.clone(), database.clone());
+        Ok(Some(database))
+    }
+}
 
 /// A partition's databases. Shared by whoever speaks SQL there, so that the password is read once.
 #[derive(Debug)]

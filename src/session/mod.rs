@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::clients::bastion::{Bastions, Keeper};
+use crate::clients::database::Databases;
 use crate::clients::met::{self, Met};
 use crate::clients::program::Program;
 use crate::clients::{Accounts, Controls, Trouble};
@@ -77,7 +78,7 @@ pub struct Session {
     recorder: Recorder,
     controls: Arc<Controls>,
     accounts: Accounts,
-    bastions: Arc<Bastions>,
+    databases: Arc<Databases>,
     tools: HashMap<PartitionName, Arc<Tools>>,
     plan: Arc<Plan>,
     say: mpsc::UnboundedSender<Said>,
@@ -162,20 +163,20 @@ impl Session {
         let controls = Arc::new(controls);
         let (say, said) = mpsc::unbounded_channel();
         let tell = told(say.clone());
-        let bastions = Arc::new(Bastions::kept_by(Keeper {
+        let databases = Arc::new(Databases::through(Bastions::kept_by(Keeper {
             controls: controls.clone(),
             run: run.id.to_string(),
             session: format!("{} on {}, process {}", owner.operator, owner.host, owner.pid),
             tell,
-        }));
+        })));
         let mut tools = HashMap::new();
         for partition in &run.plan.partitions {
-            tools.insert(partition.name.clone(), Tools::open(&accounts, &bastions, partition).await);
+            tools.insert(partition.name.clone(), Tools::open(&accounts, &databases, partition).await);
         }
         // Beside everything else: nothing waits for what a session that died has left behind.
         tokio::spawn({
-            let bastions = bastions.clone();
-            async move { bastions.sweep().await }
+            let databases = databases.clone();
+            async move { databases.bastions.sweep().await }
         });
         let session = crate::runbook::event::Session {
             operator: owner.operator.clone(),
@@ -193,7 +194,7 @@ impl Session {
             recorder,
             controls,
             accounts,
-            bastions,
+            databases,
             tools,
             plan: Arc::new(run.plan.clone()),
             say,
@@ -213,7 +214,7 @@ impl Session {
         let (out, mut seen) = mpsc::channel(SAMPLES);
         let cadence = self.cadence.subscribe();
         let watchers =
-            crate::watch::start(&self.plan, &self.accounts, &self.bastions, out, cadence, self.cancel.clone());
+            crate::watch::start(&self.plan, &self.accounts, &self.databases, out, cadence, self.cancel.clone());
         let watchers = watchers.await;
         let samples = self.samples.clone();
         tokio::spawn(async move {
@@ -235,7 +236,7 @@ impl Session {
     /// If that cannot be written down; a session that could not say good-bye is found by its lock.
     pub async fn close(&self) -> Result<(), RecordError> {
         self.cancel.cancel();
-        self.bastions.close().await;
+        self.databases.bastions.close().await;
         self.recorder.record(Event::SessionClosed).await.map(|_| ())
     }
 

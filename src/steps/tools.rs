@@ -4,13 +4,11 @@ use std::sync::Arc;
 
 use tokio::sync::OnceCell;
 
-use crate::clients::bastion::{Bastion, Bastions};
-use crate::clients::database::Database;
-use crate::clients::dns::Resolver;
+use crate::clients::database::{Database, Databases};
 use crate::clients::kubernetes::Kubernetes;
 use crate::clients::postgres::Session;
 use crate::clients::{Accounts, Aws, Trouble, TroubleKind};
-use crate::runbook::plan::{KubernetesTarget, Partition, SqlTarget};
+use crate::runbook::plan::{KubernetesTarget, Partition};
 
 /// The clients of one partition, made at first use and kept.
 #[derive(Debug)]
@@ -18,35 +16,41 @@ pub struct Tools {
     /// AWS in the partition's account and region.
     pub aws: Arc<Aws>,
     cluster: String,
-    sql: Option<SqlTarget>,
-    bastion: Option<Arc<Bastion>>,
-    database: OnceCell<Database>,
+    /// The watchers' own as well.
+    database: Result<Option<Arc<Database>>, Trouble>,
     kubernetes_target: Option<KubernetesTarget>,
     kubernetes: OnceCell<Kubernetes>,
 }
 
 impl Tools {
     /// The clients of a partition. Calls nobody.
-    pub async fn open(accounts: &Accounts, bastions: &Bastions, partition: &Partition) -> Arc<Self> {
+    pub async fn open(accounts: &Accounts, databases: &Databases, partition: &Partition) -> Arc<Self> {
         let aws = accounts.open(&partition.aws).await;
-        let bastion = bastions.of(partition, &aws).await;
-        Arc::new(Self { bastion, ..Self::of(aws, partition) })
+        let database = databases.of(partition, &aws).await;
+        Arc::new(Self::of(aws, database, partition))
     }
 
-    /// The clients of a partition in that account. Calls nobody.
-    pub(super) fn of(aws: Arc<Aws>, partition: &Partition) -> Self {
+    /// The clients of a partition on its own in that account. Calls nobody.
+    #[cfg(test)]
+    pub(super) fn alone(aws: Arc<Aws>, partition: &Partition) -> Self {
+        use crate::clients::dns::Resolver;
+
+        let open = |target| Ok(Arc::new(Database::new(Resolver::from_environment()?, target, aws.clone())?));
+        let database = partition.sql.as_ref().map(open).transpose();
+        Self::of(aws, database, partition)
+    }
+
+    fn of(aws: Arc<Aws>, database: Result<Option<Arc<Database>>, Trouble>, partition: &Partition) -> Self {
         Self {
-            aws,
             cluster: partition.cluster.id.clone(),
-            sql: partition.sql.clone(),
-            bastion: None,
-            database: OnceCell::new(),
+            database,
+            aws,
             kubernetes_target: partition.kubernetes.clone(),
             kubernetes: OnceCell::new(),
         }
     }
 
-    /// As [`Self::of`], with a Kubernetes of the test's own.
+    /// As it is, with a Kubernetes of the test's own.
     #[cfg(test)]
     pub(super) fn with_kubernetes(mut self, kubernetes: Kubernetes) -> Self {
         self.kubernetes = OnceCell::new_with(Some(kubernetes));
@@ -69,21 +73,11 @@ impl Tools {
     /// # Errors
     /// If the partition has no SQL, or no session can be had.
     pub async fn sql(&self) -> Result<Session, Trouble> {
-        let database = self.database().await?;
-        let address = database.writer_endpoint(self.writer_endpoint()).await?;
-        database.connect(&address).await
-    }
-
-    /// Kept, so that the password is read once and not at every look.
-    async fn database(&self) -> Result<&Database, Trouble> {
-        let target = self.sql.as_ref().ok_or_else(|| {
+        let database = self.database.as_ref().map_err(Clone::clone)?.as_ref().ok_or_else(|| {
             Trouble::new("sql", TroubleKind::NotFound, "the rollout file says nothing of SQL for this partition")
         })?;
-        let open = || async {
-            let database = Database::new(Resolver::from_environment()?, target, self.aws.clone())?;
-            Ok(database.over(self.bastion.clone()))
-        };
-        self.database.get_or_try_init(open).await
+        let address = database.writer_endpoint(self.writer_endpoint()).await?;
+        database.connect(&address).await
     }
 
     async fn writer_endpoint(&self) -> Result<(String, u16), Trouble> {

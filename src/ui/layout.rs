@@ -92,10 +92,11 @@ fn in_trouble(body: Rect, left: u16, least: u16, both: bool, state: &State) -> V
     let failover = state.looked_at().0.steps.get(state.step).is_some_and(|step| step.kind == StepKind::Failover);
     let timeline = match state.focus {
         Pane::Timeline => true,
-        Pane::Load | Pane::Queries => false,
+        Pane::Load | Pane::Queries | Pane::Pods => false,
         _ => failover,
     };
-    let looked_at = timeline || both || matches!(state.focus, Pane::Load | Pane::Queries);
+    let pods = has_pods(state);
+    let looked_at = timeline || both || pods || matches!(state.focus, Pane::Load | Pane::Queries);
     let below = match (looked_at, timeline) {
         // Where only one of them has room, it is what is wrong.
         (false, _) => 0,
@@ -109,6 +110,8 @@ fn in_trouble(body: Rect, left: u16, least: u16, both: bool, state: &State) -> V
     }
     if timeline {
         panes.push((Pane::Timeline, below));
+    } else if pods {
+        panes.push((Pane::Pods, below));
     } else if both {
         let [load, queries] = Layout::horizontal([Constraint::Percentage(46), Constraint::Fill(1)]).areas(below);
         panes.extend([(Pane::Load, load), (Pane::Queries, queries)]);
@@ -132,23 +135,51 @@ fn small_in_trouble(body: Rect, state: &State) -> Vec<(Pane, Rect)> {
 
 fn wide(body: Rect, state: &State) -> Vec<(Pane, Rect)> {
     let (steps, checks, right, log) = columns(body, 48, state);
-    let [timeline, below] = timeline_above(right, 11, state);
-    let [load, queries] = Layout::horizontal([Constraint::Percentage(46), Constraint::Fill(1)]).areas(below);
-    vec![
-        (Pane::Steps, steps),
-        (Pane::Checks, checks),
-        (Pane::Timeline, timeline),
-        (Pane::Load, load),
-        (Pane::Queries, queries),
-        (Pane::Log, log),
-    ]
+    let [above, below] = timeline_above(right, 11, state);
+    let mut panes = vec![(Pane::Steps, steps), (Pane::Checks, checks), (Pane::Log, log), (upper(state), above)];
+    if lower_is_pods(state) {
+        panes.push((Pane::Pods, below));
+    } else {
+        let [load, queries] = Layout::horizontal([Constraint::Percentage(46), Constraint::Fill(1)]).areas(below);
+        panes.extend([(Pane::Load, load), (Pane::Queries, queries)]);
+    }
+    panes
 }
 
 fn medium(body: Rect, state: &State) -> Vec<(Pane, Rect)> {
     let (steps, checks, right, log) = columns(body, 43, state);
-    let [timeline, below] = timeline_above(right, 8, state);
-    let shared = if state.focus == Pane::Queries { Pane::Queries } else { Pane::Load };
-    vec![(Pane::Steps, steps), (Pane::Checks, checks), (Pane::Timeline, timeline), (shared, below), (Pane::Log, log)]
+    let [above, below] = timeline_above(right, 8, state);
+    let shared = match state.focus {
+        _ if lower_is_pods(state) => Pane::Pods,
+        Pane::Queries => Pane::Queries,
+        _ => Pane::Load,
+    };
+    vec![(Pane::Steps, steps), (Pane::Checks, checks), (upper(state), above), (shared, below), (Pane::Log, log)]
+}
+
+/// Whether the marked step is about the application: its pods are what is looked at then.
+fn is_about_pods(state: &State) -> bool {
+    let marked = state.looked_at().0.steps.get(state.step);
+    marked.is_some_and(|step| matches!(step.kind, StepKind::Deploy(_) | StepKind::AppHealth(_)))
+}
+
+/// Whether the pods have a place beside the finding.
+fn has_pods(state: &State) -> bool {
+    match state.focus {
+        Pane::Pods => true,
+        Pane::Timeline | Pane::Load | Pane::Queries => false,
+        _ => is_about_pods(state),
+    }
+}
+
+/// What has the best place: the timeline, but for the steps that it says nothing of.
+fn upper(state: &State) -> Pane {
+    if state.focus != Pane::Timeline && is_about_pods(state) { Pane::Pods } else { Pane::Timeline }
+}
+
+/// Whether the pods take the place of load and queries, because the keys are theirs.
+fn lower_is_pods(state: &State) -> bool {
+    state.focus == Pane::Pods && upper(state) != Pane::Pods
 }
 
 fn small(body: Rect, state: &State) -> Vec<(Pane, Rect)> {

@@ -64,6 +64,7 @@ fn draw_panes(buffer: &mut Buffer, places: &Places, state: &State, theme: &Theme
             Pane::Timeline => panes::timeline::draw(buffer, &slot),
             Pane::Load => panes::load::draw(buffer, &slot),
             Pane::Queries => panes::queries::draw(buffer, &slot),
+            Pane::Pods => panes::pods::draw(buffer, &slot),
             Pane::Log => panes::log::draw(buffer, &slot),
         }
     }

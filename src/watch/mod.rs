@@ -9,6 +9,7 @@ pub mod load;
 mod metrics;
 mod name;
 mod pods;
+mod rights;
 pub mod sample;
 mod slow_log;
 mod sql;
@@ -29,8 +30,7 @@ pub use cadence::{Cadence, Pace};
 pub use sample::{Reading, Sample, Source};
 pub use testimony::{Tone, tone};
 
-use crate::clients::bastion::{Bastion, Bastions};
-use crate::clients::database::Database;
+use crate::clients::database::{Database, Databases};
 use crate::clients::dns::Resolver;
 use crate::clients::http_probe::HttpProbe;
 use crate::clients::{Accounts, Aws, Trouble};
@@ -43,6 +43,7 @@ use load::Load;
 use metrics::Metrics;
 use name::Name;
 use pods::Pods;
+use rights::Rights;
 use slow_log::{Exported, SlowLog};
 use sql::Sql;
 use statements::Statements;
@@ -85,17 +86,17 @@ impl Shared {
 pub async fn start(
     plan: &Plan,
     accounts: &Accounts,
-    bastions: &Bastions,
+    databases: &Databases,
     out: mpsc::Sender<Sample>,
     cadence: watch::Receiver<Cadence>,
     cancel: CancellationToken,
 ) -> Watchers {
     let resolver = Resolver::from_environment();
     let shared = Shared { voice: Voice::new(out), cadence, cancel, resolver, probe: HttpProbe::new() };
-    watch_all(shared, plan, accounts, bastions).await
+    watch_all(shared, plan, accounts, databases).await
 }
 
-async fn watch_all(shared: Shared, plan: &Plan, accounts: &Accounts, bastions: &Bastions) -> Watchers {
+async fn watch_all(shared: Shared, plan: &Plan, accounts: &Accounts, databases: &Databases) -> Watchers {
     let mut tasks = JoinSet::new();
     let mut apis: HashMap<(Option<String>, String), Api> = HashMap::new();
     let mut metered: HashMap<(Option<String>, String), (Metrics, SlowLog)> = HashMap::new();
@@ -112,7 +113,7 @@ async fn watch_all(shared: Shared, plan: &Plan, accounts: &Accounts, bastions: &
         let api = apis.entry(key).or_insert_with(|| Api { aws: aws.clone(), clusters: Vec::new() });
         let id = partition.cluster.id.clone();
         api.clusters.push(Wanted { partition: partition.name.clone(), id, describes });
-        let way = Way { bastion: bastions.of(partition, &aws).await, aws };
+        let way = Way { database: databases.of(partition, &aws).await.transpose(), aws };
         watch_partition(&mut tasks, &shared, partition, &way, &described);
     }
     for api in apis.into_values() {
@@ -131,7 +132,8 @@ async fn watch_all(shared: Shared, plan: &Plan, accounts: &Accounts, bastions: &
 #[derive(Debug)]
 struct Way {
     aws: Arc<Aws>,
-    bastion: Option<Arc<Bastion>>,
+    /// None where the plan says nothing of SQL; trouble where they cannot be spoken to at all.
+    database: Option<Result<Arc<Database>, Trouble>>,
 }
 
 /// Begins to watch what is a partition's own. What the plan does not declare is not watched.
@@ -146,9 +148,11 @@ fn watch_partition(tasks: &mut JoinSet<()>, shared: &Shared, plan: &Partition, w
     let told = HashSet::new();
     let events = Events { partition: partition(), aws: aws.clone(), described: described.clone(), told };
     tasks.spawn(shared.run(vec![partition()], events));
-    if let Some(target) = &plan.sql {
-        let database = resolver().and_then(|resolver| Database::new(resolver, target, aws.clone()));
-        let database = database.map(|database| Arc::new(database.over(way.bastion.clone())));
+    if let (Some(target), Some(database)) = (&plan.sql, &way.database) {
+        let database = database.clone();
+        let rights =
+            Rights { partition: partition(), database: database.clone(), described: described.clone(), next: None };
+        tasks.spawn(shared.run(vec![partition()], rights));
         let sql = Dialled { partition: partition(), database: database.clone(), resolver: resolver() };
         tasks.spawn(shared.run(vec![partition()], sql.through(described, None)));
         let statements = Statements::new(partition(), database, described.clone());

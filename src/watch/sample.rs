@@ -3,6 +3,8 @@
 //! A sample is of the moment and may be lost; nothing is decided on one alone. An error is a sample like any other: a
 //! source that is late or silent must show as such.
 
+mod pods;
+
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -12,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::clients::Trouble;
 use crate::runbook::names::{InstanceId, PartitionName};
 use crate::runbook::witness::ClockOffset;
+pub use pods::{EndedRun, ExternalView, Gap, Glimpse, InitView, PodLog, PodView, PodsView, SecretView};
 
 /// One answer, or failure to answer, of one source.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -73,6 +76,8 @@ pub enum Source {
     Statements,
     /// The application's pods.
     Pods,
+    /// What the database role may see.
+    Rights,
     /// CloudWatch's metrics of the cluster's instances.
     Metrics,
     /// Slow statements in the PostgreSQL log that the cluster exports.
@@ -99,6 +104,10 @@ pub enum Reading {
     Statements(StatementsView),
     /// Of [`Source::Pods`].
     Pods(PodsView),
+    /// Of [`Source::Rights`].
+    Rights(RightsView),
+    /// Of [`Source::Log`]: the end of a container's log.
+    PodLog(PodLog),
     /// Of [`Source::Metrics`].
     Metrics(MetricsView),
     /// Of [`Source::SlowLog`].
@@ -322,30 +331,11 @@ pub struct StatementRate {
     pub hit_ratio: Option<f64>,
 }
 
-/// The application's deployment and pods.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct PodsView {
-    /// Replicas that are wanted.
-    pub wanted: u32,
-    /// Pods that are ready.
-    pub ready: u32,
-    /// The pods, the youngest first.
-    pub pods: Vec<PodView>,
-}
-
-/// A pod.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct PodView {
-    /// Name.
-    pub name: String,
-    /// As `kubectl get pods` puts it: `Running`, `Init:2/6`, `CrashLoopBackOff`, `Terminating`.
-    pub status: String,
-    /// Whether it is ready.
-    pub ready: bool,
-    /// Restarts of its containers.
-    pub restarts: u32,
-    /// When it was made.
-    pub created: Option<Timestamp>,
+/// What the database role may see of what the cockpit asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RightsView {
+    /// One plain line on what it may not see, and the grant that mends it; none where it sees everything.
+    pub gap: Option<String>,
 }
 
 /// A line of the log pane.

@@ -51,7 +51,7 @@ impl Source {
             Self::SqlInstance(instance) => vec![Witness::SqlInstance(instance.clone())],
             Self::App => vec![Witness::Application],
             Self::Pods => vec![Witness::Pods],
-            Self::Load | Self::Statements | Self::Metrics | Self::SlowLog | Self::Log(_) => Vec::new(),
+            Self::Load | Self::Statements | Self::Metrics | Self::SlowLog | Self::Rights | Self::Log(_) => Vec::new(),
         }
     }
 }
@@ -116,7 +116,13 @@ fn word(witness: &Witness, reading: &Reading) -> Option<Word> {
         }),
         (
             _,
-            Reading::Load(_) | Reading::Statements(_) | Reading::Metrics(_) | Reading::SlowLog(_) | Reading::Lines(_),
+            Reading::Load(_)
+            | Reading::Statements(_)
+            | Reading::Metrics(_)
+            | Reading::SlowLog(_)
+            | Reading::PodLog(_)
+            | Reading::Rights(_)
+            | Reading::Lines(_),
         ) => None,
     }
 }

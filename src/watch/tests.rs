@@ -52,7 +52,13 @@ impl Stage {
             resolver: Resolver::asking(names.address),
             probe: HttpProbe::new(),
         };
-        let watchers = watch_all(shared, &plan, &accounts, &Bastions::default()).await;
+        let watchers = watch_all(
+            shared,
+            &plan,
+            &accounts,
+            &Databases::default().asking(Resolver::asking(names.address).expect("a resolver")),
+        )
+        .await;
         Self { site, samples, cadence, cancel, watchers, _databases: databases, _names: names, servers }
     }
 
@@ -119,7 +125,7 @@ async fn every_source_of_every_partition_speaks_at_once_and_one_call_describes_a
     let mut stage = Stage::open(1.0, Cadence::default()).await;
     let mut heard: BTreeMap<String, Vec<Source>> = BTreeMap::new();
     stage
-        .until("eleven sources of four partitions", |sample| {
+        .until("twelve sources of four partitions", |sample| {
             if sample.source != Source::Statements {
                 assert!(sample.said.is_ok(), "{sample:?}");
             }
@@ -128,8 +134,8 @@ async fn every_source_of_every_partition_speaks_at_once_and_one_call_describes_a
                 sources.push(sample.source.clone());
             }
             // API, DNS, SQL through the endpoint and on two instances, application, load, events, statements, metrics,
-            // slow-query log.
-            heard.len() == 4 && heard.values().all(|sources| sources.len() == 11)
+            // slow-query log, the role's rights.
+            heard.len() == 4 && heard.values().all(|sources| sources.len() == 12)
         })
         .await;
     // Four partitions live in two accounts.

@@ -104,12 +104,13 @@ fn pods(ready: u32) -> Reading {
         status: "Running".to_owned(),
         ready: true,
         restarts: 0,
-        created: None,
+        ..PodView::default()
     };
     Reading::Pods(PodsView {
         wanted: 2,
         ready,
         pods: vec![pod("operations-f5956475d-x2m4k"), pod("operations-f5956475d-7qk2d")],
+        ..PodsView::default()
     })
 }
 

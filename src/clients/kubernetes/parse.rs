@@ -25,8 +25,11 @@ pub(super) fn namespace(namespace: Namespace) -> NamespaceView {
 pub(super) fn deployment(deployment: Deployment) -> DeploymentView {
     let spec = deployment.spec;
     let status = deployment.status.unwrap_or_default();
+    let revision = deployment.metadata.annotations.and_then(|mut own| own.remove(REVISION));
     let annotations = spec.template.metadata.and_then(|metadata| metadata.annotations);
     let pod = spec.template.spec.unwrap_or_default();
+    let image = |container: &Container| Some((container.name.clone(), container.image.clone()?));
+    let named = pod.containers.iter().filter_map(image).collect();
     let containers = pod.init_containers.unwrap_or_default().into_iter().chain(pod.containers);
     let progress = status
         .conditions
@@ -45,6 +48,8 @@ pub(super) fn deployment(deployment: Deployment) -> DeploymentView {
         available: status.available_replicas.unwrap_or_default(),
         restarted_at: annotations.and_then(|mut annotations| annotations.remove(RESTARTED_AT)),
         images: containers.filter_map(|container| container.image).collect(),
+        containers: named,
+        revision,
         progress: progress.and_then(|condition| condition.reason),
     }
 }
@@ -59,6 +64,7 @@ pub(super) fn pod(pod: Pod) -> PodView {
         created: moment(pod.metadata.creation_timestamp),
         deleted: moment(pod.metadata.deletion_timestamp),
         ready: status.conditions.unwrap_or_default().iter().any(is_ready),
+        reason: status.reason.filter(|reason| !reason.is_empty()).map(|reason| met::wash_line(PODS, &reason)),
         init: containers(spec.init_containers.unwrap_or_default(), &status.init_container_statuses.unwrap_or_default()),
         containers: containers(spec.containers, &status.container_statuses.unwrap_or_default()),
     }
@@ -76,17 +82,22 @@ fn containers(specified: Vec<Container>, statuses: &[ContainerStatus]) -> Vec<Co
                 state: state(status.and_then(|status| status.state.as_ref())),
                 last: last.map(|ended| RunView {
                     code: ended.exit_code,
-                    reason: ended.reason.clone(),
+                    reason: ended.reason.as_deref().map(|reason| met::wash_line(PODS, reason)),
                     finished: moment(ended.finished_at.clone()),
                 }),
                 ready: status.is_some_and(|status| status.ready),
                 restarts: status.map_or(0, |status| status.restart_count),
                 variables: container.env.unwrap_or_default().into_iter().map(variable).collect(),
+                secrets: container.env_from.unwrap_or_default().into_iter().filter_map(of_secret).collect(),
+                stays: container.restart_policy.as_deref() == Some("Always"),
                 name: container.name,
             }
         })
         .collect()
 }
+
+/// Where a deployment notes how many templates it has had.
+const REVISION: &str = "deployment.kubernetes.io/revision";
 
 /// The call by which pods are read, for what has to be washed.
 const PODS: &str = "kubernetes:ListPods";
@@ -99,6 +110,7 @@ fn state(state: Option<&core::ContainerState>) -> ContainerState {
         ContainerState::Ended {
             code: ended.exit_code,
             reason: ended.reason.as_deref().map(|reason| met::wash_line(PODS, reason)),
+            signal: ended.signal.filter(|signal| *signal != 0),
             started: moment(ended.started_at.clone()),
             finished: moment(ended.finished_at.clone()),
         }
@@ -106,6 +118,10 @@ fn state(state: Option<&core::ContainerState>) -> ContainerState {
         let reason = state.waiting.as_ref().and_then(|waiting| waiting.reason.as_deref());
         ContainerState::Waiting { reason: met::wash_line(PODS, reason.unwrap_or_default()) }
     }
+}
+
+fn of_secret(source: core::EnvFromSource) -> Option<String> {
+    source.secret_ref.map(|secret| secret.name)
 }
 
 fn variable(variable: EnvVar) -> VariableView {

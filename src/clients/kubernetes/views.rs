@@ -36,6 +36,10 @@ pub struct DeploymentView {
     pub restarted_at: Option<String>,
     /// Images of its template, the init containers' first.
     pub images: Vec<String>,
+    /// Names of its template's containers with their images, the init containers left out.
+    pub containers: Vec<(String, String)>,
+    /// `deployment.kubernetes.io/revision`: counts its templates, as `kubectl rollout history` lists them.
+    pub revision: Option<String>,
     /// Why its progress stands as it does: `NewReplicaSetAvailable`, `ProgressDeadlineExceeded`, …
     pub progress: Option<String>,
 }
@@ -63,6 +67,8 @@ pub struct PodView {
     pub deleted: Option<Timestamp>,
     /// Whether its Ready condition holds.
     pub ready: bool,
+    /// Why it is as it is, where the pod itself says so: `Evicted`, `DeadlineExceeded`, `NodeLost`.
+    pub reason: Option<String>,
     /// The init containers, in the order in which they run.
     pub init: Vec<ContainerView>,
     /// The containers.
@@ -80,27 +86,62 @@ impl PodView {
         self.containers.iter().map(|container| container.restarts).sum()
     }
 
-    /// What `kubectl get pods` prints as its status: `Running`, `Init:2/6`, `CrashLoopBackOff`, `Terminating`, …
+    /// The init container that is not through, with its place among them; none once all are.
+    pub fn initialising(&self) -> Option<(usize, &ContainerView)> {
+        self.init.iter().enumerate().find(|(_, container)| !container.is_through())
+    }
+
+    /// What `kubectl get pods` prints as its status: `Running`, `Init:2/6`, `CrashLoopBackOff`, `Terminating`, … The rules
+    /// are those of its printer (`printPod` in kubernetes/pkg/printers/internalversion/printers.go).
     pub fn status(&self) -> String {
-        if self.deleted.is_some() {
-            return "Terminating".to_owned();
+        let is_over = matches!(self.phase.as_str(), "Succeeded" | "Failed");
+        match (self.deleted, self.reason.as_deref()) {
+            (Some(_), Some("NodeLost")) => "Unknown".to_owned(),
+            (Some(_), _) if !is_over => "Terminating".to_owned(),
+            // Before it has a node, it has no word of its containers.
+            _ => match self.initialising().filter(|(_, container)| container.is_known()) {
+                Some((place, container)) => self.waiting(place, container),
+                None => self.running(),
+            },
         }
-        let done = self.init.iter().filter(|container| container.exit_code() == Some(0)).count();
-        if let Some(running) = self.init.get(done) {
-            return match &running.state {
-                ContainerState::Waiting { reason } if reason != "PodInitializing" && !reason.is_empty() => {
-                    format!("Init:{reason}")
-                }
-                ContainerState::Ended { code, .. } => format!("Init:ExitCode:{code}"),
-                _ => format!("Init:{done}/{}", self.init.len()),
-            };
+    }
+
+    /// How far its init containers are, and what keeps them.
+    fn waiting(&self, place: usize, container: &ContainerView) -> String {
+        match &container.state {
+            ContainerState::Ended { code, reason, signal, .. } => format!("Init:{}", ended(*code, reason, *signal)),
+            ContainerState::Waiting { reason } if !reason.is_empty() && reason != "PodInitializing" => {
+                format!("Init:{reason}")
+            }
+            _ => format!("Init:{place}/{}", self.init.len()),
         }
-        let troubled = self.containers.iter().find_map(|container| match &container.state {
+    }
+
+    fn running(&self) -> String {
+        // The first container's word is the last one that the printer takes.
+        let said = self.containers.iter().find_map(|container| match &container.state {
             ContainerState::Waiting { reason } if !reason.is_empty() => Some(reason.clone()),
-            ContainerState::Ended { reason: Some(reason), .. } => Some(reason.clone()),
+            ContainerState::Ended { code, reason, signal, .. } => Some(ended(*code, reason, *signal)),
             _ => None,
         });
-        troubled.unwrap_or_else(|| self.phase.clone())
+        let runs =
+            |container: &ContainerView| container.ready && matches!(container.state, ContainerState::Running { .. });
+        match said {
+            Some(said) if said == "Completed" && self.containers.iter().any(runs) => {
+                if self.ready { "Running" } else { "NotReady" }.to_owned()
+            }
+            Some(said) => said,
+            None => self.reason.clone().unwrap_or_else(|| self.phase.clone()),
+        }
+    }
+}
+
+/// How a container ended, in the printer's words.
+fn ended(code: i32, reason: &Option<String>, signal: Option<i32>) -> String {
+    match (reason.as_deref().filter(|reason| !reason.is_empty()), signal) {
+        (Some(reason), _) => reason.to_owned(),
+        (None, Some(signal)) => format!("Signal:{signal}"),
+        (None, None) => format!("ExitCode:{code}"),
     }
 }
 
@@ -121,6 +162,10 @@ pub struct ContainerView {
     pub restarts: i32,
     /// The variables that its specification gives it.
     pub variables: Vec<VariableView>,
+    /// Secrets of which every key becomes a variable (`envFrom`).
+    pub secrets: Vec<String>,
+    /// Whether it is an init container that goes on running beside the others: a sidecar.
+    pub stays: bool,
 }
 
 impl ContainerView {
@@ -131,6 +176,23 @@ impl ContainerView {
             ContainerState::Ended { started, .. } => *started,
             ContainerState::Waiting { .. } => None,
         }
+    }
+
+    /// Whether anything was said of how it stands.
+    fn is_known(&self) -> bool {
+        !matches!(&self.state, ContainerState::Waiting { reason } if reason.is_empty())
+    }
+
+    /// Whether it lets the containers after it begin: it ended well, or is a sidecar that has started.
+    fn is_through(&self) -> bool {
+        self.exit_code() == Some(0) || (self.stays && matches!(self.state, ContainerState::Running { .. }))
+    }
+
+    /// Whether its environment is made of that secret when it starts.
+    pub fn takes(&self, secret: &str) -> bool {
+        let named =
+            |variable: &VariableView| matches!(&variable.origin, VariableOrigin::Secret { name, .. } if name == secret);
+        self.variables.iter().any(named) || self.secrets.iter().any(|name| name == secret)
     }
 
     /// Exit code, once it has ended.
@@ -198,6 +260,8 @@ pub enum ContainerState {
         code: i32,
         /// `Completed`, `Error`, `OOMKilled`, …
         reason: Option<String>,
+        /// The signal that ended it, where the runtime says so.
+        signal: Option<i32>,
         /// When that run began.
         started: Option<Timestamp>,
         /// When it ended.

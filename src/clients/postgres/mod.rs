@@ -3,6 +3,7 @@
 //! A session is with the server that its name led to when it began; after a failover it must be made anew. Names are
 //! resolved by our own resolver, so that no cache of this machine keeps a session at the old writer.
 
+mod rights;
 mod session;
 mod statements;
 #[cfg(test)]
@@ -22,6 +23,7 @@ use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+pub use rights::Rights;
 pub use session::{IdleInTransaction, Session, Setting, Topology, WhoAmI, WriteProbe};
 pub use statements::{Statement, StatementCounters, StatementsProbe};
 

@@ -18,7 +18,7 @@ pub struct Function {
 }
 
 /// The functions.
-pub static FUNCTIONS: [Function; 24] = [
+pub static FUNCTIONS: [Function; 25] = [
     function("version", Type::TEXT, |_, _| Ok(text(settings::VERSION_TEXT))),
     function("aurora_version", Type::TEXT, |_, _| Ok(text(settings::VERSION))),
     function("aurora_db_instance_identifier", Type::TEXT, |seen, _| Ok(text(&seen.instance))),
@@ -39,6 +39,7 @@ pub static FUNCTIONS: [Function; 24] = [
     function("session_user", Type::NAME, |seen, _| Ok(text(&seen.session.user))),
     function("user", Type::NAME, |seen, _| Ok(text(&seen.session.user))),
     function("current_schema", Type::NAME, |_, _| Ok(text("public"))),
+    function("pg_has_role", Type::BOOL, |seen, arguments| Ok(Value::Bool(seen.has_role(arguments)))),
     function("pg_backend_pid", Type::INT4, |seen, _| Ok(Value::Int(seen.session.pid.into()))),
     function("current_setting", Type::TEXT, current_setting),
     function("host", Type::TEXT, |_, arguments| Ok(first(arguments).text().map_or(Value::Null, Value::Text))),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::statements::{self, Statement};
+use super::value::Value;
 use crate::runbook::situation::Situation;
 use crate::sim::world::Site;
 use crate::sim::world::aurora::{Cluster, Instance, LoadChange};
@@ -82,6 +83,15 @@ impl Seen {
                 session,
             })
         })
+    }
+
+    /// Whether the role is a member of another: of no predefined one, as the application's roles are made.
+    pub fn has_role(&self, arguments: &[Value]) -> bool {
+        let name = |place: usize| arguments.get(place).and_then(Value::text);
+        // The role to be asked about may be left out: then it is the session's own.
+        let (who, of) =
+            if arguments.len() > 2 { (name(0), name(1)) } else { (Some(self.session.user.clone()), name(0)) };
+        who.is_some() && who == of
     }
 
     /// Whether this instance takes writes.

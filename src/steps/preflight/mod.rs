@@ -9,7 +9,7 @@ mod vault;
 use super::context::{Look, Noting, Stop};
 use super::diagnosis;
 use super::tools::Tools;
-use crate::clients::bastion::Bastions;
+use crate::clients::database::Databases;
 use crate::clients::{Accounts, Trouble};
 use crate::runbook::check::{Check, Verdict};
 use crate::runbook::event::{Brief, Call, Finding, Outcome, Way};
@@ -252,7 +252,7 @@ async fn look_ahead(
 
 /// As this look, at another partition. No way to its databases is made for it: what is looked at needs none.
 async fn elsewhere(look: &Look, partition: &Partition) -> Look {
-    let tools = Tools::open(&Accounts::default(), &Bastions::default(), partition).await;
+    let tools = Tools::open(&Accounts::default(), &Databases::default(), partition).await;
     Look { partition: partition.clone(), tools, ..look.clone() }
 }
 

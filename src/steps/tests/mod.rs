@@ -86,7 +86,7 @@ impl Stage {
         let key = site.read(|world| world.accounts[0].access_key.clone());
         let partition = &plan.partitions[0];
         let aws = Aws::signed(&format!("http://{}", wire.address), &partition.aws, &key).await;
-        let tools = Arc::new(Tools::of(Arc::new(aws), partition));
+        let tools = Arc::new(Tools::alone(Arc::new(aws), partition));
         let directory = tempfile::tempdir().expect("a directory");
         let lock = OperatorLock::take(directory.path(), Owner::here("tester")).expect("the lock");
         let event = Event::RunStarted { run: RunId::new("run"), plan: Box::new(plan), simulated: true };
@@ -110,7 +110,7 @@ impl Stage {
 
     /// Fresh clients for the partition, this time with a Kubernetes.
     fn with_kubernetes(mut self, kubernetes: crate::clients::kubernetes::Kubernetes) -> Self {
-        let tools = Tools::of(self.tools.aws.clone(), &self.run.plan.partitions[0]);
+        let tools = Tools::alone(self.tools.aws.clone(), &self.run.plan.partitions[0]);
         self.tools = Arc::new(tools.with_kubernetes(kubernetes));
         self
     }

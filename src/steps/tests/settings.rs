@@ -61,7 +61,7 @@ async fn deployed(snag: impl FnOnce(&mut Cluster)) -> (Stage, Databases) {
     if let Some(sql) = &mut partition.sql {
         sql.endpoint = Some(databases.writers[CLUSTER].to_string());
     }
-    stage.tools = Arc::new(Tools::of(stage.tools.aws.clone(), &partition));
+    stage.tools = Arc::new(Tools::alone(stage.tools.aws.clone(), &partition));
     stage.site.change(|world| {
         let parameters = settings::rollout_parameters(&world.plan.partitions[0]);
         let cluster = &mut world.partitions[0].cluster;

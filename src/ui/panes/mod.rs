@@ -18,6 +18,7 @@ pub mod header;
 pub mod load;
 pub mod log;
 pub mod partitions;
+pub mod pods;
 pub mod queries;
 pub mod steps;
 pub mod timeline;
@@ -63,6 +64,7 @@ impl Slot<'_> {
             Pane::Timeline => "failover",
             Pane::Load => "load",
             Pane::Queries => "queries",
+            Pane::Pods => "pods",
             Pane::Log => "log",
         });
         vec![span("⇥ ", self.theme.accent()), span(names.collect::<Vec<_>>().join(" "), self.theme.faint())]
