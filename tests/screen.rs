@@ -11,7 +11,7 @@ use aurora_cockpit::app::update::{Effect, Message, update};
 use aurora_cockpit::clients::{Trouble, TroubleKind};
 use aurora_cockpit::ui;
 use aurora_cockpit::ui::adapt::{Charset, Depth};
-use aurora_cockpit::ui::theme::{Theme, ThemeName};
+use aurora_cockpit::ui::theme::{Theme, Themes};
 use aurora_cockpit::watch::Tone;
 use aurora_cockpit::watch::sample::{InstanceMetrics, MetricsView, Reading, Sample, SlowLogView, Source};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
@@ -280,8 +280,8 @@ fn a_screen_that_is_too_small_says_what_it_needs() {
 
 #[test]
 fn poor_terminals_get_the_same_words() {
-    let ascii = Theme::new(ThemeName::Dark, Depth::Ansi, Charset::Ascii);
-    let plain = Theme::new(ThemeName::Monochrome, Depth::True, Charset::Unicode);
+    let ascii = Themes::default().theme("dark", Depth::Ansi, Charset::Ascii);
+    let plain = Themes::default().theme("monochrome", Depth::True, Charset::Unicode);
     for (name, state) in night::moments() {
         let buffer = drawn(&state, (120, 40), &ascii);
         assert!(text(&buffer).is_ascii(), "{name}\n{}", text(&buffer));
@@ -316,10 +316,10 @@ fn look() {
                 state.dialog = None;
             }
             let theme = match std::env::var("THEME").as_deref() {
-                Ok("ascii") => Theme::new(ThemeName::Dark, Depth::Ansi, Charset::Ascii),
-                Ok("256") => Theme::new(ThemeName::Dark, Depth::Indexed, Charset::Unicode),
-                Ok("mono") => Theme::new(ThemeName::Monochrome, Depth::None, Charset::Unicode),
-                Ok("contrast") => Theme::new(ThemeName::HighContrast, Depth::True, Charset::Unicode),
+                Ok("ascii") => Themes::default().theme("dark", Depth::Ansi, Charset::Ascii),
+                Ok("256") => Themes::default().theme("dark", Depth::Indexed, Charset::Unicode),
+                Ok("mono") => Themes::default().theme("monochrome", Depth::None, Charset::Unicode),
+                Ok("contrast") => Themes::default().theme("high-contrast", Depth::True, Charset::Unicode),
                 _ => Theme::default(),
             };
             let buffer = drawn(&state, size, &theme);

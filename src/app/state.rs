@@ -60,8 +60,21 @@ pub struct State {
     pub terminal_size: Size,
     /// How many times a terminal was attached to.
     pub attachments: u64,
+    /// Which themes are asked for.
+    pub themes: ThemeChoice,
     /// Set when the session is to end.
     pub leaving: bool,
+}
+
+/// Which themes are asked for, by name.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ThemeChoice {
+    /// The usual one.
+    pub usual: String,
+    /// The one while a production partition is looked at, if it is another.
+    pub production: Option<String>,
+    /// The one that is tried at the moment.
+    pub preview: Option<String>,
 }
 
 /// Whether a session may change anything. It colours the badge and disables keys; what enforces it is that a monitor
@@ -139,6 +152,7 @@ impl State {
             heard: BTreeMap::new(),
             terminal_size: Size::default(),
             attachments: 0,
+            themes: ThemeChoice::default(),
             leaving: false,
         };
         state.follow();
@@ -149,6 +163,13 @@ impl State {
     pub fn looked_at(&self) -> (&Partition, &PartitionRun) {
         // The plan has at least one partition (its validation sees to it), and `partition` is kept below their number.
         (&self.run.plan.partitions[self.partition], &self.run.partitions[self.partition])
+    }
+
+    /// The theme in which the screen is drawn.
+    pub fn theme(&self) -> &str {
+        let ThemeChoice { usual, production, preview } = &self.themes;
+        let special = production.as_ref().filter(|_| self.looked_at().0.production);
+        preview.as_ref().or(special).unwrap_or(usual)
     }
 
     /// What the watchers say of the partition that is looked at.

@@ -31,7 +31,7 @@ pub struct Common {
     /// Settings file [default: in the XDG configuration directory].
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Colours: dark, high-contrast or monochrome.
+    /// Colours: dark, light, high-contrast, colour-blind, production, monochrome, one of your own, or a theme file.
     #[arg(long, global = true, value_name = "NAME")]
     pub theme: Option<String>,
     /// No colour at all; marks and weight carry the meaning.

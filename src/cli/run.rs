@@ -23,7 +23,7 @@ pub(super) async fn run(place: &Place, args: &RunArgs) -> Result<u8, Failure> {
         ));
     }
     let plan = place::only(place.plan(args.rollout.as_deref())?, &args.only)?;
-    screen::check(place.theme.as_deref())?;
+    screen::check(place.theme.as_deref().or(place.settings.theme.as_deref()))?;
     let done = match place.open(plan, args.new).await {
         // Somebody else has the controls, and the site if it is simulated: then this session looks on.
         Err(failure) if failure.code == exit::REFUSED => {

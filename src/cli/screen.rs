@@ -11,15 +11,16 @@ use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
 use super::Failure;
 use super::place::Place;
-use crate::app::state::State;
+use crate::app::state::{State, ThemeChoice};
 use crate::app::update::{Effect, Message, update};
+use crate::config::{SHIPPED_THEMES, paths};
 use crate::runbook::event::Record;
 use crate::runbook::state::Run;
 use crate::steps::Said;
 use crate::term::{self, Screen};
 use crate::ui;
 use crate::ui::adapt::{Charset, Depth};
-use crate::ui::theme::{Theme, ThemeName};
+use crate::ui::theme::{Theme, Themes};
 use crate::watch::Sample;
 
 /// The shortest time between two frames: what comes faster is drawn together.
@@ -59,7 +60,7 @@ pub(super) enum Clock {
 
 /// Whether there is a terminal, and the theme that was asked for if one was: to be known before anything is started.
 pub(super) fn check(theme: Option<&str>) -> Result<(), Failure> {
-    theme.map_or(Ok(()), |name| theme_name(name).map(|_| ()))?;
+    theme.map_or(Ok(()), |name| themes()?.choose(name).map(|_| ()).map_err(Failure::usage))?;
     term::is_there().map_err(Failure::usage)
 }
 
@@ -70,7 +71,13 @@ pub(super) async fn show(
     mut sources: Sources,
     mut carry_out: impl FnMut(&Run, Effect),
 ) -> Result<Ended, Failure> {
-    let theme = theme(place)?;
+    let (look, choice) = look(place)?;
+    state.themes = choice;
+    if let Some(words) = look.hard_to_read(state.theme()) {
+        update(&mut state, Message::Notice(words), &place.operator);
+    }
+    let mut drawn_in = state.theme().to_owned();
+    let mut theme = look.theme(&drawn_in);
     let mut screen = Screen::take().map_err(Failure::usage)?;
     let mut keys = EventStream::new();
     let mut clock = interval(Duration::from_secs(1));
@@ -83,6 +90,10 @@ pub(super) async fn show(
         let message = tokio::select! {
             biased;
             () = sleep_until(next_frame), if is_due => {
+                if drawn_in != state.theme() {
+                    drawn_in = state.theme().to_owned();
+                    theme = look.theme(&drawn_in);
+                }
                 let mut seen = Message::Drawn { fits: false, terminal: None };
                 let drawn = screen.draw(|frame| {
                     seen = Message::Drawn { fits: ui::fits(frame.area()), terminal: ui::terminal_room(frame.area()) };
@@ -145,18 +156,47 @@ fn gone(error: &std::io::Error) -> Failure {
     Failure::failed(format!("the terminal is gone: {error}; what runs goes on, and the next start takes it up again"))
 }
 
-fn theme_name(name: &str) -> Result<ThemeName, Failure> {
-    ThemeName::of(name).ok_or_else(|| {
-        let known: Vec<&str> = ThemeName::ALL.iter().map(|(name, _)| *name).collect();
-        Failure::usage(format!("there is no theme {name}; there are {}", known.join(", ")))
-    })
+/// What the screen is drawn with: every theme that there is, in the colours and characters that the terminal has.
+struct Look {
+    themes: Themes,
+    depth: Depth,
+    charset: Charset,
 }
 
-/// The theme that was asked for, in the colours that the terminal has.
-fn theme(place: &Place) -> Result<Theme, Failure> {
-    let name = theme_name(place.theme.as_deref().unwrap_or(place.settings.theme.name()))?;
+impl Look {
+    fn theme(&self, name: &str) -> Theme {
+        self.themes.theme(name, self.depth, self.charset)
+    }
+
+    /// That some of a theme's text is hard to read, if so: those that are shipped are not, but one may be the user's own.
+    fn hard_to_read(&self, name: &str) -> Option<String> {
+        let pairs = self.themes.hard_to_read(name);
+        let worst = pairs.iter().min_by(|one, other| one.ratio().total_cmp(&other.ratio()))?;
+        let (ink, ground, ratio, least) = (&worst.ink, &worst.ground, worst.ratio(), worst.least);
+        let count = pairs.len();
+        Some(format!(
+            "theme {name}: {ink} on {ground} has a contrast of {ratio:.1}, and should have {least} ({count} such pairs)"
+        ))
+    }
+}
+
+/// The themes that are shipped, and the user's own.
+fn themes() -> Result<Themes, Failure> {
+    match paths::themes_dir() {
+        Ok(directory) => Themes::with(&directory).map_err(Failure::usage),
+        Err(_) => Ok(Themes::default()),
+    }
+}
+
+/// The look that was asked for, and which of its themes.
+fn look(place: &Place) -> Result<(Look, ThemeChoice), Failure> {
+    let mut themes = themes()?;
+    let mut choose = |name: &str| themes.choose(name).map_err(Failure::usage);
+    let settings = &place.settings;
+    let usual = choose(place.theme.as_deref().or(settings.theme.as_deref()).unwrap_or(SHIPPED_THEMES[0].0))?;
+    let production = settings.production_theme.as_deref().map(&mut choose).transpose()?;
     let variable = |name: &str| std::env::var(name).ok();
     let depth = if place.no_color { Depth::None } else { Depth::of_environment(variable) };
     let charset = if place.settings.ascii { Charset::Ascii } else { Charset::of_environment(variable) };
-    Ok(Theme::new(name, depth, charset))
+    Ok((Look { themes, depth, charset }, ThemeChoice { usual, production, preview: None }))
 }

@@ -13,6 +13,7 @@ mod scope;
 pub mod settings;
 mod shape;
 mod steps;
+mod theme;
 mod values;
 
 use std::fs;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 use document::{Node, Source};
 pub(crate) use problem::meant;
 pub use problem::{Problem, Problems};
+pub use theme::{SHIPPED_THEMES, theme, theme_files};
 
 use crate::runbook::plan::Plan;
 

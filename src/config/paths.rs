@@ -29,6 +29,14 @@ pub fn settings_file() -> Result<PathBuf, NoHome> {
     Ok(base.join("config.toml"))
 }
 
+/// The directory of the user's own themes: `$XDG_CONFIG_HOME/aurora-cockpit/themes`.
+///
+/// # Errors
+/// Where neither the variable nor a home directory is there.
+pub fn themes_dir() -> Result<PathBuf, NoHome> {
+    Ok(base("XDG_CONFIG_HOME", ".config", "--theme FILE")?.join("themes"))
+}
+
 /// The state directory, with runs, outputs and the cockpit's own log: `$XDG_STATE_HOME/aurora-cockpit`.
 ///
 /// # Errors

@@ -13,14 +13,18 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::problem::Problems;
+use super::problem::meant;
 use super::resolve::{At, Findings};
-use super::{parse, read, shape, values};
+use super::values::Wrong;
+use super::{SHIPPED_THEMES, parse, read, shape, theme_files, values};
 
 /// The settings. What is left out of the file has the default that is said here.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Settings {
-    /// Colours; dark by default.
-    pub theme: Theme,
+    /// The theme, by name or file; none takes the first that is shipped.
+    pub theme: Option<String>,
+    /// The theme while a production partition is looked at; none keeps the usual one.
+    pub production_theme: Option<String>,
     /// Whether marks and frames are drawn in ASCII only; not by default.
     pub ascii: bool,
     /// How often the sources are asked while nothing runs; none leaves it to the cockpit.
@@ -35,37 +39,15 @@ pub struct Settings {
     pub share: bool,
 }
 
-/// A set of colours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Theme {
-    /// For a dark terminal.
-    #[default]
-    Dark,
-    /// White on black.
-    HighContrast,
-    /// No colour at all: words, marks and weight carry the meaning.
-    Monochrome,
-}
-
-impl Theme {
-    /// The name by which it is chosen, in the file and on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Dark => "dark",
-            Self::HighContrast => "high-contrast",
-            Self::Monochrome => "monochrome",
-        }
-    }
-}
-
 /// The settings file as it is written.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "aurora-cockpit settings")]
 struct SettingsFile {
-    /// Colours: `dark`, `high-contrast` or `monochrome`.
-    theme: Option<Theme>,
+    /// Colours: the name of a theme that is shipped or in `themes/` beside this file, or the path of a theme file.
+    theme: Option<String>,
+    /// The theme while a production partition is looked at, such as `production`.
+    production_theme: Option<String>,
     /// `true`: marks and frames in ASCII only.
     ascii: Option<bool>,
     /// How often the sources are asked while nothing runs, such as `10s`.
@@ -94,6 +76,10 @@ impl Settings {
         let mut findings = Findings { problems: shape::check(&root, &schema) };
         let at = At { node: &root, key: String::new() };
         findings.value(&at, &["cadence"], values::duration);
+        let themes = theme_names(path);
+        for key in ["theme", "production_theme"] {
+            findings.value(&at, &[key], |name| known_theme(name, &themes));
+        }
         let file: Option<SettingsFile> = findings.typed(&at);
         match file {
             Some(file) if findings.problems.is_empty() => Ok(file.settings(path)),
@@ -102,12 +88,29 @@ impl Settings {
     }
 }
 
+/// The themes that can be named in that settings file: those that are shipped, and those beside it.
+fn theme_names(settings: &Path) -> Vec<String> {
+    let shipped = SHIPPED_THEMES.iter().map(|(name, _)| (*name).to_owned());
+    let own = settings.parent().map(|base| theme_files(&base.join("themes"))).unwrap_or_default();
+    shipped.chain(own.into_iter().map(|(name, _)| name)).collect()
+}
+
+fn known_theme(name: &str, known: &[String]) -> Result<(), Wrong> {
+    if name.ends_with(".toml") || known.iter().any(|other| other == name) {
+        return Ok(());
+    }
+    let help = meant(name, known.iter().map(String::as_str));
+    Err(Wrong { message: format!("`{name}` is not known here"), help })
+}
+
 impl SettingsFile {
     fn settings(self, path: &Path) -> Settings {
         let base = path.parent().unwrap_or(Path::new(""));
         let full = |text: String| PathBuf::from(values::path(&text, base));
+        let theme = |name: String| if name.ends_with(".toml") { values::path(&name, base) } else { name };
         Settings {
-            theme: self.theme.unwrap_or_default(),
+            theme: self.theme.map(theme),
+            production_theme: self.production_theme.map(theme),
             ascii: self.ascii.unwrap_or_default(),
             cadence: self.cadence.and_then(|text| values::duration(&text).ok()),
             state_dir: self.state_dir.map(full),
@@ -142,9 +145,12 @@ mod tests {
     #[test]
     fn what_is_said_is_taken() {
         let settings =
-            load("theme = \"monochrome\"\ncadence = \"10s\"\nstate_dir = \"/runs\"\nshare = true\n").unwrap();
-        let (theme, cadence) = (Theme::Monochrome, Some(Duration::from_secs(10)));
-        let expected = Settings { theme, cadence, state_dir: Some("/runs".into()), share: true, ..Settings::default() };
+            load("theme = \"monochrome\"\nproduction_theme = \"mine.toml\"\ncadence = \"10s\"\nstate_dir = \"/runs\"\nshare = true\n").unwrap();
+        assert!(settings.production_theme.as_ref().is_some_and(|file| file.ends_with("/mine.toml")), "{settings:?}");
+        let (theme, cadence) = (Some("monochrome".to_owned()), Some(Duration::from_secs(10)));
+        let production_theme = settings.production_theme.clone();
+        let state_dir = Some("/runs".into());
+        let expected = Settings { theme, production_theme, cadence, state_dir, share: true, ..Settings::default() };
         assert_eq!(settings, expected);
     }
 
