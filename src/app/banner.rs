@@ -2,18 +2,19 @@
 
 use std::time::Duration;
 
-use super::concerns::{WITNESS_FRESH, concerns};
+use super::concerns::concerns;
 use super::dialog::Dialog;
 use super::live::Freshness;
 use super::state::{Mode, State};
 use super::ways::{Act, best, tries_again, way_words, ways};
-use super::{attach, levers};
+use super::{attach, levers, unplanned};
 use crate::runbook::check::Verdict;
 use crate::runbook::event::Outcome;
-use crate::runbook::names::StepRef;
+use crate::runbook::names::{InstanceId, StepRef};
 use crate::runbook::plan::{Partition, StepKind};
 use crate::runbook::state::StepState;
-use crate::runbook::topology::Agreement;
+use crate::runbook::topology::FRESH;
+use crate::runbook::witness::Witness;
 
 /// How much the sentence presses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,6 +74,10 @@ fn piece(text: impl Into<String>, stress: Stress) -> Piece {
 
 /// Derives the sentence.
 pub fn banner(state: &State) -> Banner {
+    // What hurts now and nobody expects is worse than anything that somebody decided.
+    if let Some(unplanned) = unplanned(state) {
+        return unplanned;
+    }
     if let Some(stopped) = &state.run.stopped {
         return Banner {
             urgency: Urgency::Trouble,
@@ -176,19 +181,55 @@ fn recovered(state: &State, partition: &Partition) -> Option<Piece> {
 /// Who disagrees on the writer.
 fn disagreement(state: &State, partition: &Partition) -> Vec<Piece> {
     let Some(live) = state.live.get(&partition.name) else { return Vec::new() };
-    let words = live.timeline.lanes.values().map(|lane| &lane.last);
-    let agreement = Agreement::of(words, state.now, WITNESS_FRESH);
-    let Some(writer) = agreement.writer.as_ref().filter(|_| !agreement.against.is_empty()) else { return Vec::new() };
-    let all = agreement.in_favour.len() + agreement.against.len();
-    let writer = partition.cluster.short_name(writer);
-    let mut detail =
-        vec![piece(format!("{} of {all} witnesses say {writer}", agreement.in_favour.len()), Stress::Plain)];
-    for (witness, other) in &agreement.against {
-        let age = live.timeline.lanes.get(witness).map_or(0.0, |lane| state.since(lane.last.at).as_secs_f64());
-        let other = partition.cluster.short_name(other);
-        detail.push(piece(format!("{witness} still says {other} ({age:.1} s old)"), Stress::Mind));
+    let agreement = live.timeline.agreement(state.now, FRESH);
+    if agreement.against.is_empty() {
+        return Vec::new();
+    }
+    let short = |id: &InstanceId| partition.cluster.short_name(id).to_owned();
+    let all = agreement.voices();
+    let together = match &agreement.writer {
+        Some(writer) => format!("{} of {all} witnesses say {}", agreement.in_favour.len(), short(writer)),
+        None => "the witnesses do not agree on the writer".to_owned(),
+    };
+    let mut detail = vec![piece(together, Stress::Plain)];
+    for dissent in live.timeline.dissents(&agreement) {
+        let (witness, seconds) = (witness_name(&dissent.witness, partition), state.since(dissent.since).as_secs());
+        let still = if agreement.writer.is_some() { "still says" } else { "says" };
+        let words = format!("{witness} {still} {} ({seconds} s)", short(&dissent.says));
+        detail.push(piece(words, Stress::Mind));
     }
     detail
+}
+
+/// A witness's name, with its instance's short one.
+fn witness_name(witness: &Witness, partition: &Partition) -> String {
+    match witness {
+        Witness::SqlInstance(id) => format!("SQL {}", partition.cluster.short_name(id)),
+        other => other.to_string(),
+    }
+}
+
+/// The writer moved and nobody fired it.
+fn unplanned(state: &State) -> Option<Banner> {
+    let (name, zero) = unplanned::under_way(state)?;
+    let partition = state.run.plan.partition(name)?;
+    let short = |id: &InstanceId| partition.cluster.short_name(id).to_owned();
+    let to = zero.to.as_ref().map_or_else(|| "nobody yet".to_owned(), short);
+    let mut headline = vec![
+        piece(name.as_str(), Stress::Strong),
+        piece("UNPLANNED FAILOVER · nobody fired it", Stress::Bad),
+        piece(format!("writer moved from {} to {to}", short(&zero.from)), Stress::Strong),
+        piece(format!("T+{}", clock(state.since(zero.at))), Stress::Mind),
+    ];
+    headline.extend(state.run.running().map(|(step, _)| piece(format!("{step} goes on"), Stress::Faint)));
+    let mut detail = hurts(state, partition);
+    detail.extend(recovered(state, partition));
+    detail.extend(disagreement(state, partition));
+    if detail.is_empty() {
+        detail.push(piece("everybody agrees; it is over once cluster and instances are available", Stress::Plain));
+    }
+    detail.extend(others(state));
+    Some(Banner { urgency: Urgency::Trouble, headline, detail })
 }
 
 /// That there is more, where there is.

@@ -1,7 +1,5 @@
 //! Everything that is not as it should be, the worst first: what the sentence under the header leaves out.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 
 use super::levers;
@@ -10,12 +8,10 @@ use super::state::State;
 use crate::clients::TroubleKind;
 use crate::runbook::check::Verdict;
 use crate::runbook::event::Outcome;
+use crate::runbook::names::InstanceId;
 use crate::runbook::plan::Partition;
-use crate::runbook::topology::Agreement;
+use crate::runbook::topology::FRESH;
 use crate::watch::sample::Source;
-
-/// How old a witness's word may be to count when the writer is derived.
-pub const WITNESS_FRESH: Duration = Duration::from_secs(25);
 
 /// How much a concern presses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -133,18 +129,21 @@ fn of_witnesses(state: &State, partition: &Partition, live: &Live, concerns: &mu
         let text = "the writer endpoint takes no writes".to_owned();
         concerns.push(Concern { weight: Weight::Bad, place: place.clone(), text, since: Some(since) });
     }
-    let words = live.timeline.lanes.values().map(|lane| &lane.last);
-    let agreement = Agreement::of(words, state.now, WITNESS_FRESH);
-    for (witness, other) in &agreement.against {
+    let short = |id: &InstanceId| partition.cluster.short_name(id).to_owned();
+    if let Some(zero) = live.timeline.zero.as_ref().filter(|zero| !zero.fired) {
+        let to = zero.to.as_ref().map_or_else(String::new, |to| format!(" to {}", short(to)));
+        let text = format!("unplanned failover{to}: nobody fired it");
+        let weight = if live.timeline.is_open() { Weight::Bad } else { Weight::Mind };
+        concerns.push(Concern { weight, place: place.clone(), text, since: Some(zero.at) });
+    }
+    let agreement = live.timeline.agreement(state.now, FRESH);
+    for dissent in live.timeline.dissents(&agreement) {
+        let (witness, says) = (&dissent.witness, short(&dissent.says));
         let text = match &agreement.writer {
-            Some(writer) => format!(
-                "{witness} says {} is the writer, not {}",
-                partition.cluster.short_name(other),
-                partition.cluster.short_name(writer)
-            ),
-            None => format!("{witness} says {} is the writer; others differ", partition.cluster.short_name(other)),
+            Some(writer) => format!("{witness} says {says} is the writer, not {}", short(writer)),
+            None => format!("{witness} says {says} is the writer; others differ"),
         };
-        concerns.push(Concern { weight: Weight::Mind, place: place.clone(), text, since: None });
+        concerns.push(Concern { weight: Weight::Mind, place: place.clone(), text, since: Some(dissent.since) });
     }
 }
 

@@ -52,6 +52,13 @@ pub enum Dialog {
     },
     /// Everything that is not as it should be, beyond the sentence under the header.
     Concerns,
+    /// What each witness of a partition says, and the rule by which they agree.
+    Witnesses {
+        /// The partition.
+        partition: PartitionName,
+        /// Lines scrolled.
+        scroll: u16,
+    },
     /// Whether to leave although something runs.
     Quit {
         /// Whether the choice to leave is focused.

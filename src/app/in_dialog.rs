@@ -40,7 +40,9 @@ pub(super) fn in_dialog(state: &mut State, key: KeyEvent, operator: &str) -> Vec
         Dialog::Ways { step, marked, scroll } => in_ways(state, step, (marked, scroll), key),
         Dialog::Levers { partition, marked } => in_levers(state, partition, marked, key),
         Dialog::Terminal(terminal) => in_terminal(&state.mode, terminal, key),
-        Dialog::Details { scroll, .. } | Dialog::Help { scroll } => (turn(scroll, key), Vec::new()),
+        Dialog::Details { scroll, .. } | Dialog::Help { scroll } | Dialog::Witnesses { scroll, .. } => {
+            (turn(scroll, key), Vec::new())
+        }
         Dialog::Concerns => (!matches!(key.code, KeyCode::Esc | KeyCode::Char('q' | '!') | KeyCode::Enter), Vec::new()),
         Dialog::Quit { leave } => match key.code {
             KeyCode::Left | KeyCode::Right | KeyCode::Tab | KeyCode::BackTab => {
@@ -70,7 +72,7 @@ fn turn(scroll: &mut u16, key: KeyEvent) -> bool {
         KeyCode::Up | KeyCode::Char('k') => *scroll = scroll.saturating_sub(1),
         KeyCode::PageDown | KeyCode::Char(' ') => *scroll = scroll.saturating_add(10),
         KeyCode::PageUp => *scroll = scroll.saturating_sub(10),
-        KeyCode::Esc | KeyCode::Enter | KeyCode::Char('q' | 'd' | '?') => return false,
+        KeyCode::Esc | KeyCode::Enter | KeyCode::Char('q' | 'd' | '?' | 'W') => return false,
         _ => {}
     }
     true

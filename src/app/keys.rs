@@ -8,7 +8,7 @@ use super::dialog::{Ask, Dialog, Purpose};
 use super::in_dialog::in_dialog;
 use super::state::{Mode, Pane, State};
 use super::update::{Effect, open};
-use super::ways;
+use super::{timeline_view, ways};
 use crate::runbook::event::NoteKind;
 use crate::runbook::names::StepRef;
 use crate::runbook::plan::StepKind;
@@ -73,6 +73,14 @@ pub(super) fn command(state: &mut State, id: CommandId) -> Vec<Effect> {
         }
         CommandId::Help => open(state, Dialog::Help { scroll: 0 }),
         CommandId::Concerns => open(state, Dialog::Concerns),
+        CommandId::Witnesses => {
+            let partition = state.looked_at().0.name.clone();
+            open(state, Dialog::Witnesses { partition, scroll: 0 });
+        }
+        CommandId::Closer => timeline_view::zoom(state, 1),
+        CommandId::Wider => timeline_view::zoom(state, -1),
+        CommandId::Earlier => timeline_view::pan(state, -1),
+        CommandId::Later => timeline_view::pan(state, 1),
         CommandId::Quit if state.run.running().is_some() && state.mode == Mode::Operator => {
             open(state, Dialog::Quit { leave: false });
         }
@@ -88,7 +96,9 @@ pub(super) fn command(state: &mut State, id: CommandId) -> Vec<Effect> {
         CommandId::Zoom => state.zoomed = !state.zoomed,
         CommandId::Follow => {
             state.follows = true;
+            state.focus_chosen = false;
             state.scroll.clear();
+            state.timeline_view.reset();
             state.follow();
         }
     }
@@ -156,6 +166,7 @@ fn first_open(state: &State) -> usize {
 fn focus(state: &mut State, steps: usize) {
     let at = Pane::ALL.iter().position(|pane| *pane == state.focus).unwrap_or(0);
     state.focus = Pane::ALL[(at + steps) % Pane::ALL.len()];
+    state.focus_chosen = true;
 }
 
 /// Scrolls the focused pane back (positive) or forth; in the steps, marks another one.

@@ -7,8 +7,13 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::load_history::LoadHistory;
 use crate::clients::Trouble;
+use crate::runbook::event::FailoverMeasure;
+use crate::runbook::moved::Moved;
 use crate::runbook::names::InstanceId;
 use crate::runbook::timeline::Timeline;
+use crate::runbook::topology::Rounds;
+use crate::runbook::witness::Witness;
+use crate::watch::Pace;
 use crate::watch::sample::{
     ClusterView, DnsView, HttpView, MetricsView, PodLog, PodsView, Reading, RightsView, Sample, SlowLogView, Source,
     SqlView, StatementsView,
@@ -57,6 +62,18 @@ pub fn freshness(age: Duration, period: Duration) -> Freshness {
     }
 }
 
+/// Time between two askings of a witness at that pace; none for what is reported and not asked for.
+pub fn period(witness: &Witness, pace: Pace) -> Option<Duration> {
+    match witness {
+        // What happened stays happened.
+        Witness::Events => None,
+        Witness::ApiStatus | Witness::ApiWriter | Witness::Pods => Some(pace.metered()),
+        Witness::Dns | Witness::SqlEndpoint | Witness::Writes | Witness::SqlInstance(_) | Witness::Application => {
+            Some(pace.light())
+        }
+    }
+}
+
 /// A partition as the watchers see it.
 #[derive(Debug, Clone, Default)]
 pub struct Live {
@@ -88,6 +105,10 @@ pub struct Live {
     pub load: LoadHistory,
     /// The witnesses' lanes.
     pub timeline: Timeline,
+    /// Rounds in which everybody agreed, while an unplanned failover is under way.
+    pub rounds: Rounds,
+    /// Unplanned failovers that this screen measured by itself, where no session keeps them.
+    pub seen: Vec<FailoverMeasure>,
     /// Sources in trouble, since when, and the last trouble.
     pub troubles: BTreeMap<Source, (Timestamp, Trouble)>,
 }
@@ -102,11 +123,20 @@ pub struct SlowStatements {
 }
 
 impl Live {
-    /// Takes in a sample.
-    pub fn take(&mut self, sample: Sample) {
+    /// Takes in a sample; answers if by it the writer moved, and no failover is drawn yet that the move belongs to.
+    pub fn take(&mut self, sample: Sample) -> Option<Moved> {
+        let mut moved = None;
         for testimony in sample.testimony() {
-            self.timeline.observe(testimony);
+            moved = self.timeline.observe(testimony).or(moved);
         }
+        if let Ok(Reading::Cluster(cluster)) = &sample.said {
+            self.timeline.observe_instances(sample.at, cluster.is_available_throughout());
+        }
+        self.keep(sample);
+        moved
+    }
+
+    fn keep(&mut self, sample: Sample) {
         let Sample { source, at, said, .. } = sample;
         let reading = match said {
             Ok(reading) => reading,

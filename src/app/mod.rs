@@ -17,5 +17,7 @@ pub mod state;
 pub mod terminal;
 #[cfg(test)]
 mod tests;
+pub mod timeline_view;
+pub mod unplanned;
 pub mod update;
 pub mod ways;

@@ -1,11 +1,14 @@
 //! The cockpit's own lines in the log: what was decided, what was sent, what turned.
 
+use jiff::Timestamp;
+
 use super::live::Live;
 use super::log::{Level, LogLine, LogSource};
 use super::state::State;
+use super::unplanned::{self, moves_the_writer};
 use crate::runbook::check::Verdict;
 use crate::runbook::event::{ActionOutcome, Event, NoteKind, Outcome, Record};
-use crate::runbook::plan::StepKind;
+use crate::runbook::names::{PartitionName, StepRef};
 use crate::runbook::timeline::Zero;
 use crate::runbook::witness::{Testimony, Witness, Word};
 use crate::watch::sample::Sample;
@@ -14,7 +17,9 @@ use crate::watch::sample::Sample;
 pub(super) fn narrate(state: &mut State, record: &Record) {
     let Some((level, text)) = words(&record.event) else { return };
     let partition = match &record.event {
-        Event::GoAhead { partition, .. } | Event::RolledBack { partition, .. } => Some(partition.clone()),
+        Event::GoAhead { partition, .. }
+        | Event::RolledBack { partition, .. }
+        | Event::FailoverMeasured { partition, .. } => Some(partition.clone()),
         event => event.step().map(|step| step.partition.clone()),
     };
     state.log.push(LogLine { at: record.at, source: LogSource::Cockpit, partition, level, text });
@@ -66,6 +71,8 @@ fn words(event: &Event) -> Option<(Level, String)> {
         | Event::ConfirmationClosed { .. }
         | Event::Verifying { .. }
         | Event::Witnessed { .. }
+        // Its line is written where it begins to be drawn.
+        | Event::FailoverNoticed { .. }
         | Event::AppMeasured { .. } => return None,
     };
     Some((level, text))
@@ -109,28 +116,73 @@ fn measured(failover: &crate::runbook::event::FailoverMeasure) -> String {
             format!("writer endpoint down {length:.1} s ±{uncertainty:.1} s")
         },
     );
-    format!("writer moved from {} to {}, {disruption}", failover.from, failover.to)
+    let unplanned = if failover.unplanned { "unplanned failover is over: " } else { "" };
+    format!("{unplanned}writer moved from {} to {}, {disruption}", failover.from, failover.to)
 }
 
-/// Sets T=0 when a failover's call is accepted.
+/// Sets T=0 when a failover's call is accepted, and notes its end; an unplanned one is noticed by whoever saw it.
 pub(super) fn timeline(state: &mut State, record: &Record) {
-    let Event::ActionSettled { step, attempt, key, outcome } = &record.event else { return };
-    if !matches!(outcome, ActionOutcome::Accepted { .. } | ActionOutcome::FoundDone { .. }) {
-        return;
+    match &record.event {
+        Event::ActionSettled { step, attempt, key, outcome }
+            if matches!(outcome, ActionOutcome::Accepted { .. } | ActionOutcome::FoundDone { .. }) =>
+        {
+            if let Some(zero) = zero_of(state, step, *attempt, key, record.at) {
+                start(state, &step.partition, zero);
+            }
+        }
+        Event::AttemptEnded { step, outcome, .. } => {
+            let moves = state.run.step(step).is_some_and(|(_, planned, _)| moves_the_writer(&planned.kind));
+            // One that came to nothing may still act: what moves then is its own.
+            let passed = matches!(outcome, Outcome::Passed | Outcome::PassedWithWarnings { .. });
+            if let Some(live) = state.live.get_mut(&step.partition).filter(|_| moves && passed)
+                && live.timeline.is_open()
+            {
+                live.timeline.over = Some(record.at);
+            }
+        }
+        Event::FailoverNoticed { .. } => unplanned::begin(state, &record.event),
+        Event::FailoverMeasured { partition, failover } => unplanned::end(state, partition, failover, record.at),
+        _ => {}
     }
-    let Some((_, planned, run)) = state.run.step(step) else { return };
-    if planned.kind != StepKind::Failover {
-        return;
+}
+
+/// T=0 of a failover that a session before this one fired and that is still under way.
+pub(super) fn resume_timelines(state: &mut State) {
+    let fired: Vec<_> = state
+        .run
+        .under_way()
+        .flat_map(|(step, attempt)| attempt.actions.iter().map(move |action| (step.clone(), attempt.number, action)))
+        .filter(|(_, _, action)| action.may_have_acted())
+        .map(|(step, attempt, action)| {
+            (step, attempt, action.action.key.clone(), action.settled_at.unwrap_or(action.at))
+        })
+        .collect();
+    for (step, attempt, key, at) in fired {
+        if let Some(zero) = zero_of(state, &step, attempt, &key, at) {
+            start(state, &step.partition, zero);
+        }
     }
-    let attempts = run.attempts.iter().find(|known| known.number == *attempt);
-    let Some(before) = attempts.and_then(|attempt| attempt.action(key)).map(|action| &action.action.before) else {
-        return;
-    };
-    let (Some(from), to) = (before.get("from"), before.get("to")) else { return };
-    let zero = Zero { at: record.at, from: from.as_str().into(), to: to.map(|to| to.as_str().into()) };
-    if let Some(live) = state.live.get_mut(&step.partition) {
+}
+
+fn start(state: &mut State, partition: &PartitionName, zero: Zero) {
+    if let Some(live) = state.live.get_mut(partition) {
         live.timeline.start(zero);
+        state.timeline_view.reset();
+        // What was chosen to be looked at was chosen before there was a failover.
+        state.focus_chosen = false;
     }
+}
+
+/// T=0 of a call that moves the writer.
+fn zero_of(state: &State, step: &StepRef, attempt: u32, key: &str, at: Timestamp) -> Option<Zero> {
+    let (_, planned, run) = state.run.step(step)?;
+    if !moves_the_writer(&planned.kind) {
+        return None;
+    }
+    let attempt = run.attempts.iter().find(|known| known.number == attempt)?;
+    let before = &attempt.action(key)?.action.before;
+    let (from, to) = (before.get("from")?, before.get("to"));
+    Some(Zero { at, from: from.as_str().into(), to: to.map(|to| to.as_str().into()), fired: true })
 }
 
 /// Lines for what turned: a witness that says another thing than before.

@@ -11,6 +11,8 @@ use super::dialog::Dialog;
 use super::live::Live;
 use super::log::Log;
 use super::terminal::Size;
+use super::timeline_view::TimelineView;
+use super::unplanned;
 use crate::runbook::event::Session;
 use crate::runbook::names::{PartitionName, StepRef};
 use crate::runbook::plan::Partition;
@@ -36,6 +38,10 @@ pub struct State {
     pub log: Log,
     /// The pane that has the keys.
     pub focus: Pane,
+    /// Whether the operator gave it the keys; else the screen shows what matters.
+    pub focus_chosen: bool,
+    /// What of the timeline is drawn.
+    pub timeline_view: TimelineView,
     /// Whether the focused pane has the whole screen.
     pub zoomed: bool,
     /// Index of the partition that is looked at.
@@ -140,6 +146,8 @@ impl State {
             pace: BTreeMap::new(),
             log: Log::default(),
             focus: Pane::Steps,
+            focus_chosen: false,
+            timeline_view: TimelineView::default(),
             zoomed: false,
             partition: 0,
             step: 0,
@@ -155,6 +163,7 @@ impl State {
             themes: ThemeChoice::default(),
             leaving: false,
         };
+        super::narrate::resume_timelines(&mut state);
         state.follow();
         state
     }
@@ -209,9 +218,12 @@ impl State {
         if !self.follows {
             return;
         }
-        if let Some(index) = self.run.partition_in_hand().and_then(|name| self.index_of(name)) {
+        // What nobody fired is worse than what runs.
+        let unplanned = unplanned::under_way(self).map(|(name, _)| name);
+        if let Some(index) = unplanned.or_else(|| self.run.partition_in_hand()).and_then(|name| self.index_of(name)) {
             self.partition = index;
         }
+        self.follow_pane();
         let (partition, _) = self.looked_at();
         let reference = |step: &crate::runbook::plan::Step| partition.reference(&step.id);
         let marked = partition
@@ -220,6 +232,18 @@ impl State {
             .position(|step| self.run.state_of(&reference(step)).is_running())
             .or_else(|| partition.steps.iter().position(|step| !self.run.state_of(&reference(step)).is_behind()));
         self.step = marked.unwrap_or(partition.steps.len().saturating_sub(1));
+    }
+
+    /// Gives the keys to the timeline while a failover is under way, and back to the steps when it is over, unless the
+    /// operator chose a pane: where one pane is seen at a time, that is the one that matters.
+    fn follow_pane(&mut self) {
+        let under_way = self.live_here().is_some_and(|live| live.timeline.is_open());
+        match (under_way, self.focus) {
+            _ if self.focus_chosen => {}
+            (true, _) => self.focus = Pane::Timeline,
+            (false, Pane::Timeline) => self.focus = Pane::Steps,
+            _ => {}
+        }
     }
 
     /// Position of a partition in the plan.

@@ -2,7 +2,9 @@
 
 #![allow(clippy::panic)]
 
+mod timeline;
 mod trouble;
+mod unplanned;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use jiff::Timestamp;

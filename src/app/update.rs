@@ -7,7 +7,7 @@ use super::dialog::{Button, Confirm, Dialog, Purpose};
 use super::log::{self, Level, LogLine, LogSource};
 use super::state::{Mode, State};
 use super::terminal::{ProgramEnd, Size, Typed};
-use super::{attach, in_dialog, keys};
+use super::{attach, in_dialog, keys, unplanned};
 use crate::runbook::event::{Brief, Event, Record};
 use crate::runbook::names::StepRef;
 use crate::runbook::plan::StepKind;
@@ -133,10 +133,7 @@ pub fn update(state: &mut State, message: Message, operator: &str) -> Vec<Effect
             Vec::new()
         }
         Message::Record(record) => on_record(state, record),
-        Message::Sample(sample) => {
-            on_sample(state, *sample);
-            Vec::new()
-        }
+        Message::Sample(sample) => on_sample(state, *sample),
         Message::Said(said) => {
             let source = if said.source == "cockpit" { LogSource::Cockpit } else { LogSource::Program };
             if source == LogSource::Program {
@@ -248,7 +245,7 @@ fn close_answered(state: &mut State, event: &Event) {
     }
 }
 
-fn on_sample(state: &mut State, sample: Sample) {
+fn on_sample(state: &mut State, sample: Sample) -> Vec<Effect> {
     let lines = match &sample.said {
         Ok(Reading::Lines(lines)) => lines.as_slice(),
         Ok(Reading::SlowLog(view)) => view.lines.as_slice(),
@@ -274,12 +271,17 @@ fn on_sample(state: &mut State, sample: Sample) {
             });
         }
     }
-    if let Some(live) = state.live.get_mut(&sample.partition) {
-        for line in super::narrate::turns(live, &sample).into_iter().chain(super::gaps::told(live, &sample)) {
-            state.log.push(line);
-        }
-        live.take(sample);
+    let Some(live) = state.live.get_mut(&sample.partition) else { return Vec::new() };
+    for line in super::narrate::turns(live, &sample).into_iter().chain(super::gaps::told(live, &sample)) {
+        state.log.push(line);
     }
+    let (partition, source, at) = (sample.partition.clone(), sample.source.clone(), sample.at);
+    let mut effects = match live.take(sample) {
+        Some(moved) => unplanned::on_moved(state, &partition, moved),
+        None => Vec::new(),
+    };
+    effects.extend(unplanned::after_sample(state, &partition, &source, at));
+    effects
 }
 
 fn is_deploying(state: &State) -> bool {

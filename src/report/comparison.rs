@@ -152,11 +152,12 @@ fn failovers(run: &Run) -> String {
 }
 
 fn failover_row(partition: &PartitionName, failover: &FailoverMeasure) -> Vec<String> {
-    let FailoverMeasure { accepted_at: _, from, to, milestones, disruption } = failover;
-    let settled = milestones.iter().map(|milestone| milestone.after).max();
+    let FailoverMeasure { accepted_at: _, from, to, milestones, disruption, unplanned } = failover;
+    let settled = milestones.iter().filter_map(|milestone| std::time::Duration::try_from(milestone.after).ok()).max();
     let disruption = disruption.map(|it| format!("{} ± {}", duration(it.length), duration(it.uncertainty)));
+    let name = if *unplanned { format!("{partition} (unplanned)") } else { partition.to_string() };
     vec![
-        partition.to_string(),
+        name,
         code(from.as_str()),
         code(to.as_str()),
         settled.map_or_else(|| NOTHING.to_owned(), duration),

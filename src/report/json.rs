@@ -125,10 +125,11 @@ fn situation(attempt: &Attempt) -> Option<&str> {
 }
 
 fn failover(failover: &FailoverMeasure) -> Value {
-    let FailoverMeasure { accepted_at, from, to, milestones, disruption } = failover;
+    let FailoverMeasure { accepted_at, from, to, milestones, disruption, unplanned } = failover;
     let milestones = milestones.iter().map(|milestone| {
-        let after = milestone.after.as_millis() as u64;
-        json!({ "what": milestone.what, "witness": milestone.witness, "after_millis": after })
+        let after = milestone.after.as_millis() as i64;
+        let (what, kind) = (milestone.what.to_string(), milestone.what.kind());
+        json!({ "what": what, "kind": kind, "witness": milestone.by(), "after_millis": after })
     });
     let disruption = disruption.map(
         |it| json!({ "millis": it.length.as_millis() as u64, "uncertainty_millis": it.uncertainty.as_millis() as u64 }),
@@ -139,6 +140,7 @@ fn failover(failover: &FailoverMeasure) -> Value {
         "to": to,
         "milestones": milestones.collect::<Vec<_>>(),
         "disruption": disruption,
+        "unplanned": unplanned,
     })
 }
 

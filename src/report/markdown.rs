@@ -362,12 +362,17 @@ impl Page<'_> {
     }
 
     fn failover(&mut self, failover: &FailoverMeasure) {
-        let FailoverMeasure { accepted_at, from, to, milestones, disruption } = failover;
+        let FailoverMeasure { accepted_at, from, to, milestones, disruption, unplanned } = failover;
         let (from, to) = (code(from.as_str()), code(to.as_str()));
-        self.item(&format!("Accepted at {}: {from} to {to}.", self.clock.time(*accepted_at)));
+        let how = if *unplanned { "Unplanned, nobody fired it: first noticed" } else { "Accepted" };
+        self.item(&format!("{how} at {}: {from} to {to}.", self.clock.time(*accepted_at)));
         for milestone in milestones {
-            let (after, what) = (milestone.after.as_millis(), prose(&milestone.what));
-            self.item(&format!("T+{after} ms: {what} — {}", prose(&milestone.witness)));
+            let (after, what) = (milestone.after.as_millis(), prose(&milestone.what.to_string()));
+            let by = milestone.witness.as_ref().map_or_else(String::new, |by| format!(" — {}", prose(&by.to_string())));
+            self.item(&format!("T{after:+} ms: {what}{by}"));
+        }
+        if *unplanned && milestones.is_empty() {
+            self.item("Its end was not seen from here.");
         }
         if let Some(it) = disruption {
             let (length, uncertainty) = (duration(it.length), duration(it.uncertainty));

@@ -9,10 +9,11 @@ use crate::config;
 use crate::runbook::check::{Check, Evidence, Verdict};
 use crate::runbook::event::{
     Action, ActionOutcome, AppMeasure, AppRequest, Call, Disruption, Event, FailoverMeasure, Finding, Milestone,
-    NoteKind, Outcome, Record, Session,
+    Moment, NoteKind, Outcome, Record, Session,
 };
 use crate::runbook::names::StepRef;
 use crate::runbook::state::Run;
+use crate::runbook::witness::Witness;
 
 /// Writes a run as the log's day went, in PDT.
 struct Day {
@@ -136,11 +137,12 @@ fn day() -> Run {
         from: "alpha002-dev-auroraclusterwriter".into(),
         to: "alpha002-dev-auroraclusterreader1".into(),
         milestones: vec![Milestone {
-            what: "writer is alpha002-dev-auroraclusterreader1".into(),
-            witness: "api".into(),
-            after: Duration::from_secs(31),
+            what: Moment::NamesWriter { instance: "alpha002-dev-auroraclusterreader1".into() },
+            witness: Some(Witness::ApiWriter),
+            after: SignedDuration::from_secs(31),
         }],
         disruption: Some(Disruption { length: Duration::from_millis(12_400), uncertainty: Duration::from_millis(200) }),
+        unplanned: false,
     };
     day.put("12:07:36", Event::FailoverMeasured { partition: "dev".into(), failover: measure });
     day.ends("12:07:36", &failover, 1, Outcome::Passed);

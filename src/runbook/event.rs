@@ -11,8 +11,10 @@ use serde::{Deserialize, Serialize};
 
 use super::check::{Check, Evidence, Precondition};
 pub use super::finding::{Finding, Way};
+pub use super::milestone::{Milestone, Moment};
 use super::names::{InstanceId, PartitionName, RunId, StepId, StepRef};
 use super::plan::Plan;
+use super::witness::Witness;
 
 /// An event with its place in the run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -135,6 +137,19 @@ pub enum Event {
         attempt: u32,
         /// What was seen.
         evidence: Evidence,
+    },
+    /// The writer moved, and nobody in this run had fired anything that moves it.
+    FailoverNoticed {
+        /// The partition.
+        partition: PartitionName,
+        /// Its first sign: T=0.
+        zero: Timestamp,
+        /// Writer before.
+        from: InstanceId,
+        /// Writer after.
+        to: InstanceId,
+        /// Who named the new writer first.
+        by: Witness,
     },
     /// A failover was measured.
     FailoverMeasured {
@@ -389,7 +404,7 @@ pub enum Outcome {
 /// A measured failover.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FailoverMeasure {
-    /// When the call was accepted: T=0.
+    /// T=0: when the call was accepted; of an unplanned one, its first sign.
     pub accepted_at: Timestamp,
     /// Writer before.
     pub from: InstanceId,
@@ -399,17 +414,13 @@ pub struct FailoverMeasure {
     pub milestones: Vec<Milestone>,
     /// How long the writer endpoint did not take writes, and by how much that may be off; none if it was not asked.
     pub disruption: Option<Disruption>,
+    /// Whether nobody fired it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub unplanned: bool,
 }
 
-/// A moment of a failover.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Milestone {
-    /// What was seen.
-    pub what: String,
-    /// By whom.
-    pub witness: String,
-    /// How long after the accepted call.
-    pub after: Duration,
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// The window between the last good and the first good answer of the writer endpoint.
@@ -494,6 +505,7 @@ impl Event {
             | Self::SessionOpened { .. }
             | Self::SessionClosed
             | Self::ConfirmationClosed { .. }
+            | Self::FailoverNoticed { .. }
             | Self::FailoverMeasured { .. }
             | Self::AppMeasured { .. }
             | Self::GoAhead { .. }

@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use super::check::Evidence;
 use super::decision::{Decided, Decision};
-use super::event::{Event, NoteKind, Record};
+use super::event::{Event, FailoverMeasure, NoteKind, Record};
 use super::names::{PartitionName, StepRef};
 use super::state::{ActionRun, Attempt, Confirming, Note, PartitionRun, ProgramRun, Run, StepRun, Word};
 
@@ -158,7 +158,25 @@ impl Run {
             }
             Event::Witnessed { step, attempt, evidence } => self.attempt_mut(&step, attempt)?.evidence.push(evidence),
             Event::Remarked { step, attempt, finding } => self.attempt_mut(&step, attempt)?.remarks.push(finding),
-            Event::FailoverMeasured { partition, failover } => self.partition_mut(&partition)?.failovers.push(failover),
+            Event::FailoverNoticed { partition, zero, from, to, by: _ } => {
+                let noticed = FailoverMeasure {
+                    accepted_at: zero,
+                    from,
+                    to,
+                    milestones: Vec::new(),
+                    disruption: None,
+                    unplanned: true,
+                };
+                self.partition_mut(&partition)?.failovers.push(noticed);
+            }
+            Event::FailoverMeasured { partition, failover } => {
+                let failovers = &mut self.partition_mut(&partition)?.failovers;
+                // Of an unplanned one the beginning was written down when it was noticed.
+                failovers.retain(|known| {
+                    !(known.unplanned && failover.unplanned && known.accepted_at == failover.accepted_at)
+                });
+                failovers.push(failover);
+            }
             Event::AppMeasured { partition, app } => self.partition_mut(&partition)?.app = Some(app),
             Event::AttemptEnded { step, attempt, outcome } => {
                 let attempt = self.attempt_mut(&step, attempt)?;

@@ -285,7 +285,9 @@ impl Run {
                     _ => Ok(()),
                 }
             }
-            Event::FailoverMeasured { partition, .. } | Event::AppMeasured { partition, .. } => self.holds(partition),
+            Event::FailoverNoticed { partition, .. }
+            | Event::FailoverMeasured { partition, .. }
+            | Event::AppMeasured { partition, .. } => self.holds(partition),
             Event::SessionOpened { .. } | Event::SessionClosed | Event::ConfirmationClosed { .. } => Ok(()),
         }
     }

@@ -8,6 +8,8 @@ pub mod fold;
 pub mod formula;
 pub mod gate;
 pub mod lever;
+pub mod milestone;
+pub mod moved;
 pub mod names;
 mod outage;
 pub mod plan;

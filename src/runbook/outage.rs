@@ -41,6 +41,8 @@ struct Probe {
 struct Outage {
     /// Between these it began.
     began: Probe,
+    /// The last good word before it.
+    last_good: Option<Moment>,
     last_bad_asked: Moment,
     recovered: Option<Moment>,
     /// The last word on it.
@@ -140,7 +142,9 @@ impl WriteWatch {
             }
             _ => {
                 let began = self.beginning(probe);
-                self.outage = Some(Outage { began, last_bad_asked: probe.asked, recovered: None, heard: probe.at });
+                let last_good = self.last_good.map(|good| good.at);
+                let last_bad_asked = probe.asked;
+                self.outage = Some(Outage { began, last_good, last_bad_asked, recovered: None, heard: probe.at });
             }
         }
     }
@@ -155,6 +159,16 @@ impl WriteWatch {
 
     pub(super) fn down_since(&self) -> Option<Timestamp> {
         self.outage.as_ref().filter(|outage| outage.recovered.is_none()).and_then(|_| self.began_at())
+    }
+
+    /// When the last good write before the outage was answered.
+    pub(super) fn last_good(&self) -> Option<Timestamp> {
+        self.outage.as_ref()?.last_good.map(|good| good.wall)
+    }
+
+    /// When the first good write after the outage was answered.
+    pub(super) fn first_good(&self) -> Option<Timestamp> {
+        self.outage.as_ref()?.recovered.map(|good| good.wall)
     }
 
     pub(super) fn began_at(&self) -> Option<Timestamp> {

@@ -1,17 +1,20 @@
 //! The failover timeline: a lane for each witness, T=0 at the accepted call, the disruption measured and not guessed.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-use super::event::{Disruption, FailoverMeasure, Milestone};
+use super::event::{Disruption, FailoverMeasure};
+use super::moved::{KnownWriter, Moved};
 use super::names::InstanceId;
 use super::outage::WriteWatch;
 use super::witness::{Testimony, Witness, Word};
 
 /// Segments kept for each lane; a witness that changes its mind more often than this has told its story.
 const SEGMENTS: usize = 400;
+
+/// How long after T=0 a move of the writer is still that failover's: a call that showed nothing for longer did not act.
+const ONE_FAILOVER: SignedDuration = SignedDuration::from_mins(10);
 
 /// What the witnesses said, in lanes.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -20,7 +23,12 @@ pub struct Timeline {
     pub zero: Option<Zero>,
     /// The lanes, in the order of the witnesses.
     pub lanes: BTreeMap<Witness, Lane>,
+    /// When that failover was over.
+    pub over: Option<Timestamp>,
+    /// Whether all instances are available by the RDS API, each with the time from which that held.
+    pub(super) instances: Vec<(Timestamp, bool)>,
     writes: WriteWatch,
+    writer: KnownWriter,
 }
 
 /// T=0.
@@ -30,8 +38,10 @@ pub struct Zero {
     pub at: Timestamp,
     /// The writer before.
     pub from: InstanceId,
-    /// The instance that is to become the writer, if anybody fired it.
+    /// The instance that is to become the writer; for an unplanned failover, the one that did.
     pub to: Option<InstanceId>,
+    /// Whether it was fired in this run.
+    pub fired: bool,
 }
 
 /// What one witness said over time.
@@ -54,16 +64,19 @@ pub struct Segment {
 
 impl Timeline {
     /// Takes in what a witness says. Only a change of its word makes a new segment.
-    pub fn observe(&mut self, testimony: Testimony) {
+    ///
+    /// Answers if by this word the writer moved, and no failover is drawn yet that the move belongs to.
+    pub fn observe(&mut self, testimony: Testimony) -> Option<Moved> {
         self.writes.observe(&testimony);
         let segment = Segment { since: testimony.at, word: testimony.word.clone() };
         match self.lanes.get_mut(&testimony.witness) {
             None => {
-                self.lanes.insert(testimony.witness.clone(), Lane { segments: vec![segment], last: testimony });
+                let lane = Lane { segments: vec![segment], last: testimony.clone() };
+                self.lanes.insert(testimony.witness.clone(), lane);
             }
             Some(lane) => {
                 if testimony.since(&lane.last).is_negative() {
-                    return;
+                    return None;
                 }
                 if lane.segments.last().is_none_or(|last| !last.word.says_the_same(&segment.word)) {
                     lane.segments.push(segment);
@@ -71,15 +84,56 @@ impl Timeline {
                         lane.segments.remove(0);
                     }
                 }
-                lane.last = testimony;
+                lane.last = testimony.clone();
+            }
+        }
+        let moved = self.writer.hear(&testimony, &self.lanes)?;
+        let over = self.over.is_some();
+        match &mut self.zero {
+            Some(zero) if !over && moved.at.duration_since(zero.at) <= ONE_FAILOVER => {
+                if !zero.fired && moved.to != zero.from {
+                    zero.to = Some(moved.to);
+                }
+                None
+            }
+            _ => Some(moved),
+        }
+    }
+
+    /// Takes in whether the RDS API has all instances available.
+    pub fn observe_instances(&mut self, at: Timestamp, available: bool) {
+        if self.instances.last().is_none_or(|(last, was)| *last <= at && *was != available) {
+            self.instances.push((at, available));
+            if self.instances.len() > SEGMENTS {
+                self.instances.remove(0);
             }
         }
     }
 
-    /// Sets T=0 and forgets what was measured before it.
+    /// Whether all instances were available when the RDS API was last heard.
+    pub fn instances_available(&self) -> bool {
+        self.instances.last().is_some_and(|(_, available)| *available)
+    }
+
+    /// Sets T=0 and forgets what was measured before it. An unplanned failover is noticed when it has begun: an outage
+    /// that was under way is its own.
     pub fn start(&mut self, zero: Zero) {
-        self.writes.begin();
+        let before = self.writes.recovered_at().is_some_and(|at| at < zero.at);
+        if zero.fired || before {
+            self.writes.begin();
+        }
+        self.over = None;
         self.zero = Some(zero);
+    }
+
+    /// Whether a failover is under way.
+    pub fn is_open(&self) -> bool {
+        self.zero.is_some() && self.over.is_none()
+    }
+
+    /// The failover that is under way and that nobody fired.
+    pub fn unplanned(&self) -> Option<&Zero> {
+        self.zero.as_ref().filter(|zero| !zero.fired && self.over.is_none())
     }
 
     /// How long the writer endpoint did not take writes, as far as it is known now.
@@ -100,38 +154,14 @@ impl Timeline {
         Some((self.writes.began_at()?, self.writes.recovered_at()))
     }
 
-    /// What was seen and when, after T=0.
-    pub fn milestones(&self) -> Vec<Milestone> {
-        let Some(zero) = &self.zero else { return Vec::new() };
-        let mut milestones = Vec::new();
-        for (witness, lane) in &self.lanes {
-            let mut seen_new = false;
-            let mut seen_trouble = false;
-            for segment in lane.segments.iter().filter(|segment| segment.since >= zero.at) {
-                let what = match &segment.word {
-                    Word::Writer { instance, .. } if *instance != zero.from && !seen_new => {
-                        seen_new = true;
-                        format!("first names {instance} writer")
-                    }
-                    Word::Silent { reason } if !seen_trouble => {
-                        seen_trouble = true;
-                        format!("first trouble: {reason}")
-                    }
-                    Word::Status { text, .. } | Word::Happened { text } => text.clone(),
-                    _ => continue,
-                };
-                milestones.push(Milestone { what, witness: witness.to_string(), after: after(zero.at, segment.since) });
-            }
-        }
-        if let Some(end) = self.writes.recovered_at() {
-            milestones.push(Milestone {
-                what: "writes go through again".to_owned(),
-                witness: Witness::SqlEndpoint.to_string(),
-                after: after(zero.at, end),
-            });
-        }
-        milestones.sort_by_key(|milestone| milestone.after);
-        milestones
+    /// When the last write went through before the outage.
+    pub fn last_good_write(&self) -> Option<Timestamp> {
+        self.writes.last_good()
+    }
+
+    /// When the first write went through after the outage.
+    pub fn first_good_write(&self) -> Option<Timestamp> {
+        self.writes.first_good()
     }
 
     /// The measurement to keep, once the failover is over.
@@ -143,6 +173,7 @@ impl Timeline {
             to,
             milestones: self.milestones(),
             disruption: self.disruption(now),
+            unplanned: !zero.fired,
         })
     }
 }
@@ -160,13 +191,9 @@ impl Word {
     }
 }
 
-pub(super) fn after(zero: Timestamp, at: Timestamp) -> Duration {
-    Duration::try_from(at.duration_since(zero)).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
-    use jiff::SignedDuration;
+    use std::time::Duration;
 
     use super::*;
 
@@ -189,7 +216,7 @@ mod tests {
     #[test]
     fn the_disruption_lies_between_good_answers_and_knows_its_uncertainty() {
         let mut timeline = Timeline::default();
-        timeline.start(Zero { at: ms(0), from: "a".into(), to: Some("b".into()) });
+        timeline.start(Zero { at: ms(0), from: "a".into(), to: Some("b".into()), fired: true });
         timeline.observe(endpoint(1000, 1010, good("a")));
         timeline.observe(endpoint(1100, 1110, cut()));
         timeline.observe(endpoint(9000, 9010, cut()));

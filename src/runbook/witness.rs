@@ -136,3 +136,42 @@ impl ClockOffset {
         Self { ahead: said.duration_since(asked + half), within: half.unsigned_abs() }
     }
 }
+
+impl Witness {
+    /// The witness of that name on screen.
+    pub fn of_name(name: &str) -> Option<Self> {
+        let named = [
+            Self::ApiStatus,
+            Self::ApiWriter,
+            Self::Events,
+            Self::Dns,
+            Self::SqlEndpoint,
+            Self::Writes,
+            Self::Application,
+            Self::Pods,
+        ];
+        let known = named.into_iter().find(|witness| witness.to_string() == name);
+        known.or_else(|| name.strip_prefix("SQL ").map(|id| Self::SqlInstance(id.into())))
+    }
+
+    /// Whether it asks through the writer endpoint.
+    pub fn is_of_endpoint(&self) -> bool {
+        matches!(self, Self::SqlEndpoint | Self::Writes)
+    }
+
+    /// Whether it is asked who the writer is; the others tell how things stand.
+    pub fn names_the_writer(&self) -> bool {
+        matches!(self, Self::ApiWriter | Self::Dns | Self::SqlEndpoint | Self::Writes | Self::SqlInstance(_))
+    }
+
+    /// Whether with this word the writer itself speaks: the instance that was asked says that it is the writer, and has not
+    /// just refused a write. What API, DNS or a replica say of somebody else is hearsay.
+    pub fn speaks_for_itself(&self, word: &Word) -> bool {
+        let Word::Writer { instance, writes } = word else { return false };
+        let asked_itself = match self {
+            Self::SqlInstance(own) => own == instance,
+            other => other.is_of_endpoint(),
+        };
+        asked_itself && *writes != Some(false)
+    }
+}

@@ -17,7 +17,7 @@ mod statements;
 mod task;
 pub mod testimony;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

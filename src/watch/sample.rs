@@ -147,6 +147,13 @@ pub struct ClusterView {
     pub members: Vec<MemberView>,
 }
 
+impl ClusterView {
+    /// Whether every instance is `available`.
+    pub fn is_available_throughout(&self) -> bool {
+        self.members.iter().all(|member| member.status == "available")
+    }
+}
+
 /// A member of a cluster as the RDS API describes it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MemberView {

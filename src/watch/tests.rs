@@ -16,7 +16,7 @@ use crate::sim::world::Site;
 use crate::sim::{aws, dns, pg, testing, web};
 
 /// A site with all its servers and the watchers of its plan.
-struct Stage {
+pub(crate) struct Stage {
     site: Arc<Site>,
     samples: mpsc::Receiver<Sample>,
     cadence: watch::Sender<Cadence>,
@@ -28,7 +28,7 @@ struct Stage {
 }
 
 impl Stage {
-    async fn open(speed: f64, cadence: Cadence) -> Self {
+    pub(crate) async fn open(speed: f64, cadence: Cadence) -> Self {
         let site = testing::site(speed);
         let databases = pg::listen(site.clone()).await.expect("databases");
         let names = dns::listen(site.clone()).await.expect("names");
@@ -62,8 +62,29 @@ impl Stage {
         Self { site, samples, cadence, cancel, watchers, _databases: databases, _names: names, servers }
     }
 
+    /// The plan whose site is watched.
+    pub(crate) fn plan(&self) -> Plan {
+        self.site.read(|world| world.plan.clone())
+    }
+
+    /// Somebody fails a partition's cluster over.
+    pub(crate) fn fail_over(&self, partition: &str, speed: f64) {
+        let of = |world: &crate::sim::world::World| {
+            let found = world.partitions.iter().find(|each| each.name == *partition);
+            found.expect("a partition").cluster.id.clone()
+        };
+        let id = self.site.read(of);
+        self.site.change(|world| world.failover(&id, None, speed)).expect("accepted");
+    }
+
+    /// Ends everything.
+    pub(crate) fn close(mut self) {
+        self.cancel.cancel();
+        self.servers.abort_all();
+    }
+
     /// Takes samples until one is as wanted, at most for 20 seconds.
-    async fn until(&mut self, what: &str, mut wanted: impl FnMut(&Sample) -> bool) -> Sample {
+    pub(crate) async fn until(&mut self, what: &str, mut wanted: impl FnMut(&Sample) -> bool) -> Sample {
         let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
         loop {
             let sample = tokio::time::timeout_at(deadline, self.samples.recv()).await;

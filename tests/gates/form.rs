@@ -4,7 +4,7 @@ use aurora_cockpit::runbook::check::Verdict;
 use aurora_cockpit::runbook::event::{Event, Finding, NoteKind, Outcome, Record};
 use aurora_cockpit::runbook::names::{PartitionName, StepRef};
 
-use crate::proposals::{action, application, brief, check, evidence, measure, session, settled};
+use crate::proposals::{action, application, brief, check, evidence, measure, noticed, session, settled};
 use crate::{now, started};
 
 /// One of each kind, as it stands in a journal. A journal outlives a version of the cockpit: what changes here can no
@@ -56,6 +56,7 @@ fn the_form_of_events_is_stable() {
         },
         Event::Verifying { step: step.clone(), attempt: 1 },
         Event::Witnessed { step: step.clone(), attempt: 1, evidence: evidence() },
+        noticed(partition.clone()),
         Event::FailoverMeasured { partition: partition.clone(), failover: measure() },
         Event::AppMeasured { partition: partition.clone(), app: application() },
         Event::StepSkipped { step: step.clone(), reason: "proved otherwise".into(), by: by(), evidence: Vec::new() },

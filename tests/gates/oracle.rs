@@ -206,7 +206,9 @@ impl Oracle {
                     |step: &StepRef| knows(&step.partition) && STEPS[..KNOWN].contains(&step.step.as_str());
                 !text.trim().is_empty() && partition.as_ref().is_none_or(knows) && step.as_ref().is_none_or(step_known)
             }
-            Event::FailoverMeasured { partition, .. } | Event::AppMeasured { partition, .. } => knows(partition),
+            Event::FailoverNoticed { partition, .. }
+            | Event::FailoverMeasured { partition, .. }
+            | Event::AppMeasured { partition, .. } => knows(partition),
         }
     }
 

@@ -3,10 +3,11 @@
 use aurora_cockpit::runbook::check::{Check, Evidence, Holds, Precondition, Verdict};
 use aurora_cockpit::runbook::event::{
     Action, ActionOutcome, AppMeasure, AppRequest, Brief, Call, Choice, Disruption, Event, FailoverMeasure, Finding,
-    Milestone, NoteKind, Outcome, Session,
+    Milestone, Moment, NoteKind, Outcome, Session,
 };
-use aurora_cockpit::runbook::names::{RunId, StepRef};
+use aurora_cockpit::runbook::names::{PartitionName, RunId, StepRef};
 use aurora_cockpit::runbook::state::Run;
+use aurora_cockpit::runbook::witness::Witness;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
@@ -111,8 +112,23 @@ pub fn measure() -> FailoverMeasure {
         accepted_at: now(),
         from: "a".into(),
         to: "b".into(),
-        milestones: vec![Milestone { what: "names b".into(), witness: "DNS".into(), after: seconds(19) }],
+        milestones: vec![Milestone {
+            what: Moment::NamesWriter { instance: "b".into() },
+            witness: Some(Witness::Dns),
+            after: SignedDuration::from_millis(19_250),
+        }],
         disruption: Some(Disruption { length: seconds(9), uncertainty: seconds(1) }),
+        unplanned: true,
+    }
+}
+
+pub fn noticed(partition: PartitionName) -> Event {
+    Event::FailoverNoticed {
+        partition,
+        zero: now(),
+        from: "a".into(),
+        to: "b".into(),
+        by: Witness::SqlInstance("b".into()),
     }
 }
 
@@ -189,6 +205,7 @@ impl Proposal {
             9 => Event::Verifying { step, attempt },
             10 => Event::CheckSettled { step, attempt, check: check(Verdict::Settling) },
             11 => Event::Witnessed { step, attempt, evidence: evidence() },
+            12 if small.is_multiple_of(2) => noticed(partition),
             12 => Event::FailoverMeasured { partition, failover: measure() },
             13 => Event::AttemptEnded { step, attempt, outcome: outcome(small) },
             14 => Event::AppMeasured { partition, app: application() },

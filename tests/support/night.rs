@@ -127,6 +127,7 @@ impl Night {
                     to: cluster.reader(),
                     milestones: Vec::new(),
                     disruption: Some(disruption),
+                    unplanned: false,
                 },
             },
         );
@@ -416,7 +417,7 @@ pub fn failover() -> State {
     for sample in site::failover(&cluster, zero, state.now) {
         // As the application does: T=0 is set when the call was accepted, before anything moves.
         if live.timeline.zero.is_none() && sample.at >= zero {
-            live.timeline.start(Zero { at: zero, from: cluster.writer(), to: Some(cluster.reader()) });
+            live.timeline.start(Zero { at: zero, from: cluster.writer(), to: Some(cluster.reader()), fired: true });
         }
         live.take(sample);
     }

@@ -29,6 +29,16 @@ pub enum CommandId {
     FollowUp,
     /// Lists what can be done about the marked step.
     Ways,
+    /// Shows what each witness says, and the rule.
+    Witnesses,
+    /// Looks closer at the timeline.
+    Closer,
+    /// Sees more of the timeline.
+    Wider,
+    /// Looks at what was before.
+    Earlier,
+    /// Looks at what came after.
+    Later,
     /// Lists the partition's levers.
     Levers,
     /// Has a step that waits before it tries again try at once.

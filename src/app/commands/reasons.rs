@@ -94,5 +94,11 @@ pub(super) fn roll_back_disabled(state: &State) -> Option<String> {
 }
 
 pub(super) fn already_following(state: &State) -> Option<String> {
-    (state.follows && state.scrolled(Pane::Log) == 0).then(|| "everything follows".to_owned())
+    let follows = state.follows && state.scrolled(Pane::Log) == 0;
+    (follows && state.timeline_view.is_whole()).then(|| "everything follows".to_owned())
+}
+
+pub(super) fn nothing_heard(state: &State) -> Option<String> {
+    let heard = state.live_here().is_some_and(|live| !live.timeline.lanes.is_empty());
+    (!heard).then(|| "no witness has answered yet".to_owned())
 }

@@ -3,10 +3,11 @@
 use crossterm::event::KeyCode;
 
 use super::reasons::{
-    already_following, controls_missing, fire_disabled, go_ahead_disabled, never, retry_disabled, roll_back_disabled,
-    skip_disabled, stop_disabled, terminal_disabled, ways_disabled,
+    already_following, controls_missing, fire_disabled, go_ahead_disabled, never, nothing_heard, retry_disabled,
+    roll_back_disabled, skip_disabled, stop_disabled, terminal_disabled, ways_disabled,
 };
 use super::{Command, CommandId, Key};
+use crate::app::state::Pane;
 
 const ENTER: Key = Key::Named(KeyCode::Enter, "Enter");
 const UP: Key = Key::Named(KeyCode::Up, "↑");
@@ -239,6 +240,56 @@ pub static COMMANDS: &[Command] = &[
         footer: false,
         help: "List everything that is not as it should be.",
         disabled_reason: never,
+    },
+    Command {
+        id: CommandId::Witnesses,
+        label: "witnesses",
+        keys: &[Key::Char('W')],
+        danger: false,
+        pane: None,
+        footer: false,
+        help: "Show what each witness says of the writer and since when, how often it is asked, and the rule by which they agree.",
+        disabled_reason: never,
+    },
+    Command {
+        id: CommandId::Closer,
+        label: "closer",
+        keys: &[Key::Char('+'), Key::Char('=')],
+        danger: false,
+        pane: Some(Pane::Timeline),
+        footer: true,
+        help: "In the timeline: look closer, around the middle of what is seen.",
+        disabled_reason: nothing_heard,
+    },
+    Command {
+        id: CommandId::Wider,
+        label: "wider",
+        keys: &[Key::Char('-')],
+        danger: false,
+        pane: Some(Pane::Timeline),
+        footer: false,
+        help: "In the timeline: see more of it at once.",
+        disabled_reason: nothing_heard,
+    },
+    Command {
+        id: CommandId::Earlier,
+        label: "earlier",
+        keys: &[Key::Char('<')],
+        danger: false,
+        pane: Some(Pane::Timeline),
+        footer: false,
+        help: "In the timeline: look at what was before.",
+        disabled_reason: nothing_heard,
+    },
+    Command {
+        id: CommandId::Later,
+        label: "later",
+        keys: &[Key::Char('>')],
+        danger: false,
+        pane: Some(Pane::Timeline),
+        footer: false,
+        help: "In the timeline: look at what came after. f shows the whole again.",
+        disabled_reason: nothing_heard,
     },
     Command {
         id: CommandId::RollBack,

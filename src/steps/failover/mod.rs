@@ -208,7 +208,7 @@ async fn watch(
     if sends {
         warm_up(act, samples, &mut timeline).await;
         since = send(act, &direction).await?;
-        timeline.start(Zero { at: since, from: from.clone(), to: Some(to.clone()) });
+        timeline.start(Zero { at: since, from: from.clone(), to: Some(to.clone()), fired: true });
     }
     act.verifying().await?;
     let mut watch = Watch::new(direction.clone(), since, timeline);

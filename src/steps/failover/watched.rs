@@ -9,19 +9,16 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::asides::{Aside, swap};
 use super::ends;
 use super::{DESCRIBE, Move};
-use crate::clients::rds::ClusterView;
+use crate::clients::rds::{ClusterView, MemberView};
 use crate::runbook::check::{Check, Verdict};
 use crate::runbook::event::Outcome;
 use crate::runbook::timeline::Timeline;
-use crate::runbook::topology::Agreement;
+use crate::runbook::topology::{Agreement, Rounds};
 use crate::runbook::witness::{Testimony, Witness, Word};
 use crate::steps::act::Act;
 use crate::steps::cluster;
 use crate::steps::context::{Look, Patience, Stop};
-use crate::watch::Sample;
-
-/// Rounds in a row in which all witnesses must agree.
-const ROUNDS: u32 = 3;
+use crate::watch::{Reading, Sample};
 
 /// What must hold, in the order in which it usually comes about.
 pub(super) fn required(act: &Look) -> Vec<(&'static str, String)> {
@@ -29,7 +26,7 @@ pub(super) fn required(act: &Look) -> Vec<(&'static str, String)> {
     if act.partition.sql.is_some() {
         required.push(("writes", "new writer accepts writes".to_owned()));
     }
-    required.push(("agree", format!("witnesses agree, {ROUNDS} rounds")));
+    required.push(("agree", agree_label()));
     required.push(("cluster", "cluster available".to_owned()));
     required.push(("members", "both instances available".to_owned()));
     if act.partition.application.is_some() {
@@ -38,9 +35,16 @@ pub(super) fn required(act: &Look) -> Vec<(&'static str, String)> {
     required
 }
 
+fn agree_label() -> String {
+    format!("witnesses agree, {} rounds", Rounds::ENOUGH)
+}
+
 const ANSWERS: &str = "application answers without 5xx";
 
 pub(super) fn observe(timeline: &mut Timeline, sample: &Sample) {
+    if let Ok(Reading::Cluster(cluster)) = &sample.said {
+        timeline.observe_instances(sample.at, cluster.is_available_throughout());
+    }
     for testimony in sample.testimony() {
         timeline.observe(testimony);
     }
@@ -52,7 +56,7 @@ pub(super) struct Watch {
     /// From when on a word counts.
     pub(super) since: Timestamp,
     pub(super) timeline: Timeline,
-    rounds: u32,
+    rounds: Rounds,
     pub(super) moved: bool,
     /// As it was described last.
     pub(super) cluster: Option<ClusterView>,
@@ -72,7 +76,7 @@ impl Watch {
             direction,
             since,
             timeline,
-            rounds: 0,
+            rounds: Rounds::default(),
             moved: false,
             cluster: None,
             stuck_since: None,
@@ -159,7 +163,7 @@ impl Watch {
         let seen = act.cluster().await;
         let Some(cluster) = act.bear(patience, seen).await? else {
             // What is not seen now proves nothing, and what was seen before is old.
-            self.rounds = 0;
+            self.rounds.reset();
             self.stuck_since = None;
             self.failing.forget();
             return Ok(false);
@@ -170,6 +174,8 @@ impl Watch {
         for testimony in api_words(&cluster, asked) {
             self.timeline.observe(testimony);
         }
+        let available = |member: &MemberView| member.status() == Some("available");
+        self.timeline.observe_instances(Timestamp::now(), cluster.members.iter().all(available));
         self.told(act).await?;
         self.notice_asides(act, &cluster, asked).await?;
         let agreed = self.agreement(act).await?;
@@ -185,25 +191,43 @@ impl Watch {
         act.partition.sql.is_none() || act.attempt.checks.iter().any(passed)
     }
 
+    /// Whether everybody who is fresh has named the new writer in enough rounds, each on new words. Who is silent or old is
+    /// named; the writer endpoint must speak, as it is what the application uses.
     async fn agreement(&mut self, act: &mut Act) -> Result<bool, Stop> {
         let fresh = act.pause * 3 + Duration::from_secs(2);
+        let now = Timestamp::now();
         let words = self.timeline.lanes.values().map(|lane| &lane.last);
-        let agreement = Agreement::of(words, Timestamp::now(), fresh);
-        let all = agreement.in_favour.len() + agreement.against.len();
-        let speaks = |witness: &Witness| agreement.in_favour.contains(witness);
-        let endpoint_speaks = act.partition.sql.is_none() || speaks(&Witness::SqlEndpoint);
+        let agreement = Agreement::of(words, now, fresh);
+        let endpoint_speaks = act.partition.sql.is_none() || agreement.in_favour.iter().any(Witness::is_of_endpoint);
         let named = agreement.writer.as_ref() == Some(&self.direction.to);
-        let holds = agreement.is_unanimous() && named && endpoint_speaks;
-        self.rounds = if holds { (self.rounds + 1).min(ROUNDS) } else { 0 };
-        let agreed = self.rounds == ROUNDS;
+        if named && endpoint_speaks {
+            let lanes = &self.timeline.lanes;
+            self.rounds.take(&agreement, |witness| lanes.get(witness).map(|lane| lane.last.at));
+        } else {
+            self.rounds.reset();
+        }
+        let agreed = self.rounds.are_enough();
         let verdict = if agreed { Verdict::Passed } else { Verdict::Settling };
-        let mut seen = format!("{} of {all}", agreement.in_favour.len());
+        let seen = self.voices(&agreement, now);
+        act.check(Check::new("agree", agree_label(), "witnesses", verdict).seeing(seen)).await?;
+        Ok(agreed)
+    }
+
+    /// How many agree, and who does not, or says nothing.
+    fn voices(&self, agreement: &Agreement, now: Timestamp) -> String {
+        let mut seen = format!("{} of {}", agreement.in_favour.len(), agreement.voices());
         for (witness, other) in &agreement.against {
             seen.push_str(&format!(", {witness}: {other}"));
         }
-        let label = format!("witnesses agree, {ROUNDS} rounds");
-        act.check(Check::new("agree", label, "witnesses", verdict).seeing(seen)).await?;
-        Ok(agreed)
+        for witness in &agreement.silent {
+            seen.push_str(&format!(", {witness} silent"));
+        }
+        for witness in &agreement.stale {
+            let age = self.timeline.lanes.get(witness).map_or(0, |lane| now.duration_since(lane.last.at).as_secs());
+            // By tens: each other number would be another verdict to write down.
+            seen.push_str(&format!(", {witness} not heard for {} s", age / 10 * 10));
+        }
+        seen
     }
 
     /// Whether the application answers without 5xx. One that cannot be asked from here is no reason to wait.

@@ -17,7 +17,7 @@ async fn the_writer_moves_and_is_witnessed() {
     stage.assert_all_passed("failover");
     let measured = &stage.run.partitions[0].failovers;
     assert_eq!((measured.len(), measured[0].to.as_str()), (1, READER));
-    assert!(measured[0].milestones.iter().any(|milestone| milestone.what.contains(READER)), "{measured:?}");
+    assert!(measured[0].milestones.iter().any(|milestone| milestone.what.to_string().contains(READER)), "{measured:?}");
 }
 
 /// The API says `available` and names the old writer for seconds after the call: that is no success.

@@ -60,6 +60,7 @@ static GROUPS: &[Group] = &[
             CommandId::Details
                 | CommandId::Terminal
                 | CommandId::Concerns
+                | CommandId::Witnesses
                 | CommandId::Zoom
                 | CommandId::Follow
                 | CommandId::Help
@@ -77,6 +78,10 @@ static GROUPS: &[Group] = &[
                 | CommandId::PartitionNext
                 | CommandId::PaneNext
                 | CommandId::PaneBefore
+                | CommandId::Closer
+                | CommandId::Wider
+                | CommandId::Earlier
+                | CommandId::Later
         )
     }),
 ];

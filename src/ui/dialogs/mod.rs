@@ -19,6 +19,7 @@ mod quit;
 mod sheet;
 pub mod terminal;
 mod ways;
+mod witnesses;
 
 /// Draws the dialog over the screen; answers where the cursor stands, if it stands in it.
 pub fn draw(buffer: &mut Buffer, area: Rect, dialog: &Dialog, state: &State, theme: &Theme) -> Option<Position> {
@@ -35,6 +36,7 @@ pub fn draw(buffer: &mut Buffer, area: Rect, dialog: &Dialog, state: &State, the
         Dialog::Details { step, scroll } => details::draw(buffer, &scene, step, *scroll),
         Dialog::Help { scroll } => help::draw(buffer, &scene, *scroll),
         Dialog::Concerns => concerns::draw(buffer, &scene),
+        Dialog::Witnesses { partition, scroll } => witnesses::draw(buffer, &scene, partition, *scroll),
         Dialog::Quit { leave } => quit::draw(buffer, &scene, *leave),
     }
     None

@@ -27,8 +27,8 @@ struct Item {
 }
 
 fn keys(state: &State, theme: &Theme, room: usize) -> Spans {
-    let mut items: Vec<Item> =
-        COMMANDS.iter().filter(|command| command.footer).map(|command| item(command, state, theme)).collect();
+    let here = |command: &&Command| command.footer && command.pane.is_none_or(|pane| pane == state.focus);
+    let mut items: Vec<Item> = COMMANDS.iter().filter(here).map(|command| item(command, state, theme)).collect();
     let total = |items: &[Item]| items.iter().map(|item| width(&item.spans) + 3).sum::<usize>().saturating_sub(3);
     // Where there is no room for all, keys that do nothing now go first, then the last ones; never help and leaving.
     while total(&items) > room {

@@ -17,6 +17,7 @@ pub mod footer;
 pub mod header;
 pub mod load;
 pub mod log;
+mod moments;
 pub mod partitions;
 pub mod pods;
 pub mod queries;

@@ -3,52 +3,122 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
-use super::Slot;
 use super::timescale::{TimeScale, relative};
-use crate::app::live::{Freshness, Live, freshness};
-use crate::runbook::names::InstanceId;
+use super::{Slot, moments};
+use crate::app::live::{Freshness, Live, freshness, period};
+use crate::app::timeline_view::{self, Stretch};
+use crate::app::unplanned;
+use crate::runbook::event::FailoverMeasure;
+use crate::runbook::names::{InstanceId, PartitionName};
 use crate::runbook::plan::{Partition, StepKind};
 use crate::runbook::timeline::{Lane, Zero};
+use crate::runbook::topology::FRESH;
 use crate::runbook::witness::{Witness, Word};
 use crate::ui::adapt::Depth;
-use crate::ui::names::shorten;
-use crate::ui::text::{Spans, column, column_right, fit, fit_spans, span, spread};
+use crate::ui::text::{Spans, column, column_right, fit, fit_spans, span, spread, width};
 use crate::ui::{format, symbols};
 use crate::watch::{Tone, tone};
 
-/// Stretches of time that are drawn while there is no failover, in minutes: as much as was heard, up to the last.
-const QUIET: [i64; 4] = [1, 2, 3, 5];
-/// How long an unplanned failover is drawn on after it began.
-const UNPLANNED: SignedDuration = SignedDuration::from_mins(5);
-/// Spans that are drawn, in seconds: the drawing grows in steps, so that it does not creep.
-const SPANS: [i64; 16] = [20, 30, 40, 50, 60, 75, 100, 120, 150, 200, 300, 450, 600, 900, 1_800, 3_600];
+/// Columns that the names of the other panes take on a small screen.
+const OTHER_PANES: usize = 35;
 
 /// Draws the timeline.
 pub fn draw(buffer: &mut Buffer, slot: &Slot<'_>) {
-    let (partition, _) = slot.state.looked_at();
+    let (partition, run) = slot.state.looked_at();
     let live = slot.state.live_here().filter(|live| !live.timeline.lanes.is_empty());
     let Some(live) = live else {
+        return unheard(buffer, slot, partition, run.failovers.last());
+    };
+    let remark = remark(slot, live);
+    let title = title(slot, partition, live, width(&remark));
+    let inner = slot.panel(buffer, title, remark);
+    Drawing::new(slot, partition, live, inner).draw(buffer);
+}
+
+/// Nobody has answered: as in a replay, what was measured is all there is.
+fn unheard(buffer: &mut Buffer, slot: &Slot<'_>, partition: &Partition, last: Option<&FailoverMeasure>) {
+    let theme = slot.theme;
+    let Some(last) = last.filter(|last| !last.milestones.is_empty()) else {
         let inner = slot.panel(buffer, slot.title("witnesses"), Spans::new());
         let words = format!("No witness of {} has answered yet.", partition.name);
-        slot.empty(buffer, inner, &[(words, slot.theme.faint())]);
-        return;
+        return slot.empty(buffer, inner, &[(words, theme.faint())]);
     };
-    let zero = live.timeline.zero.as_ref();
-    let title = if zero.is_some() { "failover timeline" } else { "witnesses" };
-    let remark = zero.map_or_else(
-        || slot.faint(format!("last {} min", quiet(slot, live))),
-        |zero| {
-            let how = if zero.to.is_some() { "accepted" } else { "first noticed" };
-            slot.faint(format!("T=0 {how} {}", format::millisecond(zero.at, &slot.state.zone)))
-        },
-    );
-    let inner = slot.panel(buffer, slot.title(title), remark);
-    Drawing::new(slot, partition, live, inner).draw(buffer);
+    let how = if last.unplanned { "first sign" } else { "accepted" };
+    let zero = format!("T=0 {how} {}", format::millisecond(last.accepted_at, &slot.state.zone));
+    let title = if last.unplanned { unplanned_title(slot) } else { slot.title("last failover") };
+    let inner = slot.panel(buffer, title, slot.faint(zero));
+    let rows: Vec<Rect> = inner.rows().collect();
+    moments::list(buffer, &rows, &last.milestones, &partition.cluster, theme);
+}
+
+fn unplanned_title(slot: &Slot<'_>) -> Spans {
+    vec![span(format!("{} unplanned · nobody fired it", symbols::FAILED), slot.theme.palette.state.danger.bold())]
+}
+
+/// T=0, or how much is drawn without one; and how close it is looked at.
+fn remark(slot: &Slot<'_>, live: &Live) -> Spans {
+    let words = match &live.timeline.zero {
+        None => format!("last {} min", timeline_view::quiet(slot.state, live)),
+        Some(zero) => {
+            let how = if zero.fired { "accepted" } else { "first sign" };
+            format!("T=0 {how} {}", format::millisecond(zero.at, &slot.state.zone))
+        }
+    };
+    let Some(view) = slot.state.timeline_view.words() else { return slot.faint(words) };
+    // What is drawn is said by the axis; that it is not all must be said too.
+    vec![
+        span(format!("{view} "), slot.theme.strong()),
+        span("f", slot.theme.accent()),
+        span(format!(" whole · {words}"), slot.theme.faint()),
+    ]
+}
+
+/// What it is, and how far the witnesses agree, as far as there is room beside the remark.
+fn title(slot: &Slot<'_>, partition: &Partition, live: &Live, remark: usize) -> Spans {
+    let (state, theme) = (slot.state, slot.theme);
+    let timeline = &live.timeline;
+    let name = match &timeline.zero {
+        Some(zero) if !zero.fired => unplanned_title(slot),
+        Some(_) => slot.title("failover timeline"),
+        None => slot.title("witnesses"),
+    };
+    let agreement = timeline.agreement(state.now, FRESH);
+    if agreement.voices() == 0 {
+        return name;
+    }
+    let dot = || span(" · ", theme.faint());
+    let short = |id: &InstanceId| partition.cluster.short_name(id).to_owned();
+    let together = match &agreement.writer {
+        Some(writer) if agreement.against.is_empty() => {
+            span(format!("all {} say {}", agreement.in_favour.len(), short(writer)), theme.faint())
+        }
+        Some(writer) => {
+            let words = format!("{} of {} say {}", agreement.in_favour.len(), agreement.voices(), short(writer));
+            span(words, theme.mind())
+        }
+        None => span("the writer is unknown", theme.danger()),
+    };
+    let dissents = timeline.dissents(&agreement).into_iter().map(|dissent| {
+        let (witness, age) = (label(&dissent.witness, partition), format::age_in_seconds(state.since(dissent.since)));
+        format!("{witness}: {} for {age}", short(&dissent.says))
+    });
+    let dissents: Vec<String> = dissents.collect();
+    let mut titles = vec![[name.clone(), vec![dot(), together.clone()]].concat()];
+    if !dissents.is_empty() {
+        let against = span(format!("{} {}", symbols::MIND, dissents.join(", ")), theme.mind());
+        titles.insert(0, [name.clone(), vec![dot(), against.clone()]].concat());
+        titles.insert(0, [name.clone(), vec![dot(), together, dot(), against]].concat());
+    }
+    // A small screen names the other panes at the right instead.
+    let remark = if slot.alone && state.focus == slot.pane && !state.zoomed { OTHER_PANES } else { remark };
+    let room = usize::from(slot.area.width).saturating_sub(remark + 9);
+    titles.into_iter().find(|title| width(title) <= room).unwrap_or(name)
 }
 
 struct Drawing<'a> {
@@ -67,7 +137,7 @@ impl<'a> Drawing<'a> {
         let labels = labels.clamp(6, 16);
         let words = if inner.width >= 120 { 22 } else { 19 };
         let cells = usize::from(inner.width).saturating_sub(labels + 1 + words + 1);
-        let (from, to) = stretch(slot, partition, live);
+        let Stretch { from, to } = timeline_view::stretch(slot.state, live);
         Self { slot, partition, live, inner, scale: TimeScale { from, to, cells }, labels, words }
     }
 
@@ -103,8 +173,8 @@ impl<'a> Drawing<'a> {
         if earlier {
             rows.next().into_iter().for_each(|row| self.earlier(buffer, row));
         }
-        let rest: Vec<Rect> = rows.skip(1).collect();
-        self.milestones(buffer, &rest);
+        let rest: Vec<Rect> = rows.collect();
+        moments::draw(buffer, &rest, &self.live.timeline.milestones(), &self.partition.cluster, self.slot.theme);
     }
 
     fn bar(&self, row: Rect) -> Rect {
@@ -150,15 +220,8 @@ impl<'a> Drawing<'a> {
 
     fn freshness(&self, witness: &Witness, lane: &Lane) -> Freshness {
         let pace = self.slot.state.pace_of(&self.partition.name);
-        let period = match witness {
-            // What happened stays happened.
-            Witness::Events => return Freshness::Live,
-            Witness::ApiStatus | Witness::ApiWriter | Witness::Pods => pace.metered(),
-            Witness::Dns | Witness::SqlEndpoint | Witness::Writes | Witness::SqlInstance(_) | Witness::Application => {
-                pace.light()
-            }
-        };
-        freshness(self.slot.state.since(lane.last.at), period)
+        let age = self.slot.state.since(lane.last.at);
+        period(witness, pace).map_or(Freshness::Live, |period| freshness(age, period))
     }
 
     fn segments(&self, buffer: &mut Buffer, bar: Rect, witness: &Witness, lane: &Lane, freshness: Freshness) {
@@ -285,17 +348,23 @@ impl<'a> Drawing<'a> {
         buffer.set_line(right.x, right.y, &Line::from(fit_spans(vec![word], self.words)), right.width);
     }
 
-    /// What the partitions before took, and what is expected here.
+    /// What is expected here, and what the failovers before this one took.
     fn earlier(&self, buffer: &mut Buffer, row: Rect) {
         let theme = self.slot.theme;
-        let run = &self.slot.state.run;
-        let figures: Vec<String> = run
-            .partitions
-            .iter()
-            .take_while(|partition| partition.name != self.partition.name)
-            .filter_map(|partition| {
-                let disruption = partition.failovers.last()?.disruption?;
-                Some(format!("{} {}", partition.name, format::seconds(disruption.length)))
+        let state = self.slot.state;
+        let names: Vec<_> = state.run.plan.partitions.iter().map(|partition| &partition.name).collect();
+        let here = names.iter().position(|name| **name == self.partition.name);
+        let is_before = |name: &PartitionName, accepted: Timestamp| {
+            let is_here = *name == self.partition.name;
+            let at = names.iter().position(|each| *each == name);
+            if is_here { self.zero().is_none_or(|zero| accepted < zero.at) } else { at < here }
+        };
+        let figures: Vec<String> = unplanned::measured(state)
+            .into_iter()
+            .filter(|(name, failover)| is_before(name, failover.accepted_at))
+            .filter_map(|(name, failover)| {
+                let how = if failover.unplanned { " unplanned" } else { "" };
+                Some(format!("{name}{how} {}", format::seconds(failover.disruption?.length)))
             })
             .collect();
         let step = self.partition.steps.iter().find(|step| step.kind == StepKind::Failover);
@@ -303,7 +372,7 @@ impl<'a> Drawing<'a> {
         if !figures.is_empty() {
             parts.push(format!("earlier: {}", figures.join(" · ")));
         }
-        if let Some(expected) = step.and_then(|step| step.expected) {
+        if let Some(expected) = timeline_view::expected(self.partition) {
             parts.push(format!("a failover here usually takes {}", format::took(expected)));
         }
         parts.extend(step.and_then(|step| step.impact.clone()));
@@ -314,54 +383,6 @@ impl<'a> Drawing<'a> {
         let words = fit(&parts.join(" · "), usize::from(row.width));
         buffer.set_string(row.x, row.y, words, theme.faint());
     }
-
-    /// With room to spare: what was seen, in its order.
-    fn milestones(&self, buffer: &mut Buffer, rows: &[Rect]) {
-        let theme = self.slot.theme;
-        let milestones = self.live.timeline.milestones();
-        for (row, milestone) in rows.iter().zip(milestones) {
-            let line = Line::from(fit_spans(
-                vec![
-                    span(column_right(&format!("T+{:.3}", milestone.after.as_secs_f64()), 9), theme.faint()),
-                    span(
-                        format!("  {} ", column(&shorten(&milestone.witness, &self.partition.cluster), 14)),
-                        theme.plain(),
-                    ),
-                    span(shorten(&milestone.what, &self.partition.cluster), theme.bright()),
-                ],
-                usize::from(row.width),
-            ));
-            buffer.set_line(row.x, row.y, &line, row.width);
-        }
-    }
-}
-
-/// How many minutes are drawn while there is no failover.
-fn quiet(slot: &Slot<'_>, live: &Live) -> i64 {
-    let firsts = live.timeline.lanes.values().filter_map(|lane| lane.segments.first());
-    let heard = firsts.map(|segment| slot.state.since(segment.since).as_secs()).max().unwrap_or(0);
-    QUIET.into_iter().find(|minutes| *minutes * 60 > heard as i64).unwrap_or(QUIET[QUIET.len() - 1])
-}
-
-/// From when to when is drawn.
-fn stretch(slot: &Slot<'_>, partition: &Partition, live: &Live) -> (Timestamp, Timestamp) {
-    let now = slot.state.now;
-    let Some(zero) = &live.timeline.zero else { return (now - SignedDuration::from_mins(quiet(slot, live)), now) };
-    let end = end_of(slot, partition, zero).unwrap_or(zero.at + UNPLANNED).min(now);
-    let elapsed = end.duration_since(zero.at).as_secs() * 23 / 20;
-    let least = elapsed.max(SPANS[0]);
-    let span = SPANS.into_iter().find(|span| *span >= least).unwrap_or(least);
-    // A little of what was before shows what changed.
-    let lead = SignedDuration::from_millis(span * 1_000 / 16);
-    (zero.at - lead, zero.at + SignedDuration::from_secs(span))
-}
-
-/// Until when a failover is drawn: now while its step runs, else a little past the step's end. None if nobody fired it.
-fn end_of(slot: &Slot<'_>, partition: &Partition, zero: &Zero) -> Option<Timestamp> {
-    let run = slot.state.run.partition(&partition.name)?;
-    let failover = partition.steps.iter().position(|step| step.kind == StepKind::Failover)?;
-    let attempt = run.steps.get(failover)?.attempts.iter().rev().find(|attempt| attempt.started_at <= zero.at)?;
-    Some(attempt.ended_at.map_or(slot.state.now, |end| end + SignedDuration::from_secs(5)))
 }
 
 /// Which lanes stay when there is no room for all.
@@ -378,7 +399,7 @@ fn rank(witness: &Witness) -> u8 {
     }
 }
 
-fn label(witness: &Witness, partition: &Partition) -> String {
+pub(in crate::ui) fn label(witness: &Witness, partition: &Partition) -> String {
     match witness {
         Witness::SqlInstance(id) => format!("SQL {}", partition.cluster.short_name(id)),
         Witness::Application => {
@@ -390,7 +411,7 @@ fn label(witness: &Witness, partition: &Partition) -> String {
 }
 
 /// A word as it stands in a lane.
-fn said(word: &Word, witness: &Witness, partition: &Partition) -> String {
+pub(in crate::ui) fn said(word: &Word, witness: &Witness, partition: &Partition) -> String {
     let short = |instance: &InstanceId| partition.cluster.short_name(instance).to_owned();
     match (word, witness) {
         (Word::Writer { instance, .. }, Witness::SqlInstance(own)) if instance == own => "WRITER".to_owned(),
