@@ -11,7 +11,7 @@ use aurora_cockpit::app::update::{Effect, Message, update};
 use aurora_cockpit::clients::{Trouble, TroubleKind};
 use aurora_cockpit::ui;
 use aurora_cockpit::ui::adapt::{Charset, Depth};
-use aurora_cockpit::ui::theme::{Theme, Themes};
+use aurora_cockpit::ui::theme::{Rgb, Theme, Themes, contrast};
 use aurora_cockpit::watch::Tone;
 use aurora_cockpit::watch::sample::{InstanceMetrics, MetricsView, Reading, Sample, SlowLogView, Source};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
@@ -292,6 +292,36 @@ fn poor_terminals_get_the_same_words() {
     insta::assert_snapshot!("failover-120x40-ascii", text(&buffer));
 }
 
+/// What is measured is what is on the screen, not what a theme's author thought would be on it.
+#[test]
+fn every_word_on_the_screen_can_be_read_in_every_theme() {
+    let themes = Themes::default();
+    for name in themes.names().filter(|name| *name != "monochrome") {
+        let theme = themes.theme(name, Depth::True, Charset::Unicode);
+        let mut words = 0;
+        for (moment, state) in night::moments() {
+            for size in [(80, 24), (200, 50)] {
+                let buffer = drawn(&state, size, &theme);
+                for position in buffer.area.positions() {
+                    let cell = &buffer[position];
+                    // Behind a dialog everything recedes; what does nothing now is exempt; a program chooses its own colours.
+                    let is_exempt = cell.modifier.contains(Modifier::DIM) || cell.fg == theme.palette.text.ghost.0;
+                    let is_word = cell.symbol().chars().all(char::is_alphanumeric);
+                    let (Color::Rgb(..), Color::Rgb(..)) = (cell.fg, cell.bg) else { continue };
+                    if is_exempt || !is_word {
+                        continue;
+                    }
+                    words += 1;
+                    let ratio = contrast(Rgb(cell.fg), Rgb(cell.bg));
+                    let at = || (position, text(&buffer).lines().nth(position.y.into()).map(str::to_owned));
+                    assert!(ratio >= 4.5, "{name}, {moment} {size:?}: {ratio:.1} at {:?}", at());
+                }
+            }
+        }
+        assert!(words > 20_000, "{name}: {words} letters were looked at");
+    }
+}
+
 #[test]
 fn text_from_outside_cannot_move_the_cursor() {
     let mut state = night::fresh_start();
@@ -319,8 +349,8 @@ fn look() {
                 Ok("ascii") => Themes::default().theme("dark", Depth::Ansi, Charset::Ascii),
                 Ok("256") => Themes::default().theme("dark", Depth::Indexed, Charset::Unicode),
                 Ok("mono") => Themes::default().theme("monochrome", Depth::None, Charset::Unicode),
-                Ok("contrast") => Themes::default().theme("high-contrast", Depth::True, Charset::Unicode),
-                _ => Theme::default(),
+                Ok(name) => Themes::default().theme(name, Depth::True, Charset::Unicode),
+                Err(_) => Theme::default(),
             };
             let buffer = drawn(&state, size, &theme);
             std::fs::write(format!("{directory}/{name}-{}x{}.ansi", size.0, size.1), ansi(&buffer)).expect("a file");

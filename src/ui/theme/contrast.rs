@@ -45,6 +45,8 @@ pub fn pairs(palette: &Palette) -> Vec<Pair> {
     let mut inks = named("text", palette.text.roles());
     inks.retain(|(role, _)| role != "text.ghost");
     inks.extend(named("state", palette.state.roles()));
+    // The name of a production partition is written in the colour of its frame.
+    inks.push(("frame.production".to_owned(), palette.frame.production));
     let mut pairs = Vec::new();
     for ground in &grounds {
         pairs.extend(inks.iter().map(|ink| pair(ink, ground, TEXT)));
@@ -70,9 +72,7 @@ pub fn pairs(palette: &Palette) -> Vec<Pair> {
         pairs.push(pair(&ink, &ground, TEXT));
     }
     // The calm frame is there to be overlooked.
-    for (frame, colour) in [("frame.focus", palette.frame.focus), ("frame.production", palette.frame.production)] {
-        pairs.push(pair(&(frame.to_owned(), colour), &screen, DRAWN));
-    }
+    pairs.push(pair(&("frame.focus".to_owned(), palette.frame.focus), &screen, DRAWN));
     let others =
         palette.waits.others.iter().enumerate().map(|(place, colour)| (format!("waits.others[{place}]"), *colour));
     let known = palette.waits.known.iter().map(|(name, colour)| (format!("waits.known.{name}"), *colour));
