@@ -128,6 +128,9 @@ pub struct MonitorArgs {
     /// Only watch the partitions of this rollout file; follow no run.
     #[arg(long, value_name = "FILE")]
     pub rollout: Option<PathBuf>,
+    /// Try writes through the writer endpoint around a failover, each rolled back at once, to time how long it takes none.
+    #[arg(long)]
+    pub write_probe: bool,
 }
 
 /// Options of `demo`.

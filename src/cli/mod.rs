@@ -106,7 +106,11 @@ async fn dispatch(cli: Cli) -> Result<u8, Failure> {
     }
     match command {
         Command::Run(args) if args.read_only => {
-            monitor::monitor(&Place::of(&cli.common)?, &MonitorArgs { run: None, rollout: args.rollout }).await
+            monitor::monitor(
+                &Place::of(&cli.common)?,
+                &MonitorArgs { run: None, rollout: args.rollout, write_probe: false },
+            )
+            .await
         }
         Command::Run(args) => run::run(&Place::of(&cli.common)?, &args).await,
         Command::Monitor(args) => monitor::monitor(&Place::of(&cli.common)?, &args).await,

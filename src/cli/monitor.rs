@@ -44,9 +44,10 @@ pub(super) async fn monitor(place: &Place, args: &MonitorArgs) -> Result<u8, Fai
     let (out, samples) = mpsc::channel(SAMPLES);
     // Held to the end: a monitor looks at its own quiet pace.
     let (_cadence, pace) = watch::channel(Cadence::default());
-    let accounts = Accounts::default();
+    let (accounts, tries_writes) = (Accounts::default(), args.write_probe);
     let watchers = if run.simulated == place::is_simulated() {
-        Some(crate::watch::start(&run.plan, &accounts, &Databases::default(), out, pace, cancel.clone()).await)
+        let (databases, cancel) = (Databases::default(), cancel.clone());
+        Some(crate::watch::start(&run.plan, &accounts, &databases, out, pace, tries_writes, cancel).await)
     } else {
         // The names of a rehearsal may exist in real accounts: they are not asked.
         let gone = "this run was rehearsed and its simulated site is gone: only its journal is shown".to_owned();

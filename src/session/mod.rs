@@ -213,8 +213,8 @@ impl Session {
         let (sender, receiver) = mpsc::channel(SAMPLES);
         let (out, mut seen) = mpsc::channel(SAMPLES);
         let cadence = self.cadence.subscribe();
-        let watchers =
-            crate::watch::start(&self.plan, &self.accounts, &self.databases, out, cadence, self.cancel.clone());
+        let cancel = self.cancel.clone();
+        let watchers = crate::watch::start(&self.plan, &self.accounts, &self.databases, out, cadence, true, cancel);
         let watchers = watchers.await;
         let samples = self.samples.clone();
         tokio::spawn(async move {

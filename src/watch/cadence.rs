@@ -37,6 +37,12 @@ pub enum Pace {
     Failover,
 }
 
+/// How long is waited before something is tried again that has failed for so long: a thousandth of that, so that what is
+/// measured stays as sharp as it is long, and ten seconds at most.
+pub fn backed_off(failing_for: Duration) -> Duration {
+    (failing_for / 1000).min(Duration::from_secs(10))
+}
+
 impl Pace {
     /// Time between two askings of a source that costs next to nothing: SQL, DNS, HTTP.
     pub fn light(self) -> Duration {

@@ -1,10 +1,12 @@
 //! Watches the site: one task for each source, each at its own cadence, none of which can hold up another. They change
 //! nothing.
 
+mod alarm;
 mod api;
 mod application;
 pub mod cadence;
 mod events;
+mod line;
 pub mod load;
 mod metrics;
 mod name;
@@ -18,6 +20,7 @@ mod task;
 pub mod testimony;
 #[cfg(test)]
 pub(crate) mod tests;
+mod writes;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -36,18 +39,21 @@ use crate::clients::http_probe::HttpProbe;
 use crate::clients::{Accounts, Aws, Trouble};
 use crate::runbook::names::{InstanceId, PartitionName};
 use crate::runbook::plan::{DeploySpec, Partition, Plan, StepKind};
+use alarm::Alarm;
 use api::{Api, Described, Wanted};
 use application::Application;
 use events::Events;
+use line::{Line, Question};
 use load::Load;
 use metrics::Metrics;
 use name::Name;
 use pods::Pods;
 use rights::Rights;
 use slow_log::{Exported, SlowLog};
-use sql::Sql;
+use sql::{End, Sql};
 use statements::Statements;
 use task::{Ask, Task, Voice};
+use writes::Writes;
 
 /// The watchers of a plan. They watch until this is dropped or the session is cancelled.
 #[derive(Debug)]
@@ -65,35 +71,71 @@ impl Watchers {
 /// What all watchers share.
 #[derive(Debug, Clone)]
 struct Shared {
+    watching: Watching,
+    /// Whether writes are tried around a failover.
+    tries_writes: bool,
+    resolver: Result<Resolver, Trouble>,
+    probe: Result<HttpProbe, Trouble>,
+}
+
+/// How a watcher speaks, how often, and until when.
+#[derive(Debug, Clone)]
+struct Watching {
     voice: Voice,
     cadence: watch::Receiver<Cadence>,
     cancel: CancellationToken,
-    resolver: Result<Resolver, Trouble>,
-    probe: Result<HttpProbe, Trouble>,
+}
+
+impl Watching {
+    /// The pace of a partition; a change after this is a new one.
+    fn pace(&mut self, partition: &PartitionName) -> Pace {
+        self.cadence.borrow_and_update().of(partition)
+    }
 }
 
 impl Shared {
     /// A task that asks for these partitions until the session ends.
     fn run(&self, partitions: Vec<PartitionName>, asked: impl Ask) -> impl Future<Output = ()> + Send + 'static {
-        let task =
-            Task { partitions, voice: self.voice.clone(), cadence: self.cadence.clone(), cancel: self.cancel.clone() };
-        task.run(asked)
+        let Watching { voice, cadence, cancel } = self.watching.clone();
+        Task { partitions, voice, cadence, cancel }.run(asked)
+    }
+
+    /// A task that asks this over a session of its own until the session of the cockpit ends.
+    fn hold(&self, question: impl Question) -> impl Future<Output = ()> + Send + 'static {
+        Line::new(question, self.watching.clone()).run()
     }
 }
 
-/// Begins to watch every partition of a plan. Samples go to `out`; `cadence` says how often each partition is looked at,
-/// and every send on it makes all look at once.
+/// Begins to watch every partition of a plan. Samples go to `out`; `cadence` says how often each partition is looked at at
+/// least, and every send on it makes all look at once. A partition in which something moves is looked at more often than that
+/// by itself; writes are tried there only if `tries_writes`.
 pub async fn start(
     plan: &Plan,
     accounts: &Accounts,
     databases: &Databases,
     out: mpsc::Sender<Sample>,
     cadence: watch::Receiver<Cadence>,
+    tries_writes: bool,
     cancel: CancellationToken,
 ) -> Watchers {
     let resolver = Resolver::from_environment();
-    let shared = Shared { voice: Voice::new(out), cadence, cancel, resolver, probe: HttpProbe::new() };
-    watch_all(shared, plan, accounts, databases).await
+    let (watching, hurrying) = watching(out, cadence, cancel);
+    let shared = Shared { watching, tries_writes, resolver, probe: HttpProbe::new() };
+    let mut watchers = watch_all(shared, plan, accounts, databases).await;
+    watchers.tasks.spawn(hurrying);
+    watchers
+}
+
+/// How watchers speak into that channel at the cadence that is commanded, and the task that raises it where something moves.
+fn watching(
+    out: mpsc::Sender<Sample>,
+    commanded: watch::Receiver<Cadence>,
+    cancel: CancellationToken,
+) -> (Watching, impl Future<Output = ()> + Send + 'static) {
+    let alarm = Arc::new(Alarm::default());
+    let (hurried, cadence) = watch::channel(commanded.borrow().clone());
+    let watching = Watching { voice: Voice::new(out, alarm.clone()), cadence, cancel: cancel.clone() };
+    (watching, async move { alarm.hurry(commanded, hurried, cancel).await })
 }
 
 async fn watch_all(shared: Shared, plan: &Plan, accounts: &Accounts, databases: &Databases) -> Watchers {
@@ -153,13 +195,22 @@ fn watch_partition(tasks: &mut JoinSet<()>, shared: &Shared, plan: &Partition, w
         let rights =
             Rights { partition: partition(), database: database.clone(), described: described.clone(), next: None };
         tasks.spawn(shared.run(vec![partition()], rights));
-        let sql = Dialled { partition: partition(), database: database.clone(), resolver: resolver() };
-        tasks.spawn(shared.run(vec![partition()], sql.through(described, None)));
+        let end = End {
+            partition: partition(),
+            database: database.clone(),
+            resolver: resolver(),
+            described: described.clone(),
+            instance: None,
+        };
+        tasks.spawn(shared.hold(Sql(end.clone())));
+        if shared.tries_writes {
+            tasks.spawn(shared.hold(Writes(end.clone())));
+        }
         let statements = Statements::new(partition(), database, described.clone());
         tasks.spawn(shared.run(vec![partition()], statements));
         // Behind an endpoint of the plan's own, such as a port-forward, the instances' names lead nowhere.
         if target.endpoint.is_none() {
-            tasks.spawn(watch_instances(shared.clone(), sql, described.clone()));
+            tasks.spawn(watch_instances(shared.clone(), end));
         }
     }
     if let Some(application) = &plan.application {
@@ -173,31 +224,9 @@ fn watch_partition(tasks: &mut JoinSet<()>, shared: &Shared, plan: &Partition, w
     }
 }
 
-/// How a partition's databases are dialled.
-#[derive(Debug)]
-struct Dialled {
-    partition: PartitionName,
-    database: Result<Arc<Database>, Trouble>,
-    resolver: Result<Resolver, Trouble>,
-}
-
-impl Dialled {
-    /// A witness through the writer endpoint, or on an instance.
-    fn through(&self, described: &Described, instance: Option<InstanceId>) -> Sql {
-        Sql {
-            partition: self.partition.clone(),
-            database: self.database.clone(),
-            resolver: self.resolver.clone(),
-            described: described.clone(),
-            instance,
-            session: None,
-            ended_on: None,
-        }
-    }
-}
-
 /// Watches each instance that the cluster has, as soon as it is known to have it and for as long as it has it.
-async fn watch_instances(shared: Shared, dialled: Dialled, mut described: Described) {
+async fn watch_instances(shared: Shared, end: End) {
+    let mut described = end.described.clone();
     let mut tasks = JoinSet::new();
     let mut watched: HashMap<InstanceId, AbortHandle> = HashMap::new();
     loop {
@@ -214,12 +243,12 @@ async fn watch_instances(shared: Shared, dialled: Dialled, mut described: Descri
         });
         for id in members {
             watched.entry(id.clone()).or_insert_with(|| {
-                let sql = dialled.through(&described, Some(id));
-                tasks.spawn(shared.run(vec![dialled.partition.clone()], sql))
+                let instance = End { instance: Some(id), ..end.clone() };
+                tasks.spawn(shared.hold(Sql(instance)))
             });
         }
         tokio::select! {
-            () = shared.cancel.cancelled() => return,
+            () = shared.watching.cancel.cancelled() => return,
             changed = described.changed() => if changed.is_err() { return },
         }
     }

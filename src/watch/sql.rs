@@ -1,5 +1,6 @@
 //! SQL as a witness: through the writer endpoint, and on each instance.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -7,17 +8,20 @@ use tokio::time::timeout;
 
 use super::api::{self, Described};
 use super::cadence::Pace;
-use super::sample::{Reading, Role, Source, SqlView, WriteProbe};
-use super::task::{Ask, Voice};
+use super::line::{Answer, Question, Standing};
+use super::sample::{Role, Source, SqlView};
 use crate::clients::database::Database;
 use crate::clients::dns::Resolver;
-use crate::clients::postgres::{self, Address, Session, WhoAmI};
+use crate::clients::postgres::{Address, Session, WhoAmI};
 use crate::clients::{Trouble, TroubleKind};
 use crate::runbook::names::{InstanceId, PartitionName};
 
-/// Asks the server at one end of a name who it is.
-#[derive(Debug)]
-pub struct Sql {
+/// How long a name server may take to say whether a session that stands still leads where it should.
+const NAMED: Duration = Duration::from_millis(250);
+
+/// One end of a name, and whoever is there.
+#[derive(Debug, Clone)]
+pub struct End {
     /// The partition.
     pub partition: PartitionName,
     /// Its databases; trouble if they cannot be spoken to at all.
@@ -28,49 +32,82 @@ pub struct Sql {
     pub described: Described,
     /// The instance that is dialled; none is the writer endpoint.
     pub instance: Option<InstanceId>,
-    /// The session, while there is one.
-    pub session: Option<Session>,
-    /// Whose server the session ended on, where the server itself cannot say.
-    pub ended_on: Option<InstanceId>,
 }
 
-impl Ask for Sql {
-    fn period(&self, pace: Pace) -> Duration {
-        pace.light()
+/// Asks the server at one end of a name who it is.
+#[derive(Debug)]
+pub struct Sql(pub End);
+
+impl Question for Sql {
+    fn partition(&self) -> &PartitionName {
+        &self.0.partition
     }
 
-    async fn ask(&mut self, pace: Pace, voice: &Voice) {
-        let place = self.place().await;
-        let begun = Instant::now();
-        let source = match &self.instance {
+    fn source(&self) -> Source {
+        match &self.0.instance {
             Some(instance) => Source::SqlInstance(instance.clone()),
             None => Source::SqlEndpoint,
-        };
-        let said = match place {
-            Err(trouble) => Err(trouble),
-            Ok(address) => match timeout(patience(pace), self.look(&address, pace)).await {
-                Ok(said) => said,
-                Err(_) => {
-                    let message = format!("nothing within {} ms", patience(pace).as_millis());
-                    Err(Trouble::new(format!("SQL {}", address.host), TroubleKind::NoAnswer, message))
-                }
-            },
-        };
-        if said.is_err() {
-            self.session = None;
         }
-        voice.say(&self.partition, source, begun, said).await;
+    }
+
+    fn period(&self, pace: Pace) -> Option<Duration> {
+        // An instance is the first to know that it was promoted.
+        let first = self.0.instance.is_some() && pace == Pace::Failover;
+        Some(if first { Duration::from_millis(100) } else { pace.light() })
+    }
+
+    async fn ready(&self) {
+        let _ = self.0.place().await;
+    }
+
+    async fn dial(&self) -> Result<Session, Trouble> {
+        self.0.dial().await
+    }
+
+    async fn ask(&self, mut over: Standing) -> Result<Answer, Trouble> {
+        let end = &self.0;
+        if !over.is_new && end.leads_elsewhere(&over.session).await {
+            over = Standing { session: end.dial().await?, is_new: true, whose: None };
+        }
+        let asked = Instant::now();
+        let who = over.session.who_am_i().await?;
+        let at = Instant::now();
+        let reconnected = over.is_new;
+        if reconnected {
+            over.whose = end.whose(&over.session, &who).await;
+            over.is_new = false;
+        }
+        let role = if who.is_writer { Role::Writer } else { Role::Reader };
+        let view = SqlView {
+            instance: over.whose.clone(),
+            role,
+            writer: who.writer().map(InstanceId::from),
+            started: Some(who.started),
+            lag_ms: if who.is_writer { None } else { who.lag_ms() },
+            reconnected,
+            write: None,
+        };
+        // Whoever holds on to a demoted writer through the writer endpoint never sees the new one.
+        let serves = end.instance.is_some() || role == Role::Writer;
+        Ok(Answer { over, asked, at, view, clock: Some(who.clock), serves })
     }
 }
 
-impl Sql {
-    /// Where it is dialled.
-    async fn place(&mut self) -> Result<Address, Trouble> {
+impl End {
+    /// Begins a session with whatever the name leads to now.
+    pub async fn dial(&self) -> Result<Session, Trouble> {
+        let address = self.place().await?;
+        self.database.as_ref().map_err(Clone::clone)?.connect(&address).await
+    }
+
+    /// Where it is dialled, as soon as the cluster is known.
+    pub async fn place(&self) -> Result<Address, Trouble> {
+        let mut described = self.described.clone();
         let database = self.database.as_ref().map_err(Clone::clone)?;
         let Some(instance) = &self.instance else {
-            return api::endpoint(database, &mut self.described).await;
+            return api::endpoint(database, &mut described).await;
         };
-        let cluster = api::cluster(&mut self.described).await;
+        let cluster = api::cluster(&mut described).await;
         let member = cluster.as_ref().and_then(|cluster| cluster.members.iter().find(|member| member.id == *instance));
         let host = member.and_then(|member| member.endpoint.clone());
         let address =
@@ -80,88 +117,38 @@ impl Sql {
         })
     }
 
-    async fn look(&mut self, address: &Address, pace: Pace) -> Result<Reading, Trouble> {
-        let database = self.database.as_ref().map_err(Clone::clone)?;
-        // Taken out: a question that is given up in the middle leaves a session that nobody can use any more.
-        let kept = match self.session.take() {
-            Some(session) if !session.is_closed() && !self.leads_elsewhere(&session, &address.host).await => {
-                Some(session)
-            }
-            _ => None,
-        };
-        let reconnected = kept.is_none();
-        let session = match kept {
-            Some(session) => session,
-            None => database.connect(address).await?,
-        };
-        let who = session.who_am_i().await?;
-        if reconnected {
-            self.ended_on = match &who.instance {
-                Some(_) => None,
-                None => self.whose(&session, &who).await,
-            };
-        }
-        let write = match pace {
-            Pace::Failover if self.instance.is_none() => Some(written(session.write_probe().await?)),
-            _ => None,
-        };
-        let role = if who.is_writer { Role::Writer } else { Role::Reader };
-        let view = SqlView {
-            instance: who.instance.as_deref().map(InstanceId::from).or_else(|| self.ended_on.clone()),
-            role,
-            writer: who.writer().map(InstanceId::from),
-            started: Some(who.started),
-            lag_ms: if who.is_writer { None } else { who.lag_ms() },
-            reconnected,
-            write,
-        };
-        // Whoever holds on to a demoted writer through the writer endpoint never sees the new one.
-        if self.instance.is_some() || role == Role::Writer {
-            self.session = Some(session);
-        }
-        Ok(Reading::Sql(view))
-    }
-
-    /// Whose server that is, on a PostgreSQL that does not know its instance: the one that was dialled or, through the writer
+    /// Whose server a session ended on: by its own word on Aurora; elsewhere the one that was dialled or, through the writer
     /// endpoint, the member whose own name leads to the same address.
-    async fn whose(&self, session: &Session, who: &WhoAmI) -> Option<InstanceId> {
+    pub async fn whose(&self, session: &Session, who: &WhoAmI) -> Option<InstanceId> {
+        if let Some(instance) = &who.instance {
+            return Some(InstanceId::from(instance.as_str()));
+        }
         if self.instance.is_some() {
             return self.instance.clone();
         }
-        let resolver = self.resolver.as_ref().ok()?;
         let cluster = self.described.borrow().clone()?;
         // The server's own word for where it listens counts too: through a proxy, what was dialled is the proxy's address.
         let here: Vec<_> = who.address.map(|(ip, _)| ip).iter().chain(&session.addresses).copied().collect();
         for member in &cluster.members {
             let Some(host) = &member.endpoint else { continue };
-            let resolved = resolver.resolve(host).await;
-            if resolved.is_ok_and(|resolved| resolved.addresses.iter().any(|address| here.contains(address))) {
+            let leads_to = self.leads_to(host).await.unwrap_or_default();
+            if leads_to.iter().any(|address| here.contains(address)) {
                 return Some(member.id.clone());
             }
         }
         None
     }
 
-    /// Whether a new session would end elsewhere. Where that cannot be told, the session is kept.
-    async fn leads_elsewhere(&self, session: &Session, host: &str) -> bool {
-        let Ok(resolver) = &self.resolver else { return false };
-        let resolved = resolver.resolve(host).await;
-        resolved.is_ok_and(|resolved| !resolved.addresses.iter().any(|address| session.addresses.contains(address)))
+    /// Whether a new session would end elsewhere. Where that cannot be told in time, the session is kept.
+    async fn leads_elsewhere(&self, session: &Session) -> bool {
+        let Ok(address) = self.place().await else { return false };
+        let leads_to = self.leads_to(&address.host).await;
+        leads_to.is_some_and(|leads_to| !leads_to.iter().any(|address| session.addresses.contains(address)))
     }
-}
 
-fn written(write: postgres::WriteProbe) -> WriteProbe {
-    match write {
-        postgres::WriteProbe::Accepted => WriteProbe::Accepted,
-        postgres::WriteProbe::ReadOnly => WriteProbe::ReadOnly,
-    }
-}
-
-/// How long one look may take. Short in a failover: a host that went dark must not hide that the name moved meanwhile.
-fn patience(pace: Pace) -> Duration {
-    match pace {
-        Pace::Quiet => Duration::from_secs(10),
-        Pace::Busy => Duration::from_secs(5),
-        Pace::Failover => Duration::from_millis(1500),
+    async fn leads_to(&self, host: &str) -> Option<Vec<IpAddr>> {
+        let resolver = self.resolver.as_ref().ok()?;
+        let resolved = timeout(NAMED, resolver.resolve(host)).await.ok()?.ok()?;
+        Some(resolved.addresses)
     }
 }

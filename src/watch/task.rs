@@ -5,14 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::alarm::Alarm;
 use super::cadence::{Cadence, Pace};
 use super::sample::{Reading, Sample, Source};
 use crate::clients::{Trouble, TroubleKind};
 use crate::runbook::names::PartitionName;
+use crate::runbook::witness::ClockOffset;
 
 /// How often the time between two askings is doubled at most.
 const MOST_STRAIN: u32 = 3;
@@ -32,14 +34,18 @@ pub struct Voice {
     out: mpsc::Sender<Sample>,
     /// When the watchers began.
     origin: Instant,
+    /// Hears everything that is said.
+    alarm: Arc<Alarm>,
+    /// Time until the source is asked again.
+    period: Duration,
     /// How often in a row the source has said that it is asked too much.
     strain: Arc<AtomicU32>,
 }
 
 impl Voice {
-    /// A voice into that channel.
-    pub fn new(out: mpsc::Sender<Sample>) -> Self {
-        Self { out, origin: Instant::now(), strain: Arc::default() }
+    /// A voice into that channel, heard by this alarm.
+    pub fn new(out: mpsc::Sender<Sample>, alarm: Arc<Alarm>) -> Self {
+        Self { out, origin: Instant::now(), alarm, period: Duration::ZERO, strain: Arc::default() }
     }
 
     /// Says what a source answered to what was asked at `begun`.
@@ -53,15 +59,54 @@ impl Voice {
             }
             _ => self.strain.store(0, Ordering::Relaxed),
         }
+        let again = said.is_err().then(|| self.period * (1 << self.strained()));
+        self.tell(partition, source, Told { again, ..Told::new(begun, Instant::now(), said) }).await;
+    }
+
+    /// How often the time between two askings is doubled.
+    fn strained(&self) -> u32 {
+        self.strain.load(Ordering::Relaxed).min(MOST_STRAIN)
+    }
+
+    /// As [`Self::say`], of what was asked and answered at those moments.
+    pub async fn tell(&self, partition: &PartitionName, source: Source, told: Told) {
+        let Told { asked, at, said, clock, again } = told;
         let keep = matches!(said, Ok(Reading::Lines(_) | Reading::SlowLog(_)));
-        let mut sample = Sample::new(partition.clone(), source, Timestamp::now(), begun.elapsed(), said);
-        sample.steady = Some(self.origin.elapsed());
+        let since = SignedDuration::try_from(at.elapsed()).unwrap_or_default();
+        let took = at.saturating_duration_since(asked);
+        let mut sample = Sample::new(partition.clone(), source, Timestamp::now() - since, took, said);
+        sample.steady = Some(at.saturating_duration_since(self.origin));
+        sample.clock = clock;
+        sample.again = again;
+        self.alarm.take(&sample);
         // Nobody may be listening any more: then the session ends, and so will this task.
         if keep {
             let _ = self.out.send(sample).await;
         } else {
             let _ = self.out.try_send(sample);
         }
+    }
+}
+
+/// What a source told, and when.
+#[derive(Debug)]
+pub struct Told {
+    /// When it was asked; the same as `at` where nothing was asked.
+    pub asked: Instant,
+    /// When it answered, or failed to.
+    pub at: Instant,
+    /// What it said, or why it said nothing.
+    pub said: Result<Reading, Trouble>,
+    /// Its clock.
+    pub clock: Option<ClockOffset>,
+    /// After what time it is asked again, where there is trouble.
+    pub again: Option<Duration>,
+}
+
+impl Told {
+    /// What was asked and answered then.
+    pub fn new(asked: Instant, at: Instant, said: Result<Reading, Trouble>) -> Self {
+        Self { asked, at, said, clock: None, again: None }
     }
 }
 
@@ -88,6 +133,7 @@ impl Task {
         loop {
             let pace = self.pace();
             let begun = Instant::now();
+            self.voice.period = asked.period(pace);
             tokio::select! {
                 () = self.cancel.cancelled() => return,
                 () = asked.ask(pace, &self.voice) => {}
@@ -100,7 +146,7 @@ impl Task {
 
     /// By how much slower than usual the source is asked.
     fn slower(&self) -> f64 {
-        match self.voice.strain.load(Ordering::Relaxed).min(MOST_STRAIN) {
+        match self.voice.strained() {
             0 => 1.0,
             strain => f64::from(1_u32 << strain) * (0.75 + fastrand::f64() / 2.0),
         }

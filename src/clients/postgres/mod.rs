@@ -3,6 +3,7 @@
 //! A session is with the server that its name led to when it began; after a failover it must be made anew. Names are
 //! resolved by our own resolver, so that no cache of this machine keeps a session at the old writer.
 
+mod ended;
 mod rights;
 mod session;
 mod statements;
@@ -13,6 +14,8 @@ mod tests;
 mod tls;
 mod trouble;
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -23,6 +26,7 @@ use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+pub use ended::Ended;
 pub use rights::Rights;
 pub use session::{IdleInTransaction, Session, Setting, Topology, WhoAmI, WriteProbe};
 pub use statements::{Statement, StatementCounters, StatementsProbe};
@@ -37,6 +41,14 @@ const CONNECT: Duration = Duration::from_secs(5);
 const STATEMENT: Duration = Duration::from_secs(4);
 /// How long an answer may take to arrive; longer than the server may work, so that its own word comes first.
 const ANSWER: Duration = Duration::from_secs(6);
+
+/// After what silence a host is asked whether it still lives, how long it may take, and how often it is asked before the
+/// session counts as ended.
+const KEPT_ALIVE: Duration = Duration::from_secs(2);
+const KEPT_ALIVE_AGAIN: Duration = Duration::from_secs(1);
+const KEPT_ALIVE_TRIES: u32 = 3;
+/// How long a host that went dark had been silent when its session is seen to have ended.
+const UNHEARD: Duration = Duration::from_secs(5);
 
 /// The name by which the cockpit is seen in pg_stat_activity.
 const APPLICATION: &str = "aurora-cockpit";
@@ -68,6 +80,8 @@ pub struct Connector {
     database: String,
     user: String,
     tls: Option<MakeRustlsConnect>,
+    /// Set once a server turned out not to be Aurora, so that a new session does not find out again.
+    stock: Arc<AtomicBool>,
 }
 
 impl std::fmt::Debug for Connector {
@@ -90,7 +104,8 @@ impl Connector {
             TlsMode::Disable => None,
             TlsMode::VerifyFull => Some(MakeRustlsConnect::new(tls::config(target.ca_file.as_deref())?)),
         };
-        Ok(Self { resolver, database: target.database.clone(), user: target.user.clone(), tls })
+        let (database, user) = (target.database.clone(), target.user.clone());
+        Ok(Self { resolver, database, user, tls, stock: Arc::default() })
     }
 
     /// Begins a session with whatever the address leads to now.
@@ -111,19 +126,17 @@ impl Connector {
             config.host(&to.name).hostaddr(*address).port(to.port);
         }
         let failed = |error| trouble::while_connecting(call, error);
-        let client = match &self.tls {
+        let (client, ended) = match &self.tls {
             None => {
                 let (client, connection) = config.connect(NoTls).await.map_err(failed)?;
-                tokio::spawn(connection);
-                client
+                (client, ended::watched(connection, UNHEARD))
             }
             Some(tls) => {
                 let (client, connection) = config.connect(tls.clone()).await.map_err(failed)?;
-                tokio::spawn(connection);
-                client
+                (client, ended::watched(connection, UNHEARD))
             }
         };
-        Ok(Session::new(client, resolved.addresses))
+        Ok(Session::new(client, ended, resolved.addresses, self.stock.clone()))
     }
 
     /// As [`Self::connect`], over a connection that leads to the server already.
@@ -149,25 +162,23 @@ impl Connector {
     ) -> Result<Session, Trouble> {
         let config = self.config(password);
         let failed = |error| trouble::while_connecting(call, error);
-        let client = match &self.tls {
+        let (client, ended) = match &self.tls {
             None => {
                 let (client, connection) = config.connect_raw(stream, NoTls).await.map_err(failed)?;
-                tokio::spawn(connection);
-                client
+                (client, ended::watched(connection, UNHEARD))
             }
             Some(tls) => {
                 // The connection leads to a pod; the certificate is verified against the server's name all the same.
                 let tls = MakeTlsConnect::<DuplexStream>::make_tls_connect(&mut tls.clone(), &to.name);
                 let tls = tls.map_err(|error| Trouble::new(call, TroubleKind::Malformed, error.to_string()))?;
                 let (client, connection) = config.connect_raw(stream, tls).await.map_err(failed)?;
-                tokio::spawn(connection);
-                client
+                (client, ended::watched(connection, UNHEARD))
             }
         };
         // Where the name leads by our own resolver: the pod's may be a few seconds behind. Where ours does not know the
         // name, the session is kept until it ends.
         let addresses = self.resolver.resolve(&to.host).await.map(|resolved| resolved.addresses);
-        Ok(Session::new(client, addresses.unwrap_or_default()))
+        Ok(Session::new(client, ended, addresses.unwrap_or_default(), self.stock.clone()))
     }
 
     fn config(&self, password: &SecretString) -> Config {
@@ -186,9 +197,9 @@ impl Connector {
             .connect_timeout(CONNECT)
             .tcp_user_timeout(ANSWER)
             .keepalives(true)
-            .keepalives_idle(Duration::from_secs(2))
-            .keepalives_interval(Duration::from_secs(1))
-            .keepalives_retries(3);
+            .keepalives_idle(KEPT_ALIVE)
+            .keepalives_interval(KEPT_ALIVE_AGAIN)
+            .keepalives_retries(KEPT_ALIVE_TRIES);
         config
     }
 }

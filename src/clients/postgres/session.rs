@@ -1,17 +1,21 @@
 //! What is asked in a session. Everything reads; the one write that is tried is taken back at once.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row, SimpleQueryMessage};
 
+use super::ended::Ended;
 use super::{ANSWER, trouble};
 use crate::clients::{Trouble, TroubleKind};
 use crate::runbook::text::clean_line;
+use crate::runbook::witness::ClockOffset;
 
 /// Rows of the topology that are older than this count for nothing.
 const TOPOLOGY_AGE: SignedDuration = SignedDuration::from_secs(300);
@@ -23,10 +27,11 @@ const MASTER: &str = "MASTER_SESSION_ID";
 #[derive(Debug)]
 pub struct Session {
     client: Client,
+    ended: watch::Receiver<Option<Ended>>,
     /// The addresses that the name led to when the session began.
     pub addresses: Vec<IpAddr>,
-    /// Set once the server turned out not to be Aurora.
-    stock: AtomicBool,
+    /// Set once a server of this cluster turned out not to be Aurora.
+    stock: Arc<AtomicBool>,
     /// Set once pg_stat_statements turned out to have the column names from before PostgreSQL 13.
     pub(super) old_names: AtomicBool,
 }
@@ -40,6 +45,8 @@ pub struct WhoAmI {
     pub is_writer: bool,
     /// When its server process started.
     pub started: Timestamp,
+    /// Its clock.
+    pub clock: ClockOffset,
     /// Its address and port as it sees them; none over a local socket.
     pub address: Option<(IpAddr, u16)>,
     /// The cluster as it sees it, which may be stale on a reader; empty on a server that is not Aurora.
@@ -107,8 +114,28 @@ pub struct IdleInTransaction {
 pub(super) type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
 
 impl Session {
-    pub(super) fn new(client: Client, addresses: Vec<IpAddr>) -> Self {
-        Self { client, addresses, stock: AtomicBool::new(false), old_names: AtomicBool::new(false) }
+    pub(super) fn new(
+        client: Client,
+        ended: watch::Receiver<Option<Ended>>,
+        addresses: Vec<IpAddr>,
+        stock: Arc<AtomicBool>,
+    ) -> Self {
+        Self { client, ended, addresses, stock, old_names: AtomicBool::new(false) }
+    }
+
+    /// Waits until the session ends by itself.
+    pub fn ended(&self) -> impl Future<Output = Ended> + Send + 'static {
+        let mut ended = self.ended.clone();
+        async move {
+            if let Ok(how) = ended.wait_for(Option::is_some).await
+                && let Some(how) = how.clone()
+            {
+                return how;
+            }
+            // The task that drives it went without a word, as at the end of the program.
+            let trouble = Trouble::new("session", TroubleKind::NoAnswer, "the connection is gone");
+            Ended { at: Instant::now(), unheard: Duration::ZERO, trouble }
+        }
     }
 
     /// Whether the connection is gone; a new session is needed then.
@@ -165,11 +192,11 @@ impl Session {
     async fn who_on_aurora(&self) -> Result<WhoAmI, Trouble> {
         const CALL: &str = "SELECT … FROM aurora_replica_status()";
         let own = "SELECT pg_is_in_recovery(), pg_postmaster_start_time(), host(inet_server_addr()), inet_server_port(), \
-                   now(), aurora_db_instance_identifier()";
+                   clock_timestamp(), aurora_db_instance_identifier()";
         let all = "SELECT server_id, session_id, replica_lag_in_msec::float8, last_update_timestamp \
                    FROM aurora_replica_status()";
         // Sent together: during a failover the two answers should be of one moment.
-        let (row, rows) = tokio::try_join!(self.row(CALL, own, &[]), self.rows(CALL, all, &[]))?;
+        let ((row, clock), rows) = tokio::try_join!(self.own(CALL, own), self.rows(CALL, all, &[]))?;
         let now = moment(CALL, &row, 4)?;
         let instance: String = column(CALL, &row, 5)?;
         let mut topology = Vec::new();
@@ -191,6 +218,7 @@ impl Session {
             instance: Some(instance),
             is_writer,
             started: moment(CALL, &row, 1)?,
+            clock,
             address: address(CALL, &row)?,
             topology,
         })
@@ -198,13 +226,14 @@ impl Session {
 
     async fn who_on_stock(&self) -> Result<WhoAmI, Trouble> {
         const CALL: &str = "SELECT pg_is_in_recovery()";
-        let own =
-            "SELECT pg_is_in_recovery(), pg_postmaster_start_time(), host(inet_server_addr()), inet_server_port()";
-        let row = self.row(CALL, own, &[]).await?;
+        let own = "SELECT pg_is_in_recovery(), pg_postmaster_start_time(), host(inet_server_addr()), inet_server_port(), \
+                   clock_timestamp()";
+        let (row, clock) = self.own(CALL, own).await?;
         Ok(WhoAmI {
             instance: None,
             is_writer: !column::<bool>(CALL, &row, 0)?,
             started: moment(CALL, &row, 1)?,
+            clock,
             address: address(CALL, &row)?,
             topology: Vec::new(),
         })
@@ -250,13 +279,29 @@ impl Session {
         Ok(IdleInTransaction { count: column(CALL, &row, 0)?, oldest })
     }
 
+    /// What a server says of itself, its clock in the fifth column.
+    async fn own(&self, call: &str, sql: &str) -> Result<(Row, ClockOffset), Trouble> {
+        let asked = Timestamp::now();
+        let row = self.row(call, sql, &[]).await?;
+        let clock = ClockOffset::between(moment(call, &row, 4)?, asked, Timestamp::now());
+        Ok((row, clock))
+    }
+
     pub(super) async fn row(&self, call: &str, sql: &str, parameters: Parameters<'_>) -> Result<Row, Trouble> {
         let mut rows = self.rows(call, sql, parameters).await?;
         rows.pop().ok_or_else(|| Trouble::new(call, TroubleKind::Malformed, "the answer has no row"))
     }
 
     pub(super) async fn rows(&self, call: &str, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, Trouble> {
-        match timeout(ANSWER, self.client.query(sql, parameters)).await {
+        // Without parameters, question and answer are one round trip: a failover is timed by it.
+        let asked = async {
+            if parameters.is_empty() {
+                self.client.query_typed(sql, &[]).await
+            } else {
+                self.client.query(sql, parameters).await
+            }
+        };
+        match timeout(ANSWER, asked).await {
             Ok(answer) => answer.map_err(|error| trouble::while_asking(call, error)),
             Err(_) => Err(silent(call)),
         }

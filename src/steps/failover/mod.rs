@@ -225,7 +225,7 @@ async fn warm_up(act: &Act, samples: &mut broadcast::Receiver<Sample>, timeline:
         return;
     }
     let first_word = async {
-        while !timeline.lanes.contains_key(&Witness::SqlEndpoint) {
+        while !timeline.lanes.contains_key(&Witness::Writes) {
             match samples.recv().await {
                 Ok(sample) if sample.partition == act.partition.name => watched::observe(timeline, &sample),
                 Ok(_) | Err(RecvError::Lagged(_)) => {}

@@ -142,10 +142,10 @@ impl Watch {
             act.check(check.expecting(to.as_str()).seeing(seen)).await?;
             act.witness("witnesses", first).await?;
         }
-        let endpoint = self.timeline.lanes.get(&Witness::SqlEndpoint).filter(|lane| self.names_new(&lane.last));
-        let writes = endpoint.filter(|lane| matches!(lane.last.word, Word::Writer { writes: Some(true), .. }));
+        let probe = self.timeline.lanes.get(&Witness::Writes).filter(|lane| self.names_new(&lane.last));
+        let writes = probe.filter(|lane| matches!(lane.last.word, Word::Writer { writes: Some(true), .. }));
         if let Some(lane) = writes.filter(|_| !self.writes(act)) {
-            let (id, source) = ("writes", "SQL through the writer endpoint");
+            let (id, source) = ("writes", "write probe through the writer endpoint");
             let check = Check::new(id, "new writer accepts writes", source, Verdict::Passed);
             act.check(check.seeing(self.after(lane.last.at))).await?;
         }
