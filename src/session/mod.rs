@@ -24,6 +24,7 @@ use crate::runbook::names::{PartitionName, RunId, StepRef};
 use crate::runbook::plan::Plan;
 use crate::runbook::state::{Attempt, Run};
 use crate::steps::{self, Act, Look, Noting, RecordError, Recorder, Said, Stop, Tools};
+use crate::watch::recording::Recording;
 use crate::watch::{Cadence, Pace, Sample};
 
 /// Samples that a slow reader may lag behind before it loses the oldest; they are of the moment.
@@ -208,7 +209,8 @@ impl Session {
         Ok(Opened { session, run, told: Told { records, said }, notices })
     }
 
-    /// Begins to watch. Every sample goes to the steps and to the receiver that this returns; watching ends with it.
+    /// Begins to watch. Every sample goes to the steps, to the run's recording and to the receiver that this returns;
+    /// watching ends with it.
     pub async fn watch(&self) -> mpsc::Receiver<Sample> {
         let (sender, receiver) = mpsc::channel(SAMPLES);
         let (out, mut seen) = mpsc::channel(SAMPLES);
@@ -217,8 +219,15 @@ impl Session {
         let watchers = crate::watch::start(&self.plan, &self.accounts, &self.databases, out, cadence, true, cancel);
         let watchers = watchers.await;
         let samples = self.samples.clone();
+        let recording = Recording::begin(&self.run_dir);
+        if let Err(error) = &recording {
+            tracing::warn!(%error, "what is watched is not recorded");
+        }
         tokio::spawn(async move {
             while let Some(sample) = seen.recv().await {
+                if let Ok(recording) = &recording {
+                    recording.take(&sample);
+                }
                 // No step may be listening.
                 let _ = samples.send(sample.clone());
                 if sender.send(sample).await.is_err() {

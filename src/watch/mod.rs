@@ -11,6 +11,7 @@ pub mod load;
 mod metrics;
 mod name;
 mod pods;
+pub mod recording;
 mod rights;
 pub mod sample;
 mod slow_log;
