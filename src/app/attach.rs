@@ -48,7 +48,8 @@ pub(super) fn attach_to_sign_in(state: &mut State, event: &Event) -> Vec<Effect>
     if !state.run.signs_in(step) || state.mode != Mode::Operator {
         return Vec::new();
     }
-    if state.dialog.is_some() {
+    // Nor while words are typed: the program would get the rest of them.
+    if state.dialog.is_some() || state.log.is_typing() {
         state.notice = Some((state.now, "a sign-in waits in its terminal: i opens it".to_owned()));
         return Vec::new();
     }

@@ -50,6 +50,11 @@ pub enum Dialog {
         /// Lines scrolled.
         scroll: u16,
     },
+    /// Which sources and partitions of the log are shown.
+    LogFilter {
+        /// Which of its [rows](super::log_keys::filter_rows) is marked.
+        marked: usize,
+    },
     /// Everything that is not as it should be, beyond the sentence under the header.
     Concerns,
     /// What each witness of a partition says, and the rule by which they agree.

@@ -6,6 +6,7 @@ use super::commands::{self, CommandId, locked};
 use super::dialog::{Ask, Button, Confirm, Dialog, Purpose};
 use super::keys::{command, on_key, prepare, roll_back};
 use super::levers::levers;
+use super::log_keys;
 use super::state::{Mode, State};
 use super::terminal::{Terminal, Typed, leaves};
 use super::update::{Effect, close, open};
@@ -43,6 +44,7 @@ pub(super) fn in_dialog(state: &mut State, key: KeyEvent, operator: &str) -> Vec
         Dialog::Details { scroll, .. } | Dialog::Help { scroll } | Dialog::Witnesses { scroll, .. } => {
             (turn(scroll, key), Vec::new())
         }
+        Dialog::LogFilter { marked } => (log_keys::filter_key(state, marked, key), Vec::new()),
         Dialog::Concerns => (!matches!(key.code, KeyCode::Esc | KeyCode::Char('q' | '!') | KeyCode::Enter), Vec::new()),
         Dialog::Quit { leave } => match key.code {
             KeyCode::Left | KeyCode::Right | KeyCode::Tab | KeyCode::BackTab => {

@@ -6,12 +6,16 @@ use super::attach::{attach, attachable};
 use super::commands::{self, CommandId};
 use super::dialog::{Ask, Dialog, Purpose};
 use super::in_dialog::in_dialog;
+use super::log_keys;
 use super::state::{Mode, Pane, State};
 use super::update::{Effect, open};
 use super::{timeline_view, ways};
 use crate::runbook::event::NoteKind;
 use crate::runbook::names::StepRef;
 use crate::runbook::plan::StepKind;
+
+/// Rows that a pane other than the log can be scrolled; drawing knows how many there are.
+const MOST_SCROLLED: usize = 500;
 
 /// Takes in a key.
 pub(super) fn on_key(state: &mut State, key: KeyEvent, operator: &str) -> Vec<Effect> {
@@ -24,12 +28,22 @@ pub(super) fn on_key(state: &mut State, key: KeyEvent, operator: &str) -> Vec<Ef
         // What was typed before the dialog was on the screen was meant for something else.
         return if state.dialog_drawn { in_dialog(state, key, operator) } else { Vec::new() };
     }
+    if state.log.is_typing() {
+        log_keys::search_key(state, key);
+        return Vec::new();
+    }
     if let Some(index) = commands::step_of_key(state, &key) {
         state.step = index;
         state.follows = false;
         return command(state, CommandId::Fire);
     }
-    let Some(found) = commands::of_key(&key, state.focus) else { return Vec::new() };
+    let Some(found) = commands::of_key(&key, state.focus) else {
+        if let Some(elsewhere) = commands::of_another_pane(&key) {
+            let pane = elsewhere.pane.map_or("", Pane::name);
+            state.notice = Some((state.now, format!("{} is a key of the {pane} pane; ⇥ goes there", elsewhere.label)));
+        }
+        return Vec::new();
+    };
     if let Some(reason) = (found.disabled_reason)(state) {
         state.notice = Some((state.now, format!("{}: {reason}", found.label)));
         return Vec::new();
@@ -99,8 +113,21 @@ pub(super) fn command(state: &mut State, id: CommandId) -> Vec<Effect> {
             state.focus_chosen = false;
             state.scroll.clear();
             state.timeline_view.reset();
+            state.log.follow();
             state.follow();
         }
+        CommandId::Oldest => scroll(state, isize::MAX),
+        CommandId::Newest => scroll(state, isize::MIN),
+        CommandId::Search
+        | CommandId::MatchNewer
+        | CommandId::MatchOlder
+        | CommandId::LogPause
+        | CommandId::LogLevel
+        | CommandId::LogFilter
+        | CommandId::LogPartition
+        | CommandId::LogWrap
+        | CommandId::LogStamps
+        | CommandId::LogCopy => return log_keys::command(state, id),
     }
     Vec::new()
 }
@@ -171,15 +198,21 @@ fn focus(state: &mut State, steps: usize) {
 
 /// Scrolls the focused pane back (positive) or forth; in the steps, marks another one.
 fn scroll(state: &mut State, lines: isize) {
-    if state.focus == Pane::Steps {
-        let last = state.looked_at().0.steps.len().saturating_sub(1);
-        state.step = state.step.saturating_add_signed(-lines).min(last);
-        state.follows = false;
-        return;
+    scroll_pane(state, state.focus, lines);
+}
+
+/// Scrolls a pane back (positive) or forth; in the steps, marks another one.
+pub(super) fn scroll_pane(state: &mut State, pane: Pane, lines: isize) {
+    match pane {
+        Pane::Steps => {
+            let last = state.looked_at().0.steps.len().saturating_sub(1);
+            state.step = state.step.saturating_add_signed(lines.saturating_neg()).min(last);
+            state.follows = false;
+        }
+        Pane::Log => state.log.scroll(lines),
+        _ => {
+            let scrolled = state.scroll.entry(pane).or_default();
+            *scrolled = scrolled.saturating_add_signed(lines.saturating_neg()).min(MOST_SCROLLED);
+        }
     }
-    let most = if state.focus == Pane::Log { state.log.len() } else { 500 };
-    // The log is read from its end, everything else from its beginning.
-    let back = if state.focus == Pane::Log { lines } else { -lines };
-    let scrolled = state.scroll.entry(state.focus).or_default();
-    *scrolled = scrolled.saturating_add_signed(back).min(most);
 }

@@ -12,6 +12,7 @@ pub mod levers;
 pub mod live;
 pub mod load_history;
 pub mod log;
+pub mod log_keys;
 mod narrate;
 pub mod state;
 pub mod terminal;

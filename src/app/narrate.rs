@@ -29,19 +29,21 @@ fn words(event: &Event) -> Option<(Level, String)> {
     // The partition has a column of its own.
     let name = event.step().map_or("", |step| step.step.as_str());
     let (level, text) = match event {
-        Event::RunStarted { run, plan, .. } => (Level::Info, format!("run {run}: {}", plan.title)),
+        Event::RunStarted { run, plan, .. } => (Level::Notice, format!("run {run}: {}", plan.title)),
         Event::SessionOpened { session } => {
-            (Level::Info, format!("{} on {} holds the controls", session.operator, session.host))
+            (Level::Notice, format!("{} on {} holds the controls", session.operator, session.host))
         }
-        Event::AttemptStarted { attempt, by, .. } => (Level::Info, format!("{name} fired by {by}, attempt {attempt}")),
+        Event::AttemptStarted { attempt, by, .. } => {
+            (Level::Notice, format!("{name} fired by {by}, attempt {attempt}"))
+        }
         Event::AttemptResumed { attempt, .. } => {
             (Level::Warning, format!("{name}: attempt {attempt} is taken up again"))
         }
-        Event::Intent { action, .. } => (Level::Info, format!("{name}: {} · {}", action.call.operation, action.key)),
+        Event::Intent { action, .. } => (Level::Notice, format!("{name}: {} · {}", action.call.operation, action.key)),
         Event::ActionSettled { key, outcome, .. } => settled(name, key, outcome),
-        Event::ProgramStarted { command_line, .. } => (Level::Info, format!("{name}: {command_line}")),
+        Event::ProgramStarted { command_line, .. } => (Level::Notice, format!("{name}: {command_line}")),
         Event::CheckSettled { check, .. } => match check.verdict {
-            Verdict::Passed => (Level::Info, format!("{name}: ✓ {}{}", check.label, seen(check.seen.as_deref()))),
+            Verdict::Passed => (Level::Notice, format!("{name}: ✓ {}{}", check.label, seen(check.seen.as_deref()))),
             Verdict::Failed => (Level::Error, format!("{name}: ✗ {}{}", check.label, seen(check.seen.as_deref()))),
             Verdict::Warning => (Level::Warning, format!("{name}: ! {}{}", check.label, seen(check.seen.as_deref()))),
             Verdict::Pending | Verdict::Settling | Verdict::Unreadable => return None,
@@ -52,20 +54,20 @@ fn words(event: &Event) -> Option<(Level, String)> {
         Event::Remarked { finding, .. } => (Level::Warning, format!("{name}: {}", finding.cause)),
         Event::Reopened { reason, by, .. } => (Level::Warning, format!("back to {name}, by {by}: {reason}")),
         Event::StepSkipped { reason, by, .. } => (Level::Warning, format!("{name} skipped by {by}: {reason}")),
-        Event::GoAhead { partition, by, .. } => (Level::Info, format!("{partition}: go-ahead by {by}")),
+        Event::GoAhead { partition, by, .. } => (Level::Notice, format!("{partition}: go-ahead by {by}")),
         Event::Noted { text, by, note, .. } => {
             let kind = match note {
                 NoteKind::Remark => "note",
                 NoteKind::Decision => "decision",
                 NoteKind::FollowUp => "follow-up",
             };
-            (Level::Info, format!("{kind} by {by}: {text}"))
+            (Level::Notice, format!("{kind} by {by}: {text}"))
         }
         Event::RolledBack { partition, by, reason, .. } => {
             (Level::Error, format!("{partition} rolled back by {by}: {reason}"))
         }
         Event::Stopped { by, reason } => (Level::Error, format!("the rollout was stopped by {by}: {reason}")),
-        Event::FailoverMeasured { failover, .. } => (Level::Info, measured(failover)),
+        Event::FailoverMeasured { failover, .. } => (Level::Notice, measured(failover)),
         Event::SessionClosed
         | Event::ConfirmationOpened { .. }
         | Event::ConfirmationClosed { .. }
@@ -86,7 +88,7 @@ fn settled(name: &str, key: &str, outcome: &ActionOutcome) -> (Level, String) {
     match outcome {
         ActionOutcome::Accepted { mark } => {
             let mark = mark.as_ref().map_or_else(String::new, |mark| format!(" · request {mark}"));
-            (Level::Info, format!("{name}: {key} accepted{mark}"))
+            (Level::Notice, format!("{name}: {key} accepted{mark}"))
         }
         ActionOutcome::Refused { code, message } => (Level::Error, format!("{name}: {key} refused: {code} {message}")),
         ActionOutcome::FoundDone { evidence } => (Level::Warning, format!("{name}: {key} was carried out: {evidence}")),
@@ -205,12 +207,12 @@ fn turn(live: &Live, sample: &Sample, testimony: &Testimony) -> Option<LogLine> 
         Witness::Events => return None,
     };
     let (level, what) = match &testimony.word {
-        Word::Writer { instance, writes: Some(true) } => (Level::Info, format!("{instance}, writes go through")),
+        Word::Writer { instance, writes: Some(true) } => (Level::Notice, format!("{instance}, writes go through")),
         Word::Writer { instance, writes: Some(false) } => (Level::Warning, format!("{instance} refuses writes")),
-        Word::Writer { instance, writes: None } => (Level::Info, format!("{instance} is the writer")),
+        Word::Writer { instance, writes: None } => (Level::Notice, format!("{instance} is the writer")),
         Word::Reader => (Level::Info, "a reader".to_owned()),
-        Word::Status { text, healthy } => (if *healthy { Level::Info } else { Level::Warning }, text.clone()),
-        Word::Happened { text } => (Level::Info, text.clone()),
+        Word::Status { text, healthy } => (if *healthy { Level::Notice } else { Level::Warning }, text.clone()),
+        Word::Happened { text } => (Level::Notice, text.clone()),
         Word::Silent { reason } => (Level::Warning, reason.clone()),
     };
     let text = format!("{}: {what}", testimony.witness);
@@ -220,7 +222,7 @@ fn turn(live: &Live, sample: &Sample, testimony: &Testimony) -> Option<LogLine> 
 /// How much an outcome matters in the log.
 fn outcome_level(outcome: &Outcome) -> Level {
     match outcome {
-        Outcome::Passed => Level::Info,
+        Outcome::Passed => Level::Notice,
         Outcome::PassedWithWarnings { .. } | Outcome::Deferred { .. } => Level::Warning,
         Outcome::Failed { .. } | Outcome::Partial { .. } | Outcome::Unknown { .. } => Level::Error,
     }

@@ -51,6 +51,13 @@ pub enum Message {
     Sample(Box<Sample>),
     /// A step or a program said a line.
     Said(Said),
+    /// Steps and programs said many lines.
+    SaidMany(Vec<Said>),
+    /// These lines of the log are on the screen, by their numbers, oldest first.
+    Seen {
+        /// The lines.
+        log: Vec<u64>,
+    },
     /// The facts for a confirmation are there, or could not be had.
     Briefed {
         /// Number of the request.
@@ -101,6 +108,13 @@ pub enum Effect {
         /// What is typed.
         typed: Typed,
     },
+    /// Put a text on the clipboard of the operator's terminal.
+    Copy {
+        /// The text.
+        text: String,
+        /// What it is, for the operator: `12 lines`.
+        what: String,
+    },
     /// Tell the program in that directory the size of its terminal.
     Resize {
         /// Directory of the program.
@@ -135,12 +149,15 @@ pub fn update(state: &mut State, message: Message, operator: &str) -> Vec<Effect
         Message::Record(record) => on_record(state, record),
         Message::Sample(sample) => on_sample(state, *sample),
         Message::Said(said) => {
-            let source = if said.source == "cockpit" { LogSource::Cockpit } else { LogSource::Program };
-            if source == LogSource::Program {
-                state.heard.insert(said.partition.clone(), said.at);
-            }
-            let level = log::level_of(&said.text);
-            state.log.push(LogLine { at: said.at, source, partition: Some(said.partition), level, text: said.text });
+            on_said(state, said);
+            Vec::new()
+        }
+        Message::SaidMany(many) => {
+            many.into_iter().for_each(|said| on_said(state, said));
+            Vec::new()
+        }
+        Message::Seen { log } => {
+            state.log.saw(log);
             Vec::new()
         }
         Message::Briefed { request, brief } => on_brief(state, request, brief),
@@ -161,6 +178,16 @@ pub fn update(state: &mut State, message: Message, operator: &str) -> Vec<Effect
             Vec::new()
         }
     }
+}
+
+fn on_said(state: &mut State, said: Said) {
+    let source = if said.source == "cockpit" { LogSource::Cockpit } else { LogSource::Program };
+    if source == LogSource::Program {
+        state.heard.insert(said.partition.clone(), said.at);
+    }
+    let level = log::level_of(&said.text);
+    let line = LogLine { at: said.at, source, partition: Some(said.partition), level, text: said.text };
+    state.log.push_coloured(&line, &said.stretches);
 }
 
 fn notice(state: &mut State, text: String) {
@@ -266,7 +293,11 @@ fn on_sample(state: &mut State, sample: Sample) -> Vec<Effect> {
                 source,
                 partition: Some(sample.partition.clone()),
                 // A statement's own words say nothing of how much it matters.
-                level: if source == LogSource::Slow { Level::Info } else { log::level_of(&line.text) },
+                level: match source {
+                    LogSource::Slow => Level::Info,
+                    LogSource::Rds => log::level_of(&line.text).max(Level::Notice),
+                    _ => log::level_of(&line.text),
+                },
                 text: format!("{}{} {}", code.unwrap_or_default(), line.subject, line.text),
             });
         }

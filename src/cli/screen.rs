@@ -26,6 +26,9 @@ use crate::watch::Sample;
 /// The shortest time between two frames: what comes faster is drawn together.
 const FRAME: Duration = Duration::from_millis(33);
 
+/// Lines that are taken in at once, between two looks at the keyboard.
+const MOST_LINES: usize = 4_096;
+
 /// What reaches the state besides keys and the clock.
 pub(super) struct Sources {
     /// Answers to what the operator asked for.
@@ -95,14 +98,18 @@ pub(super) async fn show(
                     theme = look.theme(&drawn_in);
                 }
                 let mut seen = Message::Drawn { fits: false, terminal: None };
+                let mut log = Vec::new();
                 let drawn = screen.draw(|frame| {
+                    log = ui::seen_of_log(frame.area(), &state);
                     seen = Message::Drawn { fits: ui::fits(frame.area()), terminal: ui::terminal_room(frame.area()) };
                     ui::draw(frame, &state, &theme);
                 });
                 drawn.map_err(|error| gone(&error))?;
                 is_due = false;
                 next_frame = tokio::time::Instant::now() + FRAME;
-                for effect in update(&mut state, seen, &place.operator) {
+                let effects = update(&mut state, seen, &place.operator);
+                update(&mut state, Message::Seen { log }, &place.operator);
+                for effect in effects {
                     carry_out(&state.run, effect);
                 }
                 continue;
@@ -129,7 +136,7 @@ pub(super) async fn show(
                 Message::Record(record)
             }
             Some(message) = sources.messages.recv() => message,
-            Some(said) = next_said(&mut sources.said) => Message::Said(said),
+            Some(said) = next_said(&mut sources.said) => Message::SaidMany(said),
             Some(sample) = sources.samples.recv() => Message::Sample(Box::new(sample)),
             _ = clock.tick(), if sources.clock == Clock::Wall => Message::Tick(Timestamp::now()),
             _ = end.recv() => return Ok(Ended::Cut),
@@ -145,11 +152,11 @@ pub(super) async fn show(
     }
 }
 
-async fn next_said(said: &mut Option<mpsc::UnboundedReceiver<Said>>) -> Option<Said> {
-    match said {
-        Some(said) => said.recv().await,
-        None => std::future::pending().await,
-    }
+/// What was said since, a good deal at a time: a program that prints fast must not slow keys.
+async fn next_said(said: &mut Option<mpsc::UnboundedReceiver<Said>>) -> Option<Vec<Said>> {
+    let Some(said) = said else { return std::future::pending().await };
+    let mut lines = Vec::new();
+    if said.recv_many(&mut lines, MOST_LINES).await == 0 { None } else { Some(lines) }
 }
 
 fn gone(error: &std::io::Error) -> Failure {

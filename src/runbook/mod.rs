@@ -7,6 +7,7 @@ pub mod finding;
 pub mod fold;
 pub mod formula;
 pub mod gate;
+pub mod ink;
 pub mod lever;
 pub mod milestone;
 pub mod moved;

@@ -16,13 +16,23 @@ const SHORTEST_SECRET: usize = 4;
 ///
 /// A lone carriage return becomes a line's end, so that nothing can be hidden behind it.
 pub fn clean(text: &str) -> String {
+    clean_telling(text, |_, _| {})
+}
+
+/// As [`clean`]; `coloured` is told the parameters of each sequence that colours what follows it (SGR), and how many bytes of
+/// the cleaned text stand before it.
+pub(super) fn clean_telling(text: &str, mut coloured: impl FnMut(&str, usize)) -> String {
     let mut out = String::with_capacity(text.len());
     let mut column = 0;
     let mut rest = text.chars().peekable();
     while let Some(c) = rest.next() {
         match c {
-            '\x1b' => skip_escape(&mut rest),
-            '\u{9b}' => skip_csi(&mut rest),
+            '\x1b' | '\u{9b}' => {
+                let colours = if c == '\x1b' { skip_escape(&mut rest) } else { skip_csi(&mut rest) };
+                if let Some(parameters) = colours {
+                    coloured(&parameters, out.len());
+                }
+            }
             '\u{90}' | '\u{98}' | '\u{9d}'..='\u{9f}' => skip_string(&mut rest),
             '\r' if rest.peek() == Some(&'\n') => {}
             '\r' | '\n' | '\u{2028}' | '\u{2029}' | '\u{85}' => {
@@ -55,12 +65,16 @@ pub fn clean_line(text: &str) -> String {
 /// Programs draw their progress by going back to the line's start (`\r`, `CSI G`) and writing over it. For a log, the
 /// last state is the one that matters. The final line is kept even without its end.
 pub fn terminal_lines(text: &str) -> Vec<String> {
-    let redrawn = text.replace("\r\n", "\n").replace("\x1b[1G", "\r").replace("\x1b[G", "\r");
-    let mut lines: Vec<String> = redrawn.split('\n').map(last_drawing).collect();
+    let mut lines: Vec<String> = redrawn(text).split('\n').map(last_drawing).collect();
     if lines.last().is_some_and(String::is_empty) {
         lines.pop();
     }
     lines
+}
+
+/// The text with `\n` at the end of each line and `\r` wherever a program goes back to a line's start.
+pub(super) fn redrawn(text: &str) -> String {
+    text.replace("\r\n", "\n").replace("\x1b[1G", "\r").replace("\x1b[G", "\r")
 }
 
 /// What a line reads after its last drawing that is not empty.
@@ -233,12 +247,12 @@ pub fn shell_line<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
 
 type Rest<'a> = std::iter::Peekable<std::str::Chars<'a>>;
 
-/// Skips what follows an ESC.
-fn skip_escape(rest: &mut Rest<'_>) {
+/// Skips what follows an ESC; answers its parameters where it was one that colours.
+fn skip_escape(rest: &mut Rest<'_>) -> Option<String> {
     match rest.peek() {
         Some('[') => {
             rest.next();
-            skip_csi(rest);
+            return skip_csi(rest);
         }
         Some(']' | 'P' | 'X' | '^' | '_') => {
             rest.next();
@@ -249,12 +263,17 @@ fn skip_escape(rest: &mut Rest<'_>) {
             rest.next_if(|c| ('0'..='~').contains(c));
         }
     }
+    None
 }
 
-/// Skips parameters, intermediates and the final byte of a control sequence; a broken one ends where it breaks.
-fn skip_csi(rest: &mut Rest<'_>) {
-    while rest.next_if(|c| (' '..='?').contains(c)).is_some() {}
-    rest.next_if(|c| ('@'..='~').contains(c));
+/// Skips parameters, intermediates and the final byte of a control sequence; a broken one ends where it breaks. Answers the
+/// parameters of one that colours.
+fn skip_csi(rest: &mut Rest<'_>) -> Option<String> {
+    let mut parameters = String::new();
+    while let Some(c) = rest.next_if(|c| (' '..='?').contains(c)) {
+        parameters.push(c);
+    }
+    (rest.next_if(|c| ('@'..='~').contains(c)) == Some('m')).then_some(parameters)
 }
 
 /// Skips a control string up to its terminator; one without terminator ends with its line, so that it hides no more.

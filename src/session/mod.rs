@@ -375,7 +375,8 @@ fn told(say: mpsc::UnboundedSender<Said>) -> mpsc::UnboundedSender<(PartitionNam
     tokio::spawn(async move {
         while let Some((partition, text)) = told.recv().await {
             // Nobody need be listening: a headless session has no log pane.
-            let _ = say.send(Said { partition, source: "cockpit".to_owned(), text, at: Timestamp::now() });
+            let (source, stretches, at) = ("cockpit".to_owned(), Vec::new(), Timestamp::now());
+            let _ = say.send(Said { partition, source, text, stretches, at });
         }
     });
     tell

@@ -15,6 +15,7 @@ use crate::clients::rds::ClusterView;
 use crate::clients::{Trouble, TroubleKind, met};
 use crate::runbook::check::{Check, Evidence};
 use crate::runbook::event::{AppMeasure, Event, Finding, Outcome};
+use crate::runbook::ink::Stretch;
 use crate::runbook::names::{PartitionName, StepRef};
 use crate::runbook::plan::{Partition, Plan, Step};
 use crate::runbook::state::{ActionRun, Attempt, PartitionRun};
@@ -95,6 +96,8 @@ pub struct Said {
     pub source: String,
     /// One clean line.
     pub text: String,
+    /// The program's own colours in it.
+    pub stretches: Vec<Stretch>,
     /// When.
     pub at: Timestamp,
 }
@@ -287,6 +290,7 @@ impl Noting {
             partition: self.look.partition.name.clone(),
             source: "cockpit".to_owned(),
             text: text::clean(line.as_ref()),
+            stretches: Vec::new(),
             at: Timestamp::now(),
         };
         // Nobody need be listening: a headless step has no log pane.

@@ -15,6 +15,7 @@ use super::diagnosis;
 use crate::clients::program::{Chunk, Ended, Program, Spec, State};
 use crate::runbook::check::{Check, Evidence, Verdict};
 use crate::runbook::event::{Action, Call, Event, Finding, Outcome};
+use crate::runbook::ink::{Painted, Painter};
 use crate::runbook::text;
 
 /// What was seen just before a program was started.
@@ -138,6 +139,8 @@ pub(super) struct Following {
     output: Pin<Box<dyn Stream<Item = Chunk> + Send>>,
     /// What came after the last line's end: it waits for the rest of its line.
     rest: Vec<u8>,
+    /// The colour that holds from line to line.
+    painter: Painter,
     last: String,
     patience: Duration,
     silent_at: Instant,
@@ -161,6 +164,7 @@ impl Following {
             name: name.rsplit('/').next().unwrap_or(name).to_owned(),
             output: Box::pin(program.follow(0)),
             rest: Vec::new(),
+            painter: Painter::default(),
             last: String::new(),
             patience,
             silent_at: Instant::now() + patience,
@@ -177,7 +181,8 @@ impl Following {
             chunk = self.output.next() => {
                 self.silent_at = Instant::now() + self.patience;
                 let Some(chunk) = chunk else {
-                    tell(act, &self.name, &std::mem::take(&mut self.rest));
+                    let rest = std::mem::take(&mut self.rest);
+                    self.tell(act, &rest);
                     return Ok(Heard::End);
                 };
                 self.take(act, &chunk.bytes);
@@ -195,14 +200,29 @@ impl Following {
         self.rest.extend_from_slice(bytes);
         let Some(end) = self.rest.iter().rposition(|byte| *byte == b'\n') else { return };
         let lines: Vec<u8> = self.rest.drain(..=end).collect();
-        tell(act, &self.name, &lines);
-        self.last = text::terminal_lines(&String::from_utf8_lossy(&lines)).pop().unwrap_or_default();
+        if let Some(last) = self.tell(act, &lines) {
+            self.last = last;
+        }
+    }
+
+    /// Shows lines; answers the last one.
+    fn tell(&mut self, act: &Noting, bytes: &[u8]) -> Option<String> {
+        let mut last = None;
+        for line in self.painter.lines(&String::from_utf8_lossy(bytes)) {
+            let partition = act.partition.name.clone();
+            let Painted { text, stretches } = masked(line);
+            last = Some(text.clone());
+            let said = Said { partition, source: self.name.clone(), text, stretches, at: Timestamp::now() };
+            // Nobody need be listening: a headless step has no log pane.
+            let _ = act.say.send(said);
+        }
+        last
     }
 
     /// What is said of its silence.
     pub(super) fn silence(&self) -> Finding {
         let (name, seconds) = (&self.name, self.patience.as_secs());
-        let prompt = text::clean(&String::from_utf8_lossy(&self.rest));
+        let prompt = text::mask(&text::clean(&String::from_utf8_lossy(&self.rest)), &[]);
         let stands = match prompt.trim() {
             "" => format!("silent since \"{}\"", self.last.trim()),
             prompt => format!("silent; it stands at \"{prompt}\""),
@@ -214,13 +234,11 @@ impl Following {
     }
 }
 
-fn tell(act: &Noting, name: &str, bytes: &[u8]) {
-    for line in text::terminal_lines(&String::from_utf8_lossy(bytes)) {
-        let partition = act.partition.name.clone();
-        let said = Said { partition, source: name.to_owned(), text: line, at: Timestamp::now() };
-        // Nobody need be listening: a headless step has no log pane.
-        let _ = act.say.send(said);
-    }
+/// A line without what looks like a secret: scripts print them. A line that was masked has lost its colours' places.
+fn masked(line: Painted) -> Painted {
+    let text = text::mask(&line.text, &[]);
+    let stretches = if text == line.text { line.stretches } else { Vec::new() };
+    Painted { text, stretches }
 }
 
 fn lost(act: &Act, spec: &Spec, output: &Path) -> Stop {
@@ -232,4 +250,19 @@ fn lost(act: &Act, spec: &Spec, output: &Path) -> Stop {
         .meaning("part of its work may be done")
         .way_out(format!("read {}, look at the site, then try again", output.display()));
     Stop::Outcome(Box::new(Outcome::Unknown { finding: diagnosis::with_guide(act, finding) }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_program_prints_is_shown_without_its_secrets() {
+        let mut painter = Painter::default();
+        let mut line = |raw: &str| masked(painter.lines(raw).pop().expect("a line"));
+        let line_with_secret = line("\x1b[32mexport PGPASSWORD=hunter22\x1b[0m done\n");
+        assert_eq!(line_with_secret.text, "export PGPASSWORD=•••••• done");
+        assert_eq!(line_with_secret.stretches, [], "its colours would stand at other words");
+        assert_eq!(line("\x1b[32mok\x1b[0m\n").stretches.len(), 1);
+    }
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 /// How old something is: `0.3 s`, `12 s`, `4 min`, `2 h`.
 pub fn age(duration: Duration) -> String {
@@ -45,6 +45,26 @@ pub fn roughly(duration: Duration) -> String {
 /// Seconds with a tenth: `11.8 s`.
 pub fn seconds(duration: Duration) -> String {
     format!("{:.1} s", duration.as_secs_f64())
+}
+
+/// A time before or after a moment, to the millisecond: `+0:12.345`, `−1:04:10.002`.
+pub fn signed(duration: SignedDuration) -> String {
+    let sign = if duration.is_negative() { '−' } else { '+' };
+    let length = duration.unsigned_abs();
+    format!("{sign}{}.{:03}", took(length), length.subsec_millis())
+}
+
+/// A count with its thousands parted: `1,204`.
+pub fn count(count: u64) -> String {
+    let digits = count.to_string();
+    let mut parted = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            parted.push(',');
+        }
+        parted.push(digit);
+    }
+    parted
 }
 
 /// A time of day to the minute.
@@ -95,6 +115,15 @@ mod tests {
         assert_eq!(of(59_000), "59 s");
         assert_eq!(of(240_000), "4 min");
         assert_eq!(of(7_300_000), "2 h");
+    }
+
+    #[test]
+    fn counts_are_parted_and_times_have_a_sign() {
+        for (number, text) in [(0, "0"), (999, "999"), (1_204, "1,204"), (1_000_000, "1,000,000")] {
+            assert_eq!(count(number), text);
+        }
+        assert_eq!(signed(SignedDuration::from_millis(12_345)), "+0:12.345");
+        assert_eq!(signed(SignedDuration::from_millis(-3_850_002)), "−1:04:10.002");
     }
 
     #[test]

@@ -31,6 +31,13 @@ pub fn terminal_room(area: Rect) -> Option<Size> {
     dialogs::terminal::size(area)
 }
 
+/// Numbers of the log's lines that are seen on a screen of this size, oldest first.
+pub fn seen_of_log(area: Rect, state: &State) -> Vec<u64> {
+    let places = layout::places(area, state);
+    let place = places.and_then(|places| places.panes.into_iter().find(|(pane, _)| *pane == Pane::Log));
+    place.map_or_else(Vec::new, |(_, area)| panes::log::seen(area, state))
+}
+
 /// Draws one frame.
 pub fn draw(frame: &mut Frame<'_>, state: &State, theme: &Theme) {
     let area = frame.area();

@@ -71,6 +71,30 @@ pub enum CommandId {
     Zoom,
     /// Looks again at what runs.
     Follow,
+    /// Looks at the oldest line, or the first row.
+    Oldest,
+    /// Looks at the newest line, or the last row.
+    Newest,
+    /// Searches the log.
+    Search,
+    /// Goes to the newer line that was found.
+    MatchNewer,
+    /// Goes to the older line that was found.
+    MatchOlder,
+    /// Shows lines of the log from another level on.
+    LogLevel,
+    /// Chooses sources and partitions of the log.
+    LogFilter,
+    /// Shows only the partition's lines of the log, or all partitions'.
+    LogPartition,
+    /// Lets long lines of the log go on below, or cuts them.
+    LogWrap,
+    /// Writes the log's times in another way.
+    LogStamps,
+    /// Copies lines of the log.
+    LogCopy,
+    /// Stops the log where it is, or lets it follow.
+    LogPause,
     /// Lists everything that is not as it should be.
     Concerns,
     /// Shows the keys.
@@ -134,6 +158,11 @@ pub fn of_key(event: &KeyEvent, focus: Pane) -> Option<&'static Command> {
     let mut named = COMMANDS.iter().filter(|command| command.keys.iter().any(|key| key.matches(event)));
     let everywhere = named.clone().find(|command| command.pane.is_none());
     named.find(|command| command.pane == Some(focus)).or(everywhere)
+}
+
+/// The command that a key has in some other pane, where it has none in this one.
+pub fn of_another_pane(event: &KeyEvent) -> Option<&'static Command> {
+    COMMANDS.iter().find(|command| command.pane.is_some() && command.keys.iter().any(|key| key.matches(event)))
 }
 
 /// The step of the partition looked at that a step's own key fires: its number, or its letter.

@@ -1,7 +1,7 @@
 //! Why a command does nothing now.
 
 use crate::app::attach::attachable;
-use crate::app::state::{Mode, Pane, State};
+use crate::app::state::{Mode, State};
 use crate::app::ways::{tries_again, troubled};
 use crate::runbook::names::StepRef;
 use crate::runbook::plan::StepKind;
@@ -94,11 +94,23 @@ pub(super) fn roll_back_disabled(state: &State) -> Option<String> {
 }
 
 pub(super) fn already_following(state: &State) -> Option<String> {
-    let follows = state.follows && state.scrolled(Pane::Log) == 0;
+    let follows = state.follows && state.log.follows();
     (follows && state.timeline_view.is_whole()).then(|| "everything follows".to_owned())
 }
 
 pub(super) fn nothing_heard(state: &State) -> Option<String> {
     let heard = state.live_here().is_some_and(|live| !live.timeline.lanes.is_empty());
     (!heard).then(|| "no witness has answered yet".to_owned())
+}
+
+pub(super) fn no_match(state: &State) -> Option<String> {
+    match state.log.search() {
+        None => Some("nothing is searched".to_owned()),
+        Some(search) if search.count() == 0 => Some(format!("no line holds \"{}\"", search.needle.query())),
+        Some(_) => None,
+    }
+}
+
+pub(super) fn nothing_to_copy(state: &State) -> Option<String> {
+    (state.log.passing() == 0).then(|| "no line is shown".to_owned())
 }

@@ -3,8 +3,9 @@
 use crossterm::event::KeyCode;
 
 use super::reasons::{
-    already_following, controls_missing, fire_disabled, go_ahead_disabled, never, nothing_heard, retry_disabled,
-    roll_back_disabled, skip_disabled, stop_disabled, terminal_disabled, ways_disabled,
+    already_following, controls_missing, fire_disabled, go_ahead_disabled, never, no_match, nothing_heard,
+    nothing_to_copy, retry_disabled, roll_back_disabled, skip_disabled, stop_disabled, terminal_disabled,
+    ways_disabled,
 };
 use super::{Command, CommandId, Key};
 use crate::app::state::Pane;
@@ -18,6 +19,8 @@ const TAB: Key = Key::Named(KeyCode::Tab, "⇥");
 const BACK_TAB: Key = Key::Named(KeyCode::BackTab, "⇤");
 const PAGE_UP: Key = Key::Named(KeyCode::PageUp, "PgUp");
 const PAGE_DOWN: Key = Key::Named(KeyCode::PageDown, "PgDn");
+const HOME: Key = Key::Named(KeyCode::Home, "Home");
+const END: Key = Key::Named(KeyCode::End, "End");
 
 /// Every command, in the order in which footer and help list them.
 pub static COMMANDS: &[Command] = &[
@@ -210,6 +213,126 @@ pub static COMMANDS: &[Command] = &[
         footer: false,
         help: "Scroll a page down.",
         disabled_reason: never,
+    },
+    Command {
+        id: CommandId::Oldest,
+        label: "oldest",
+        keys: &[HOME],
+        danger: false,
+        pane: None,
+        footer: false,
+        help: "Look at the oldest line of the log; in another pane, at its beginning.",
+        disabled_reason: never,
+    },
+    Command {
+        id: CommandId::Newest,
+        label: "newest",
+        keys: &[END],
+        danger: false,
+        pane: None,
+        footer: false,
+        help: "Look at the newest line of the log and follow it; in another pane, at its end.",
+        disabled_reason: never,
+    },
+    Command {
+        id: CommandId::Search,
+        label: "search",
+        keys: &[Key::Char('/')],
+        danger: false,
+        pane: Some(Pane::Log),
+        footer: true,
+        help: "Search the log as you type; small letters stand for capitals too. Enter keeps the search, Esc clears it.",
+        disabled_reason: never,
+    },
+    Command {
+        id: CommandId::MatchNewer,
+        label: "newer match",
+        keys: &[Key::Char('>')],
+        danger: false,
+        pane: Some(Pane::Log),
+        footer: false,
+        help: "Go to the next newer line that was found.",
+        disabled_reason: no_match,
+    },
+    Command {
+        id: CommandId::MatchOlder,
+        label: "older match",
+        keys: &[Key::Char('<')],
+        danger: false,
+        pane: Some(Pane::Log),
+        footer: false,
+        help: "Go to the next older line that was found.",
+        disabled_reason: no_match,
+    },
+    Command {
+        id: CommandId::LogPause,
+        label: "pause",
+        keys: &[Key::Char('v')],
+        danger: false,
+        pane: Some(Pane::Log),
+        footer: true,
+        help: "Stop the log where it is, or let it follow what comes.",
+        disabled_reason: never,
+    },
+    Command {
+        id: CommandId::LogLevel,
+        label: "level",
+        keys: &[Key::Char('e')],
+        danger: false,
+        pane: Some(Pane::Log),
+        footer: true,
+        help: "Show everything, notices and above, warnings and errors, or errors.",
+        disabled_reason: never,
+    },
+    Command {
+        id: CommandId::LogFilter,
+        label: "filter",
+        keys: &[Key::Char('o')],
+        danger: false,
+        pane: Some(Pane::Log),
+        footer: true,
+        help: "Choose the sources and partitions whose lines are shown.",
+        disabled_reason: never,
+    },
+    Command {
+        id: CommandId::LogPartition,
+        label: "this partition",
+        keys: &[Key::Char('a')],
+        danger: false,
+        pane: Some(Pane::Log),
+        footer: true,
+        help: "Show only the lines of the partition that is looked at, or those of all.",
+        disabled_reason: never,
+    },
+    Command {
+        id: CommandId::LogWrap,
+        label: "wrap",
+        keys: &[Key::Char('b')],
+        danger: false,
+        pane: Some(Pane::Log),
+        footer: true,
+        help: "Let lines that are too long go on below, or cut them.",
+        disabled_reason: never,
+    },
+    Command {
+        id: CommandId::LogStamps,
+        label: "times",
+        keys: &[Key::Char('t')],
+        danger: false,
+        pane: Some(Pane::Log),
+        footer: true,
+        help: "Write times of day, times since the step in hand began, or none.",
+        disabled_reason: never,
+    },
+    Command {
+        id: CommandId::LogCopy,
+        label: "copy",
+        keys: &[Key::Char('c')],
+        danger: false,
+        pane: Some(Pane::Log),
+        footer: true,
+        help: "Copy the marked line, or else the lines that are seen, to the terminal's clipboard (OSC 52).",
+        disabled_reason: nothing_to_copy,
     },
     Command {
         id: CommandId::Zoom,

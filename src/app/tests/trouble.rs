@@ -390,6 +390,7 @@ fn only_a_program_that_is_silent_for_too_long_is_pointed_out() {
         partition: "dev".into(),
         source: "amm.sh".into(),
         text: "going on".into(),
+        stretches: Vec::new(),
         at: now() + hour,
     };
     update(&mut state, Message::Said(said), ME);

@@ -92,7 +92,7 @@ async fn a_failover_that_nobody_fired_is_caught_with_its_first_sign_and_measured
         assert_eq!((zero.from.as_str(), zero.to.as_ref().map(|to| to.as_str())), (WRITER, Some(READER)));
         assert_eq!((banner(state).urgency, state.focus), (Urgency::Trouble, Pane::Timeline));
         assert!(banner(state).headline[1].text.contains("nobody fired it"));
-        assert!(state.log.window(0, 500).any(|line| line.text.contains("unplanned failover")));
+        assert!(state.log.lines().any(|line| line.text.contains("unplanned failover")));
         assert_eq!(state.looked_at().0.name.as_str(), "stage");
     }
     let noticed = &operator.run.partition(&"stage".into()).expect("stage").failovers;

@@ -82,6 +82,23 @@ static GROUPS: &[Group] = &[
                 | CommandId::Wider
                 | CommandId::Earlier
                 | CommandId::Later
+                | CommandId::Oldest
+                | CommandId::Newest
+        )
+    }),
+    ("in the log", |id| {
+        matches!(
+            id,
+            CommandId::Search
+                | CommandId::MatchNewer
+                | CommandId::MatchOlder
+                | CommandId::LogPause
+                | CommandId::LogLevel
+                | CommandId::LogFilter
+                | CommandId::LogPartition
+                | CommandId::LogWrap
+                | CommandId::LogStamps
+                | CommandId::LogCopy
         )
     }),
 ];

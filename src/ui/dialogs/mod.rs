@@ -14,6 +14,7 @@ mod confirm;
 mod details;
 mod help;
 mod levers;
+mod log_filter;
 mod preparing;
 mod quit;
 mod sheet;
@@ -35,6 +36,7 @@ pub fn draw(buffer: &mut Buffer, area: Rect, dialog: &Dialog, state: &State, the
         Dialog::Terminal(program) => return terminal::draw(buffer, &scene, program),
         Dialog::Details { step, scroll } => details::draw(buffer, &scene, step, *scroll),
         Dialog::Help { scroll } => help::draw(buffer, &scene, *scroll),
+        Dialog::LogFilter { marked } => log_filter::draw(buffer, &scene, *marked),
         Dialog::Concerns => concerns::draw(buffer, &scene),
         Dialog::Witnesses { partition, scroll } => witnesses::draw(buffer, &scene, partition, *scroll),
         Dialog::Quit { leave } => quit::draw(buffer, &scene, *leave),

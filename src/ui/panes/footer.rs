@@ -15,9 +15,25 @@ pub fn draw(buffer: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
     let room = usize::from(area.width).saturating_sub(2);
     let line = match &state.notice {
         Some((_, words)) => fit_spans(vec![span(words.clone(), theme.mind())], room),
+        None if state.log.is_typing() => typing(theme, room),
         None => keys(state, theme, room),
     };
     buffer.set_line(area.x + 1, area.y, &Line::from(line), room as u16);
+}
+
+/// The keys while words to search for are typed.
+fn typing(theme: &Theme, room: usize) -> Spans {
+    let key = theme.palette.state.accent.bold();
+    let line = vec![
+        span("Enter", key),
+        span(" keeps the search   ", theme.plain()),
+        span("Esc", key),
+        span(" clears it   ", theme.plain()),
+        span("↑ ↓", key),
+        span(" older, newer   ", theme.plain()),
+        span("every other key is a letter of it", theme.faint()),
+    ];
+    fit_spans(line, room)
 }
 
 struct Item {
@@ -27,8 +43,11 @@ struct Item {
 }
 
 fn keys(state: &State, theme: &Theme, room: usize) -> Spans {
-    let here = |command: &&Command| command.footer && command.pane.is_none_or(|pane| pane == state.focus);
-    let mut items: Vec<Item> = COMMANDS.iter().filter(here).map(|command| item(command, state, theme)).collect();
+    // The pane's own keys stand right behind the one that fires.
+    let listed = |command: &&Command| command.footer && command.pane.is_none_or(|pane| pane == state.focus);
+    let mut commands: Vec<&Command> = COMMANDS.iter().filter(listed).collect();
+    commands.sort_by_key(|command| (command.id != CommandId::Fire, command.pane.is_none()));
+    let mut items: Vec<Item> = commands.into_iter().map(|command| item(command, state, theme)).collect();
     let total = |items: &[Item]| items.iter().map(|item| width(&item.spans) + 3).sum::<usize>().saturating_sub(3);
     // Where there is no room for all, keys that do nothing now go first, then the last ones; never help and leaving.
     while total(&items) > room {

@@ -335,7 +335,7 @@ impl Told<'_> {
             let style = match level_of(line) {
                 Level::Error => theme.danger(),
                 Level::Warning => theme.mind(),
-                Level::Info => theme.plain(),
+                Level::Info | Level::Notice => theme.plain(),
             };
             fit_spans(vec![span(line.clone(), theme.aged(style, fresh))], self.room)
         }));

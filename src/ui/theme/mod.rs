@@ -17,6 +17,7 @@ use super::adapt::{Charset, Depth};
 use crate::app::banner::{Stress, Urgency};
 use crate::app::live::Freshness;
 use crate::app::log::LogSource;
+use crate::runbook::ink::Colour;
 use crate::watch::Tone;
 
 /// Colours by role, and what the terminal can show.
@@ -149,6 +150,17 @@ impl Theme {
         self.palette.source.get(source.name()).map_or_else(|| self.plain(), |colour| colour.ink())
     }
 
+    /// A program's own colour. The sixteen that every terminal has are the theme's, which can be read on its ground.
+    pub fn programs(&self, colour: Colour) -> Color {
+        match colour {
+            Colour::Indexed(index) => {
+                let own = self.palette.programs.get(usize::from(index));
+                own.map_or(Color::Indexed(index), |colour| colour.0)
+            }
+            Colour::Rgb(r, g, b) => Color::Rgb(r, g, b),
+        }
+    }
+
     /// The words of the sentence.
     pub fn stress(&self, stress: Stress) -> Style {
         match stress {
@@ -183,16 +195,7 @@ mod tests {
         let themes = Themes::default();
         for name in themes.names() {
             let theme = themes.theme(name, Depth::True, Charset::Unicode);
-            for source in [
-                LogSource::Cockpit,
-                LogSource::Program,
-                LogSource::Rds,
-                LogSource::Sql,
-                LogSource::Slow,
-                LogSource::Dns,
-                LogSource::App,
-                LogSource::Pods,
-            ] {
+            for source in LogSource::ALL {
                 assert!(theme.palette.source.contains_key(source.name()), "{name} has no colour for {}", source.name());
             }
         }

@@ -32,6 +32,8 @@ pub struct Palette {
     pub waits: Waits,
     /// Sources of log lines, by name.
     pub source: BTreeMap<String, Rgb>,
+    /// The sixteen colours of programs, from black to bright white, as they can be read on the screen's ground.
+    pub programs: [Rgb; 16],
 }
 
 macro_rules! roles {
