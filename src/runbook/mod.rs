@@ -17,6 +17,7 @@ pub mod plan;
 pub mod setting;
 pub mod shape;
 pub mod situation;
+pub mod sql;
 pub mod state;
 pub mod text;
 pub mod timeline;
