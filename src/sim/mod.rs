@@ -1,5 +1,6 @@
 //! The simulated site: a rehearsal stage that speaks the real protocols on loopback.
 
+pub mod asked;
 pub mod aws;
 pub mod control;
 pub mod dns;

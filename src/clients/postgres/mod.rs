@@ -8,7 +8,9 @@ mod rights;
 mod session;
 mod statements;
 #[cfg(test)]
-mod stock_tests;
+mod stock_statements;
+#[cfg(test)]
+pub(crate) mod stock_tests;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -29,7 +31,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 pub use ended::Ended;
 pub use rights::Rights;
 pub use session::{IdleInTransaction, Session, Setting, Topology, WhoAmI, WriteProbe};
-pub use statements::{Statement, StatementCounters, StatementsProbe};
+pub use statements::{Statement, StatementCounters, StatementText, StatementsProbe};
 
 use super::dns::Resolver;
 use super::{Trouble, TroubleKind};

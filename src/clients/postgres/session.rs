@@ -12,7 +12,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row, SimpleQueryMessage};
 
 use super::ended::Ended;
-use super::{ANSWER, trouble};
+use super::{ANSWER, statements, trouble};
 use crate::clients::{Trouble, TroubleKind};
 use crate::runbook::text::clean_line;
 use crate::runbook::witness::ClockOffset;
@@ -32,8 +32,8 @@ pub struct Session {
     pub addresses: Vec<IpAddr>,
     /// Set once a server of this cluster turned out not to be Aurora.
     stock: Arc<AtomicBool>,
-    /// Set once pg_stat_statements turned out to have the column names from before PostgreSQL 13.
-    pub(super) old_names: AtomicBool,
+    /// Which columns pg_stat_statements turned out to have.
+    pub(super) generation: statements::Met,
 }
 
 /// Which server answers, and what it says of itself and of the others.
@@ -120,7 +120,7 @@ impl Session {
         addresses: Vec<IpAddr>,
         stock: Arc<AtomicBool>,
     ) -> Self {
-        Self { client, ended, addresses, stock, old_names: AtomicBool::new(false) }
+        Self { client, ended, addresses, stock, generation: statements::Met::default() }
     }
 
     /// Waits until the session ends by itself.
@@ -294,6 +294,7 @@ impl Session {
 
     pub(super) async fn rows(&self, call: &str, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, Trouble> {
         // Without parameters, question and answer are one round trip: a failover is timed by it.
+        let sql = &statements::marked(sql);
         let asked = async {
             if parameters.is_empty() {
                 self.client.query_typed(sql, &[]).await
@@ -308,7 +309,7 @@ impl Session {
     }
 
     pub(super) async fn simple(&self, call: &str, sql: &str) -> Result<Vec<SimpleQueryMessage>, Trouble> {
-        match timeout(ANSWER, self.client.simple_query(sql)).await {
+        match timeout(ANSWER, self.client.simple_query(&statements::marked(sql))).await {
             Ok(answer) => answer.map_err(|error| trouble::while_asking(call, error)),
             Err(_) => Err(silent(call)),
         }

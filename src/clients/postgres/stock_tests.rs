@@ -15,16 +15,17 @@ use tempfile::TempDir;
 use super::*;
 use crate::runbook::plan::SecretSource;
 
-const PASSWORD: &str = "only for this test";
+pub(super) const PASSWORD: &str = "only for this test";
 
 /// The user that servers and tools run as when the tests run as root, which PostgreSQL refuses.
 const NOBODY: u32 = 65_534;
 
 /// A server with a data directory of its own.
-struct Server {
+pub(crate) struct Server {
     child: Child,
     port: u16,
     directory: TempDir,
+    arguments: Vec<String>,
 }
 
 impl Drop for Server {
@@ -54,6 +55,11 @@ fn binaries() -> Option<PathBuf> {
 impl Server {
     /// Starts a server; none where none is installed.
     async fn start(tls: bool) -> Option<Self> {
+        Self::start_with(tls, &[]).await
+    }
+
+    /// The same with more settings, of which the last word holds.
+    pub(crate) async fn start_with(tls: bool, more: &[&str]) -> Option<Self> {
         let binaries = binaries()?;
         let directory = tempfile::Builder::new().prefix("pg").tempdir_in("/tmp").expect("a directory");
         let path = directory.path();
@@ -72,21 +78,49 @@ impl Server {
             return None;
         }
         let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a port").port();
-        let mut command = unprivileged(binaries.join("postgres"), path);
-        command.arg("-D").arg(&data).arg("-k").arg(path);
         let port_text = format!("port={port}");
-        for setting in
-            ["listen_addresses=127.0.0.1", &port_text, "fsync=off", "shared_preload_libraries=pg_stat_statements"]
-        {
-            command.args(["-c", setting]);
-        }
-        if tls {
-            command.args(["-c", "ssl=on", "-c", "ssl_cert_file=../server.crt", "-c", "ssl_key_file=../server.key"]);
-        }
-        let child = command.spawn().expect("postgres runs");
-        let server = Self { child, port, directory };
+        let usual =
+            ["listen_addresses=127.0.0.1", &port_text, "fsync=off", "shared_preload_libraries=pg_stat_statements"];
+        let tls: &[&str] =
+            if tls { &["ssl=on", "ssl_cert_file=../server.crt", "ssl_key_file=../server.key"] } else { &[] };
+        let settings = usual.iter().chain(tls).chain(more);
+        let arguments: Vec<String> = settings.flat_map(|setting| ["-c".to_owned(), (*setting).to_owned()]).collect();
+        let child = Self::spawn(path, &arguments)?;
+        let server = Self { child, port, directory, arguments };
         server.wait_until_up().await;
         Some(server)
+    }
+
+    fn spawn(path: &Path, arguments: &[String]) -> Option<Child> {
+        let mut command = unprivileged(binaries()?.join("postgres"), path);
+        command.arg("-D").arg(path.join("data")).arg("-k").arg(path).args(arguments);
+        Some(command.spawn().expect("postgres runs"))
+    }
+
+    /// Kills it and starts it again, as a host that fails does.
+    pub(crate) async fn restart(&mut self) {
+        self.child.kill().expect("killed");
+        self.child.wait().expect("gone");
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            // Children of a killed server hold its shared memory for a moment.
+            self.child = Self::spawn(self.directory.path(), &self.arguments).expect("installed");
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            if self.child.try_wait().expect("asked").is_none() {
+                break;
+            }
+            assert!(Instant::now() < deadline, "it does not start again");
+        }
+        self.wait_until_up().await;
+    }
+
+    /// A client of the superuser's that is not the cockpit.
+    pub(crate) async fn client(&self) -> tokio_postgres::Client {
+        let mut config = tokio_postgres::Config::new();
+        config.host("127.0.0.1").port(self.port).user("cockpit").password(PASSWORD).dbname("postgres");
+        let (client, connection) = config.connect(NoTls).await.expect("another client");
+        tokio::spawn(connection);
+        client
     }
 
     async fn wait_until_up(&self) {
@@ -97,7 +131,7 @@ impl Server {
         }
     }
 
-    fn target(&self, tls: TlsMode, ca_file: Option<&str>) -> SqlTarget {
+    pub(crate) fn target(&self, tls: TlsMode, ca_file: Option<&str>) -> SqlTarget {
         SqlTarget {
             database: "postgres".into(),
             user: "cockpit".into(),
@@ -109,7 +143,7 @@ impl Server {
         }
     }
 
-    async fn session(&self, host: &str, target: &SqlTarget) -> Result<Session, Trouble> {
+    pub(crate) async fn session(&self, host: &str, target: &SqlTarget) -> Result<Session, Trouble> {
         self.session_at(&Address::of(host, self.port), target).await
     }
 
@@ -177,7 +211,7 @@ async fn a_stock_server_answers_by_the_fallbacks() {
     session.simple("CREATE EXTENSION", "CREATE EXTENSION pg_stat_statements").await.expect("created");
     let Ok(StatementsProbe::Rows(rows)) = session.statements_probe().await else { panic!("it answers now") };
     assert!(rows > 0);
-    let counters = session.statements(5).await.expect("counters");
+    let counters = session.statements(5, &[]).await.expect("counters");
     assert!(!counters.statements.is_empty() && counters.statements.len() <= 5);
     assert!(counters.reset.is_some());
     assert_eq!(session.idle_in_transaction().await.expect("read").count, 0);

@@ -119,10 +119,12 @@ async fn the_two_ways_in_which_pg_stat_statements_is_missing_are_told_apart() {
     });
     let Ok(StatementsProbe::Rows(rows)) = session.statements_probe().await else { panic!("it answers now") };
     assert!(rows > 100, "{rows}");
-    let counters = session.statements(10).await.expect("counters");
+    let counters = session.statements(10, &[]).await.expect("counters");
     assert_eq!(counters.statements.len(), 10);
     assert!(counters.statements.windows(2).all(|two| two[0].total_ms >= two[1].total_ms));
-    assert!(counters.statements.iter().any(|statement| statement.query.contains("kanban_card")));
+    assert_eq!((counters.hidden, counters.evictions), (2, Some(0)));
+    let costliest = session.costliest(10).await.expect("with their texts");
+    assert!(costliest.iter().any(|(_, text)| text.contains("kanban_card")), "{costliest:?}");
     assert_eq!(counters.reset, Some(counters.started));
 }
 

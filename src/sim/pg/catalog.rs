@@ -18,7 +18,7 @@ pub struct Function {
 }
 
 /// The functions.
-pub static FUNCTIONS: [Function; 25] = [
+pub static FUNCTIONS: [Function; 26] = [
     function("version", Type::TEXT, |_, _| Ok(text(settings::VERSION_TEXT))),
     function("aurora_version", Type::TEXT, |_, _| Ok(text(settings::VERSION))),
     function("aurora_db_instance_identifier", Type::TEXT, |seen, _| Ok(text(&seen.instance))),
@@ -48,6 +48,12 @@ pub static FUNCTIONS: [Function; 25] = [
     }),
     function("length", Type::INT4, |_, arguments| {
         Ok(first(arguments).text().map_or(Value::Null, |it| count(it.chars().count())))
+    }),
+    function("left", Type::TEXT, |_, arguments| match arguments {
+        [Value::Text(text), Value::Int(most)] => {
+            Ok(Value::Text(text.chars().take(usize::try_from(*most).unwrap_or_default()).collect()))
+        }
+        _ => Ok(Value::Null),
     }),
     function("coalesce", Type::TEXT, |_, arguments| {
         Ok(arguments.iter().find(|value| **value != Value::Null).cloned().unwrap_or(Value::Null))
@@ -89,27 +95,52 @@ pub struct Relation {
     pub name: &'static str,
     /// Whether it is called with parentheses.
     pub called: bool,
+    /// What it must be called with, where it differs by that.
+    pub argument: Option<bool>,
     /// Columns with their types.
-    pub columns: &'static [(&'static str, Type)],
+    pub columns: Columns,
     /// Gives its rows, each with a value for each column.
-    pub rows: fn(&Seen) -> Result<Vec<Vec<Value>>, SqlError>,
+    pub rows: Rows,
 }
 
 /// The relations.
-pub static RELATIONS: [Relation; 7] = [
-    Relation { name: "pg_settings", called: false, columns: &settings::COLUMNS, rows: |seen| Ok(settings::rows(seen)) },
-    Relation { name: "aurora_replica_status", called: true, columns: &REPLICA_STATUS, rows: replica_status },
-    Relation { name: "pg_stat_statements", called: false, columns: &STATEMENTS, rows: stat_statements },
-    Relation { name: "pg_stat_statements_info", called: false, columns: &STATEMENTS_INFO, rows: statements_info },
-    Relation { name: "pg_stat_activity", called: false, columns: &ACTIVITY, rows: activity },
-    Relation { name: "pg_extension", called: false, columns: &EXTENSION, rows: extensions },
-    Relation { name: "pg_stat_database", called: false, columns: &DATABASE, rows: databases },
+pub static RELATIONS: [Relation; 9] = [
+    table("pg_settings", &settings::COLUMNS, |seen| Ok(settings::rows(seen))),
+    called("aurora_replica_status", None, &REPLICA_STATUS, replica_status),
+    table("pg_stat_statements", &STATEMENTS, |seen| {
+        loaded(seen, "relation \"pg_stat_statements\"", "42P01")?;
+        Ok(stat_statements(seen, true))
+    }),
+    called("pg_stat_statements", Some(true), &STATEMENTS, |seen| {
+        loaded(seen, "function pg_stat_statements(boolean)", "42883")?;
+        Ok(stat_statements(seen, true))
+    }),
+    called("pg_stat_statements", Some(false), &STATEMENTS, |seen| {
+        loaded(seen, "function pg_stat_statements(boolean)", "42883")?;
+        Ok(stat_statements(seen, false))
+    }),
+    table("pg_stat_statements_info", &STATEMENTS_INFO, statements_info),
+    table("pg_stat_activity", &ACTIVITY, activity),
+    table("pg_extension", &EXTENSION, extensions),
+    table("pg_stat_database", &DATABASE, databases),
 ];
 
-/// The relation of that name.
-pub fn find_relation(name: &str) -> Option<&'static Relation> {
+type Columns = &'static [(&'static str, Type)];
+type Rows = fn(&Seen) -> Result<Vec<Vec<Value>>, SqlError>;
+
+const fn table(name: &'static str, columns: Columns, rows: Rows) -> Relation {
+    Relation { name, called: false, argument: None, columns, rows }
+}
+
+const fn called(name: &'static str, argument: Option<bool>, columns: Columns, rows: Rows) -> Relation {
+    Relation { name, called: true, argument, columns, rows }
+}
+
+/// The relation of that name, or the function that gives rows: `called` with what, if so.
+pub fn find_relation(name: &str, called: Option<Option<bool>>) -> Option<&'static Relation> {
     let name = name.strip_prefix("pg_catalog.").or_else(|| name.strip_prefix("public.")).unwrap_or(name);
-    RELATIONS.iter().find(|relation| relation.name == name)
+    let fits = |relation: &&Relation| relation.called == called.is_some() && relation.argument == called.flatten();
+    RELATIONS.iter().filter(|relation| relation.name == name).find(fits)
 }
 
 static REPLICA_STATUS: [(&str, Type); 7] = [
@@ -179,8 +210,7 @@ const USER: i64 = 16_420;
 const ADMIN: i64 = 10;
 const DATABASE_OID: i64 = 16_401;
 
-fn stat_statements(seen: &Seen) -> Result<Vec<Vec<Value>>, SqlError> {
-    loaded(seen, "pg_stat_statements")?;
+fn stat_statements(seen: &Seen, texts: bool) -> Vec<Vec<Value>> {
     let row = |statement: super::statements::Statement| {
         #[allow(clippy::cast_precision_loss, reason = "counters stay far below 2^53")]
         let mean = statement.total_ms / statement.calls.max(1) as f64;
@@ -189,6 +219,7 @@ fn stat_statements(seen: &Seen) -> Result<Vec<Vec<Value>>, SqlError> {
         } else {
             (USER, Value::Int(statement.id), Value::Text(statement.query))
         };
+        let query = if texts { query } else { Value::Null };
         vec![
             Value::Int(user),
             Value::Int(DATABASE_OID),
@@ -214,20 +245,20 @@ fn stat_statements(seen: &Seen) -> Result<Vec<Vec<Value>>, SqlError> {
             Value::Float(0.0),
         ]
     };
-    Ok(seen.statements().into_iter().filter(|statement| statement.calls > 0).map(row).collect())
+    seen.statements().into_iter().filter(|statement| statement.calls > 0).map(row).collect()
 }
 
 static STATEMENTS_INFO: [(&str, Type); 2] = [("dealloc", Type::INT8), ("stats_reset", Type::TIMESTAMPTZ)];
 
 fn statements_info(seen: &Seen) -> Result<Vec<Vec<Value>>, SqlError> {
-    loaded(seen, "pg_stat_statements_info")?;
+    loaded(seen, "relation \"pg_stat_statements_info\"", "42P01")?;
     Ok(vec![vec![Value::Int(0), Value::Time(seen.started)]])
 }
 
 /// The two ways in which pg_stat_statements can be missing: not made in this database, and not loaded by this server.
-fn loaded(seen: &Seen, view: &str) -> Result<(), SqlError> {
+fn loaded(seen: &Seen, what: &str, code: &'static str) -> Result<(), SqlError> {
     if !seen.extension_created {
-        return Err(SqlError::new("42P01", format!("relation \"{view}\" does not exist")));
+        return Err(SqlError::new(code, format!("{what} does not exist")));
     }
     let libraries = seen.live.get("shared_preload_libraries").map_or("", String::as_str);
     if !libraries.split(',').any(|library| library.trim() == "pg_stat_statements") {

@@ -149,8 +149,20 @@ fn relation(from: &[ast::TableWithJoins]) -> Result<Option<&'static Relation>, S
         return Err(SqlError::beyond("a join"));
     }
     let name = name.to_string().to_lowercase().replace('"', "");
-    let found = catalog::find_relation(&name).filter(|relation| relation.called == args.is_some());
+    let called = args.as_ref().map(|args| argument(&args.args));
+    let found = catalog::find_relation(&name, called);
     found.map(Some).ok_or_else(|| SqlError::new("42P01", format!("relation \"{name}\" does not exist")))
+}
+
+/// The one argument that a function's rows may depend on: yes or no.
+fn argument(arguments: &[ast::FunctionArg]) -> Option<bool> {
+    match arguments {
+        [ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(ast::Expr::Value(value)))] => match value.value {
+            ast::Value::Boolean(is) => Some(is),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 type Projection = (Vec<(String, Type)>, Vec<Expression>);

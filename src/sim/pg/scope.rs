@@ -56,8 +56,9 @@ impl Scope {
                 Ok((negate(Expression::In(Box::new(one), many), *negated), Type::BOOL))
             }
             ast::Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } => {
-                let (one, _) = self.bind(left, &Type::TEXT)?;
-                let (list, _) = self.bind(right, &Type::TEXT_ARRAY)?;
+                let (one, kind) = self.bind(left, &Type::TEXT)?;
+                let many = if kind == Type::INT8 { Type::INT8_ARRAY } else { Type::TEXT_ARRAY };
+                let (list, _) = self.bind(right, &many)?;
                 Ok((Expression::Any(Box::new(one), Box::new(list)), Type::BOOL))
             }
             ast::Expr::Array(array) => {

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::statements::{self, Statement};
 use super::value::Value;
 use crate::runbook::situation::Situation;
+use crate::sim::asked::Count;
 use crate::sim::world::Site;
 use crate::sim::world::aurora::{Cluster, Instance, LoadChange};
 
@@ -35,6 +36,8 @@ pub struct Seen {
     pub extension_created: bool,
     /// Whether somebody writes hostile text into his statements.
     pub hostile: bool,
+    /// What clients asked of it since it started.
+    pub asked: Vec<(String, Count)>,
     /// The moment.
     pub now: Timestamp,
     /// How much faster than the log's times things take.
@@ -78,6 +81,7 @@ impl Seen {
                 pending_restart: pending_restart(cluster, instance),
                 extension_created: cluster.extension_created,
                 hostile: world.holds(Situation::HostileText, &partition.name),
+                asked: site.asked.of(&instance.id, instance.started),
                 now: Timestamp::now(),
                 speed: site.speed,
                 session,

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use async_trait::async_trait;
 use futures::{Sink, stream};
@@ -238,28 +239,38 @@ impl SimpleQueryHandler for Server {
 
 #[async_trait]
 impl ExtendedQueryHandler for Server {
-    type Statement = Command;
+    type Statement = Prepared;
     type QueryParser = Bind;
 
     fn query_parser(&self) -> Arc<Bind> {
         Arc::new(Bind)
     }
 
-    async fn do_query<C>(&self, client: &mut C, portal: &Portal<Command>, _max_rows: usize) -> PgWireResult<Response>
+    async fn do_query<C>(&self, client: &mut C, portal: &Portal<Prepared>, _max_rows: usize) -> PgWireResult<Response>
     where
         C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
-        C::PortalStore: PortalStore<Statement = Command>,
+        C::PortalStore: PortalStore<Statement = Prepared>,
         C::Error: Debug,
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
         self.meet(client);
-        let command = &portal.statement.statement;
+        let Prepared { command, text } = &portal.statement.statement;
+        let begun = Instant::now();
         let mut parameters = Vec::new();
         for (position, kind) in command.parameters().iter().enumerate() {
             parameters.push(parameter(portal, position, kind)?);
         }
-        Ok(self.answer(command, &parameters, client.transaction_status(), &portal.result_column_format)?)
+        let answer = self.answer(command, &parameters, client.transaction_status(), &portal.result_column_format)?;
+        self.site.asked.count(&self.instance, self.seen()?.started, text, begun.elapsed());
+        Ok(answer)
     }
+}
+
+/// A statement of the extended protocol, with the text that pg_stat_statements has of it.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    command: Command,
+    text: String,
 }
 
 /// Parses statements of the extended protocol.
@@ -268,9 +279,9 @@ pub struct Bind;
 
 #[async_trait]
 impl QueryParser for Bind {
-    type Statement = Command;
+    type Statement = Prepared;
 
-    async fn parse_sql<C>(&self, _client: &C, sql: &str, _types: &[Option<Type>]) -> PgWireResult<Option<Command>>
+    async fn parse_sql<C>(&self, _client: &C, sql: &str, _types: &[Option<Type>]) -> PgWireResult<Option<Prepared>>
     where
         C: ClientInfo + Unpin + Send + Sync,
     {
@@ -279,19 +290,19 @@ impl QueryParser for Bind {
             let message = "cannot insert multiple commands into a prepared statement";
             return Err(SqlError::new("42601", message).into());
         }
-        Ok(commands.pop())
+        Ok(commands.pop().map(|command| Prepared { command, text: sql.to_owned() }))
     }
 
-    fn get_parameter_types(&self, command: &Command) -> PgWireResult<Vec<Type>> {
-        Ok(command.parameters().to_vec())
+    fn get_parameter_types(&self, prepared: &Prepared) -> PgWireResult<Vec<Type>> {
+        Ok(prepared.command.parameters().to_vec())
     }
 
-    fn get_result_schema(&self, command: &Command, format: Option<&Format>) -> PgWireResult<Vec<FieldInfo>> {
-        Ok(fields(&command.columns(), format.unwrap_or(&Format::UnifiedBinary)))
+    fn get_result_schema(&self, prepared: &Prepared, format: Option<&Format>) -> PgWireResult<Vec<FieldInfo>> {
+        Ok(fields(&prepared.command.columns(), format.unwrap_or(&Format::UnifiedBinary)))
     }
 }
 
-fn parameter(portal: &Portal<Command>, position: usize, kind: &Type) -> PgWireResult<Value> {
+fn parameter(portal: &Portal<Prepared>, position: usize, kind: &Type) -> PgWireResult<Value> {
     let value = match *kind {
         Type::BOOL => portal.parameter::<bool>(position, kind)?.map(Value::Bool),
         Type::INT4 => portal.parameter::<i32>(position, kind)?.map(|number| Value::Int(number.into())),
@@ -300,6 +311,9 @@ fn parameter(portal: &Portal<Command>, position: usize, kind: &Type) -> PgWireRe
         Type::TEXT_ARRAY => portal
             .parameter::<Vec<Option<String>>>(position, kind)?
             .map(|texts| Value::List(texts.into_iter().flatten().collect())),
+        Type::INT8_ARRAY => portal
+            .parameter::<Vec<Option<i64>>>(position, kind)?
+            .map(|numbers| Value::List(numbers.into_iter().flatten().map(|number| number.to_string()).collect())),
         Type::TEXT | Type::NAME | Type::VARCHAR => portal.parameter::<String>(position, kind)?.map(Value::Text),
         _ => return Err(SqlError::beyond(format_args!("a parameter of type {kind}")).into()),
     };

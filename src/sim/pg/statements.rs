@@ -1,6 +1,7 @@
 //! What pg_stat_statements counts: the application's statements, growing with time, anew after each restart.
 
 use super::seen::Seen;
+use crate::sim::asked::Count;
 use crate::sim::world::trouble::HOSTILE;
 
 /// Counters of one statement.
@@ -184,6 +185,7 @@ const SWING: f64 = 0.35;
 pub fn counted(seen: &Seen) -> Vec<Statement> {
     let uptime = seen.uptime().as_secs_f64();
     let mut statements = vec![foreign("rds_heartbeat", uptime / 5.0, 0.4), foreign("rds_metrics", uptime / 60.0, 12.0)];
+    statements.extend(seen.asked.iter().map(|(text, count)| asked(text, *count)));
     let Some(since) = seen.serves_since else {
         return statements;
     };
@@ -299,6 +301,12 @@ pub fn frequent_texts() -> impl Iterator<Item = (&'static str, f64)> {
 /// Calls a second of the application on a database.
 pub fn calls_per_second(database: &str) -> f64 {
     size(database).load * HABITS.iter().map(|habit| habit.rate).sum::<f64>()
+}
+
+/// A statement that a client really asked of this server.
+fn asked(text: &str, Count { calls, ms }: Count) -> Statement {
+    let id = query_id(text);
+    Statement { id, query: text.to_owned(), foreign: false, calls, total_ms: ms, rows: calls, hit: calls * 2, read: 0 }
 }
 
 fn foreign(name: &str, calls: f64, ms: f64) -> Statement {

@@ -42,6 +42,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::runbook::plan::Plan;
+use crate::sim::asked::Asked;
 use crate::sim::faults::Cables;
 use crate::sim::ledger::Ledger;
 use agenda::Agenda;
@@ -57,6 +58,8 @@ pub struct Site {
     pub speed: f64,
     /// Every call that reached the site.
     pub ledger: Ledger,
+    /// The statements that clients asked of the databases.
+    pub asked: Asked,
     world: Mutex<World>,
     changed: watch::Sender<u64>,
 }
@@ -117,7 +120,13 @@ impl Site {
     /// A site as it is before the rollout.
     pub fn new(plan: Plan, speed: f64, seed: u64) -> Self {
         let (changed, _) = watch::channel(0);
-        Self { speed, ledger: Ledger::default(), world: Mutex::new(World::before_rollout(plan, seed)), changed }
+        Self {
+            speed,
+            ledger: Ledger::default(),
+            asked: Asked::default(),
+            world: Mutex::new(World::before_rollout(plan, seed)),
+            changed,
+        }
     }
 
     /// Looks at the world as it is now, after everything that is due has happened.

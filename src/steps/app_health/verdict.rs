@@ -2,7 +2,6 @@
 
 use super::super::context::{Look, Noting, Stop};
 use super::super::diagnosis;
-use crate::clients::Trouble;
 use crate::clients::browser::{SignIn, Visited};
 use crate::runbook::check::{Check, Evidence, Verdict};
 use crate::runbook::event::{AppMeasure, AppRequest, Finding, Outcome};
@@ -163,11 +162,11 @@ fn figures(measure: &AppMeasure, spec: &AppHealth) -> String {
 /// The costliest statements on the writer since it started.
 async fn top_queries(look: &Look) -> Evidence {
     const SOURCE: &str = "pg_stat_statements on the writer";
-    let seen = async { Ok::<_, Trouble>(look.tools.sql().await?.statements(QUERIES).await?.statements) };
+    let seen = async { look.tools.sql().await?.costliest(QUERIES).await };
     match seen.await {
         Ok(statements) => {
-            let words = statements.iter().map(|statement| {
-                let query: String = statement.query.chars().take(QUERY_LENGTH).collect();
+            let words = statements.iter().map(|(statement, query)| {
+                let query: String = query.chars().take(QUERY_LENGTH).collect();
                 format!("{:.0} ms in {} calls: {query}", statement.total_ms, statement.calls)
             });
             Evidence::now(SOURCE, words.collect::<Vec<_>>().join("; "))
