@@ -75,6 +75,12 @@ fn the_screen_says_what_matters_at_every_size() {
         "confirming-a-lever",
         "signing-in",
         "rolled-back",
+        "failover-queries",
+        "queries-minded",
+        "queries-filtered",
+        "queries-compared",
+        "query",
+        "queries-shut-out",
         "silent",
     ];
     for (name, state) in night::moments().into_iter().filter(|(name, _)| golden.contains(name)) {

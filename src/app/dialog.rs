@@ -3,6 +3,7 @@
 use super::terminal::Terminal;
 use crate::runbook::event::{Brief, NoteKind};
 use crate::runbook::names::{PartitionName, StepRef};
+use crate::watch::sample::StatementKey;
 
 /// What stands over the screen.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,6 +43,15 @@ pub enum Dialog {
     Details {
         /// The step.
         step: StepRef,
+        /// Lines scrolled.
+        scroll: u16,
+    },
+    /// A statement with its whole text and its figures.
+    Query {
+        /// The partition.
+        partition: PartitionName,
+        /// By what the statement is known.
+        key: StatementKey,
         /// Lines scrolled.
         scroll: u16,
     },

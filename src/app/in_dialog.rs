@@ -6,8 +6,9 @@ use super::commands::{self, CommandId, locked};
 use super::dialog::{Ask, Button, Confirm, Dialog, Purpose};
 use super::keys::{command, on_key, prepare, roll_back};
 use super::levers::levers;
+use super::line;
 use super::log_keys;
-use super::state::{Mode, State};
+use super::state::{Mode, Pane, State};
 use super::terminal::{Terminal, Typed, leaves};
 use super::update::{Effect, close, open};
 use super::ways::{Act, ways};
@@ -41,9 +42,10 @@ pub(super) fn in_dialog(state: &mut State, key: KeyEvent, operator: &str) -> Vec
         Dialog::Ways { step, marked, scroll } => in_ways(state, step, (marked, scroll), key),
         Dialog::Levers { partition, marked } => in_levers(state, partition, marked, key),
         Dialog::Terminal(terminal) => in_terminal(&state.mode, terminal, key),
-        Dialog::Details { scroll, .. } | Dialog::Help { scroll } | Dialog::Witnesses { scroll, .. } => {
-            (turn(scroll, key), Vec::new())
-        }
+        Dialog::Details { scroll, .. }
+        | Dialog::Query { scroll, .. }
+        | Dialog::Help { scroll }
+        | Dialog::Witnesses { scroll, .. } => (turn(scroll, key), Vec::new()),
         Dialog::LogFilter { marked } => (log_keys::filter_key(state, marked, key), Vec::new()),
         Dialog::Concerns => (!matches!(key.code, KeyCode::Esc | KeyCode::Char('q' | '!') | KeyCode::Enter), Vec::new()),
         Dialog::Quit { leave } => match key.code {
@@ -74,7 +76,7 @@ fn turn(scroll: &mut u16, key: KeyEvent) -> bool {
         KeyCode::Up | KeyCode::Char('k') => *scroll = scroll.saturating_sub(1),
         KeyCode::PageDown | KeyCode::Char(' ') => *scroll = scroll.saturating_add(10),
         KeyCode::PageUp => *scroll = scroll.saturating_sub(10),
-        KeyCode::Esc | KeyCode::Enter | KeyCode::Char('q' | 'd' | '?' | 'W') => return false,
+        KeyCode::Esc | KeyCode::Enter | KeyCode::Char('q' | 'd' | 'v' | '?' | 'W') => return false,
         _ => {}
     }
     true
@@ -126,11 +128,6 @@ fn in_confirm(confirm: &mut Confirm, key: KeyEvent) -> (bool, Vec<Effect>) {
 fn in_ask(ask: &mut Ask, key: KeyEvent, operator: &str, run: &Run) -> (bool, Vec<Effect>) {
     match key.code {
         KeyCode::Esc => return (false, Vec::new()),
-        KeyCode::Backspace => {
-            ask.line().pop();
-        }
-        KeyCode::Char('u') if key.modifiers.contains(KeyModifiers::CONTROL) => ask.line().clear(),
-        KeyCode::Char(character) if !key.modifiers.contains(KeyModifiers::CONTROL) => ask.line().push(character),
         KeyCode::Tab | KeyCode::BackTab => {
             if let Some(name) = &mut ask.name {
                 name.focused = !name.focused;
@@ -150,7 +147,7 @@ fn in_ask(ask: &mut Ask, key: KeyEvent, operator: &str, run: &Run) -> (bool, Vec
             let event = said(&ask.purpose, ask.text.trim(), operator, run);
             return (true, vec![Effect::Record(Box::new(event))]);
         }
-        _ => {}
+        _ => drop(line::edit(ask.line(), key)),
     }
     (true, Vec::new())
 }
@@ -290,6 +287,10 @@ fn in_terminal(mode: &Mode, terminal: &mut Terminal, key: KeyEvent) -> (bool, Ve
 
 /// Takes in pasted text: for a program that asks, or as words. A name that must be typed is not pasted.
 pub(super) fn paste(state: &mut State, pasted: &str) -> Vec<Effect> {
+    if state.dialog.is_none() && state.queries.typing && state.focus == Pane::Queries {
+        state.queries.filter.push_str(&text::clean_line(pasted));
+        return Vec::new();
+    }
     if !state.dialog_drawn {
         return Vec::new();
     }

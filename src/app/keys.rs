@@ -7,6 +7,7 @@ use super::commands::{self, CommandId};
 use super::dialog::{Ask, Dialog, Purpose};
 use super::in_dialog::in_dialog;
 use super::log_keys;
+use super::queries;
 use super::state::{Mode, Pane, State};
 use super::update::{Effect, open};
 use super::{timeline_view, ways};
@@ -30,6 +31,9 @@ pub(super) fn on_key(state: &mut State, key: KeyEvent, operator: &str) -> Vec<Ef
     }
     if state.log.is_typing() {
         log_keys::search_key(state, key);
+        return Vec::new();
+    }
+    if queries::type_filter(state, key) {
         return Vec::new();
     }
     if let Some(index) = commands::step_of_key(state, &key) {
@@ -85,6 +89,11 @@ pub(super) fn command(state: &mut State, id: CommandId) -> Vec<Effect> {
                 open(state, Dialog::Details { step, scroll: 0 });
             }
         }
+        CommandId::SortNext => queries::sort_next(state),
+        CommandId::SortReversed => state.queries.reversed = !state.queries.reversed,
+        CommandId::Filter => state.queries.typing = true,
+        CommandId::QueryText => queries::show(state),
+        CommandId::Compare => state.queries.compared = !state.queries.compared,
         CommandId::Help => open(state, Dialog::Help { scroll: 0 }),
         CommandId::Concerns => open(state, Dialog::Concerns),
         CommandId::Witnesses => {
@@ -209,6 +218,7 @@ pub(super) fn scroll_pane(state: &mut State, pane: Pane, lines: isize) {
             state.step = state.step.saturating_add_signed(lines.saturating_neg()).min(last);
             state.follows = false;
         }
+        Pane::Queries => queries::mark(state, lines.saturating_neg()),
         Pane::Log => state.log.scroll(lines),
         _ => {
             let scrolled = state.scroll.entry(pane).or_default();

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::load_history::LoadHistory;
+use super::statement_history::StatementHistory;
 use crate::clients::Trouble;
 use crate::runbook::event::FailoverMeasure;
 use crate::runbook::moved::Moved;
@@ -95,8 +96,8 @@ pub struct Live {
     pub rights: Option<Dated<RightsView>>,
     /// The writer's statements.
     pub statements: Option<Dated<StatementsView>>,
-    /// The statements as they were before the last failover, to compare with.
-    pub statements_before: Option<StatementsView>,
+    /// The statements of the last minutes, and as they were before the writer moved.
+    pub statement_history: StatementHistory,
     /// CloudWatch's metrics.
     pub metrics: Option<Dated<MetricsView>>,
     /// The slow statements so far, and when the log was last read.
@@ -176,10 +177,7 @@ impl Live {
     }
 
     fn take_statements(&mut self, value: StatementsView, at: Timestamp) {
-        let moved = value.reset == Some(crate::watch::sample::CounterReset::OtherInstance);
-        if moved && let Some(before) = self.statements.take() {
-            self.statements_before = Some(before.value);
-        }
+        self.statement_history.take(&value, at);
         self.statements = Some(Dated { value, at });
     }
 }

@@ -9,12 +9,15 @@ mod gaps;
 mod in_dialog;
 mod keys;
 pub mod levers;
+mod line;
 pub mod live;
 pub mod load_history;
 pub mod log;
 pub mod log_keys;
 mod narrate;
+pub mod queries;
 pub mod state;
+pub mod statement_history;
 pub mod terminal;
 #[cfg(test)]
 mod tests;

@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 use super::dialog::Dialog;
 use super::live::Live;
 use super::log::Log;
+use super::queries::Queries;
 use super::terminal::Size;
 use super::timeline_view::TimelineView;
 use super::unplanned;
@@ -52,6 +53,8 @@ pub struct State {
     pub follows: bool,
     /// Lines by which each scrollable pane is scrolled back.
     pub scroll: BTreeMap<Pane, usize>,
+    /// How the top queries are looked at.
+    pub queries: Queries,
     /// What stands over the screen.
     pub dialog: Option<Dialog>,
     /// Whether the dialog has been on the screen; until then it takes no keys.
@@ -153,6 +156,7 @@ impl State {
             step: 0,
             follows: true,
             scroll: BTreeMap::new(),
+            queries: Queries::default(),
             dialog: None,
             dialog_drawn: false,
             notice: None,

@@ -32,7 +32,7 @@ fn run() -> Run {
     Run::begin(Record { seq: 1, at: now(), event }).expect("a run")
 }
 
-fn operator() -> State {
+pub(super) fn operator() -> State {
     State::new(run(), Mode::Operator, now())
 }
 

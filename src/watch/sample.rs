@@ -294,17 +294,32 @@ pub struct SlowLogView {
 /// What the writer's statements cost since the sample before.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StatementsView {
-    /// The instance that was asked; counters are its own.
+    /// The instance that was asked; counters are its own. None where it cannot say.
     pub instance: Option<InstanceId>,
+    /// The role that asked.
+    pub role: String,
     /// Time since the sample before; none for the first one, and for the first after a restart, a reset or a failover:
     /// `rows` is empty then.
     pub interval: Option<Duration>,
     /// Whether the counters began anew since the sample before, and why.
     pub reset: Option<CounterReset>,
-    /// How many statements the view holds.
+    /// From when on the counters count, by the server's clock: its start, or the last reset.
+    pub since: Timestamp,
+    /// How many rows pg_stat_statements holds.
     pub total: u64,
-    /// Statements that ran in the interval, the costliest first.
-    pub rows: Vec<StatementRate>,
+    /// How many times the least used statements were evicted since then; none before PostgreSQL 14.
+    pub evictions: Option<u64>,
+    /// How many rows are of roles whose statements may not be seen.
+    pub hidden: u64,
+    /// Milliseconds of those in the interval.
+    pub hidden_ms: f64,
+    /// Milliseconds of all statements in the interval, those not told and those hidden included, the cockpit's own and
+    /// nested ones not: theirs are in their callers'.
+    pub busy_ms: f64,
+    /// Milliseconds of the cockpit's own in the interval.
+    pub own_ms: f64,
+    /// Statements that ran in the interval, the costliest first: those that lead by time, calls, rows or time of a call.
+    pub rows: Vec<StatementCost>,
 }
 
 /// Why counters began anew.
@@ -319,23 +334,74 @@ pub enum CounterReset {
     Reset,
 }
 
-/// A statement's cost in an interval.
+/// By what a statement is known: the same on every instance of a cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct StatementKey {
+    /// `queryid`.
+    pub id: i64,
+    /// Whether it ran within another one.
+    pub nested: bool,
+}
+
+/// What a statement cost in an interval.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct StatementRate {
-    /// `queryid`: the same statement on another instance of the same cluster has the same one.
-    pub query_id: i64,
-    /// Normalised text, cleaned, on one line.
-    pub query: String,
-    /// Calls a second.
-    pub calls_per_s: f64,
+pub struct StatementCost {
+    /// By what it is known.
+    pub key: StatementKey,
+    /// Its text, cleaned, without secrets, with the lines it was written in; none while it was not read yet.
+    pub query: Option<String>,
+    /// How many characters were left out at the text's end.
+    pub left_out: u64,
+    /// Whether it is one of the cockpit's own.
+    pub own: bool,
+    /// Calls.
+    pub calls: i64,
+    /// Milliseconds of all calls together.
+    pub ms: f64,
+    /// Rows of all calls together.
+    pub rows: i64,
+    /// Blocks found in shared buffers.
+    pub hit: i64,
+    /// Blocks read.
+    pub read: i64,
+}
+
+#[allow(clippy::cast_precision_loss, reason = "differences of counters stay far below 2^53")]
+impl StatementCost {
+    /// Calls a second in an interval of this length.
+    pub fn calls_per_s(&self, interval: Duration) -> f64 {
+        self.calls as f64 / interval.as_secs_f64()
+    }
+
     /// Mean milliseconds of a call.
-    pub ms_per_call: f64,
-    /// Average sessions that were busy with it: its execution time by the interval.
-    pub load: f64,
-    /// Rows a call.
-    pub rows_per_call: f64,
+    pub fn ms_per_call(&self) -> f64 {
+        self.ms / self.calls.max(1) as f64
+    }
+
+    /// Mean rows of a call.
+    pub fn rows_per_call(&self) -> f64 {
+        self.rows as f64 / self.calls.max(1) as f64
+    }
+
     /// Share of its blocks that were found in shared buffers, 0 to 1; none if it touched none.
-    pub hit_ratio: Option<f64>,
+    pub fn hit_ratio(&self) -> Option<f64> {
+        let blocks = self.hit + self.read;
+        (blocks > 0).then(|| self.hit as f64 / blocks as f64)
+    }
+
+    /// Counts another interval of the same statement in.
+    pub fn add(&mut self, other: &Self) {
+        self.calls += other.calls;
+        self.ms += other.ms;
+        self.rows += other.rows;
+        self.hit += other.hit;
+        self.read += other.read;
+        if self.query.is_none() {
+            self.query.clone_from(&other.query);
+            self.left_out = other.left_out;
+        }
+        self.own |= other.own;
+    }
 }
 
 /// What the database role may see of what the cockpit asks for.

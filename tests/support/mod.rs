@@ -1,5 +1,6 @@
 //! What tests build on.
 
 pub mod night;
+pub mod queries;
 pub mod site;
 pub mod trouble;

@@ -538,15 +538,12 @@ pub fn moments() -> Vec<(&'static str, State)> {
     ));
     let mut zoomed = failover();
     zoomed.zoomed = true;
-    let mut queries = failover();
-    queries.focus = Pane::Queries;
     let mut moments = vec![
         ("first-second", first_second()),
         ("fresh-start", fresh_start()),
         ("waiting-for-go-ahead", waiting_for_go_ahead()),
         ("failover", failover()),
         ("failover-zoomed", zoomed),
-        ("failover-queries", queries),
         ("network-lost", network_lost()),
         ("monitoring", monitoring()),
         ("amm-failed", amm_failed()),
@@ -558,5 +555,6 @@ pub fn moments() -> Vec<(&'static str, State)> {
         ("leaving", with_dialog(failover(), Dialog::Quit { leave: false })),
     ];
     moments.extend(super::trouble::moments());
+    moments.extend(super::queries::moments());
     moments
 }

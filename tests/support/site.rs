@@ -7,7 +7,7 @@ use aurora_cockpit::runbook::names::{InstanceId, PartitionName};
 use aurora_cockpit::runbook::plan::Plan;
 use aurora_cockpit::watch::sample::{
     ClusterView, CounterReset, DnsView, HttpView, Line, LoadPoint, LoadView, MemberView, PodView, PodsView, Reading,
-    Role, Sample, Source, SqlView, StatementRate, StatementsView, WriteProbe,
+    Role, Sample, Source, SqlView, StatementCost, StatementKey, StatementsView, WriteProbe,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -267,39 +267,57 @@ fn load_points(from: Timestamp, to: Timestamp, amount: impl Fn(f64) -> f64) -> V
 }
 
 fn statements(instance: &InstanceId, cold: f64, reset: Option<CounterReset>) -> StatementsView {
-    let row = |query_id, query: &str, load, calls, ms| StatementRate {
-        query_id,
-        query: query.to_owned(),
-        calls_per_s: calls,
-        ms_per_call: ms,
-        load,
-        rows_per_call: 3.0,
-        hit_ratio: Some(0.98),
+    let interval = Duration::from_secs(5);
+    let row = |id, query: &str, calls_per_s: f64, ms_per_call: f64| StatementCost {
+        key: StatementKey { id, nested: false },
+        query: Some(query.to_owned()),
+        left_out: 0,
+        own: false,
+        calls: (calls_per_s * 5.0).round() as i64,
+        ms: (calls_per_s * 5.0).round() * ms_per_call,
+        rows: (calls_per_s * 5.0).round() as i64 * 3,
+        hit: 980,
+        read: 20,
     };
     let mut rows = vec![
         row(
             11,
-            "SELECT kc.eid, kc.title, i.name FROM kanban_card kc JOIN item i ON i.eid = kc.item_eid WHERE kc.tenant_eid = $1 AND kc.status = ANY($2) ORDER BY kc.due",
-            0.91,
+            "SELECT kc.eid, kc.title, i.name\n  FROM kanban_card kc JOIN item i ON i.eid = kc.item_eid\n WHERE kc.tenant_eid = $1 AND kc.status = ANY($2)\n ORDER BY kc.due",
             12.4,
             23.7 * cold.powi(4),
         ),
         row(
             12,
             "SELECT eid, name, classification FROM item WHERE tenant_eid = $1 AND retired = $2 LIMIT $3",
-            0.40,
             88.0,
             4.5 * (1.0 + (cold - 1.0) / 3.0),
         ),
-        row(13, "SELECT count(*) FROM kanban_card WHERE tenant_eid = $1", 0.22, 3.1, 71.0 / (1.0 + (cold - 1.0) * 0.3)),
-        row(15, "UPDATE order_line SET state = $2, updated_at = now() WHERE eid = $1", 0.05, 9.9, 5.1),
-        row(16, "SELECT eid, name FROM business_affiliate WHERE tenant_eid = $1", 0.02, 1.0, 20.0),
+        row(13, "SELECT count(*) FROM kanban_card WHERE tenant_eid = $1", 3.1, 71.0 / (1.0 + (cold - 1.0) * 0.3)),
+        row(15, "UPDATE order_line SET state = $2, updated_at = now() WHERE eid = $1", 9.9, 5.1),
+        row(16, "SELECT eid, name FROM business_affiliate WHERE tenant_eid = $1", 1.0, 20.0),
     ];
     if cold > 1.0 {
-        rows.insert(
-            3,
-            row(14, "INSERT INTO audit_event (eid, at, who, what) VALUES ($1, $2, $3, $4)", 0.08, 40.2, 2.0),
-        );
+        rows.insert(3, row(14, "INSERT INTO audit_event (eid, at, who, what) VALUES ($1, $2, $3, $4)", 40.2, 2.0));
+        rows.push(StatementCost {
+            own: true,
+            ..row(17, "SELECT /* aurora-cockpit */ pg_is_in_recovery(), now()", 4.0, 0.1)
+        });
+    } else {
+        rows.push(row(18, "SELECT s.eid FROM station s WHERE s.tenant_id = $1", 0.4, 1.4));
     }
-    StatementsView { instance: Some(instance.clone()), interval: Some(Duration::from_secs(5)), reset, total: 769, rows }
+    let busy_ms = rows.iter().filter(|row| !row.own).map(|row| row.ms).sum::<f64>() + 30.0;
+    StatementsView {
+        instance: Some(instance.clone()),
+        role: "operations".to_owned(),
+        interval: Some(interval),
+        reset,
+        since: Timestamp::UNIX_EPOCH,
+        total: 769,
+        evictions: Some(0),
+        hidden: 2,
+        hidden_ms: 4.0,
+        busy_ms,
+        own_ms: rows.iter().filter(|row| row.own).map(|row| row.ms).sum(),
+        rows,
+    }
 }

@@ -97,6 +97,16 @@ pub enum CommandId {
     LogPause,
     /// Lists everything that is not as it should be.
     Concerns,
+    /// Sorts the queries by the next figure.
+    SortNext,
+    /// Sorts the queries the other way round.
+    SortReversed,
+    /// Lets only those queries be seen that hold what is typed.
+    Filter,
+    /// Shows the whole text of the marked query.
+    QueryText,
+    /// Puts the queries before and after the flip side by side.
+    Compare,
     /// Shows the keys.
     Help,
     /// Leaves.

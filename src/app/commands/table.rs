@@ -8,6 +8,7 @@ use super::reasons::{
     ways_disabled,
 };
 use super::{Command, CommandId, Key};
+use crate::app::queries::{nothing_before, nothing_to_show};
 use crate::app::state::Pane;
 
 const ENTER: Key = Key::Named(KeyCode::Enter, "Enter");
@@ -181,7 +182,7 @@ pub static COMMANDS: &[Command] = &[
         danger: false,
         pane: None,
         footer: false,
-        help: "Mark the step above; in another pane, scroll up.",
+        help: "Mark the step or query above; in another pane, scroll up.",
         disabled_reason: never,
     },
     Command {
@@ -191,7 +192,7 @@ pub static COMMANDS: &[Command] = &[
         danger: false,
         pane: None,
         footer: false,
-        help: "Mark the step below; in another pane, scroll down.",
+        help: "Mark the step or query below; in another pane, scroll down.",
         disabled_reason: never,
     },
     Command {
@@ -413,6 +414,56 @@ pub static COMMANDS: &[Command] = &[
         footer: false,
         help: "In the timeline: look at what came after. f shows the whole again.",
         disabled_reason: nothing_heard,
+    },
+    Command {
+        id: CommandId::SortNext,
+        label: "sort",
+        keys: &[Key::Char('o')],
+        danger: false,
+        pane: Some(Pane::Queries),
+        footer: true,
+        help: "Sort the queries by the next figure: share, calls, time of a call, rows, hits, change.",
+        disabled_reason: never,
+    },
+    Command {
+        id: CommandId::SortReversed,
+        label: "sort reversed",
+        keys: &[Key::Char('O')],
+        danger: false,
+        pane: Some(Pane::Queries),
+        footer: false,
+        help: "Sort the queries the other way round.",
+        disabled_reason: never,
+    },
+    Command {
+        id: CommandId::Filter,
+        label: "filter",
+        keys: &[Key::Char('/')],
+        danger: false,
+        pane: Some(Pane::Queries),
+        footer: true,
+        help: "Show only the queries that hold what is typed; Enter keeps the filter, Esc clears it.",
+        disabled_reason: never,
+    },
+    Command {
+        id: CommandId::QueryText,
+        label: "whole query",
+        keys: &[Key::Char('v')],
+        danger: false,
+        pane: Some(Pane::Queries),
+        footer: true,
+        help: "Show the whole text of the marked query with its figures before and after the flip.",
+        disabled_reason: nothing_to_show,
+    },
+    Command {
+        id: CommandId::Compare,
+        label: "compare",
+        keys: &[Key::Char('c')],
+        danger: false,
+        pane: Some(Pane::Queries),
+        footer: true,
+        help: "Put the queries before and after the writer moved side by side: means of up to five minutes each.",
+        disabled_reason: nothing_before,
     },
     Command {
         id: CommandId::RollBack,

@@ -67,6 +67,16 @@ static GROUPS: &[Group] = &[
                 | CommandId::Quit
         )
     }),
+    ("top queries", |id| {
+        matches!(
+            id,
+            CommandId::SortNext
+                | CommandId::SortReversed
+                | CommandId::Filter
+                | CommandId::QueryText
+                | CommandId::Compare
+        )
+    }),
     ("move", |id| {
         matches!(
             id,

@@ -16,6 +16,7 @@ mod help;
 mod levers;
 mod log_filter;
 mod preparing;
+mod query;
 mod quit;
 mod sheet;
 pub mod terminal;
@@ -35,6 +36,7 @@ pub fn draw(buffer: &mut Buffer, area: Rect, dialog: &Dialog, state: &State, the
         Dialog::Levers { partition, marked } => levers::draw(buffer, &scene, partition, *marked),
         Dialog::Terminal(program) => return terminal::draw(buffer, &scene, program),
         Dialog::Details { step, scroll } => details::draw(buffer, &scene, step, *scroll),
+        Dialog::Query { partition, key, scroll } => query::draw(buffer, &scene, partition, *key, *scroll),
         Dialog::Help { scroll } => help::draw(buffer, &scene, *scroll),
         Dialog::LogFilter { marked } => log_filter::draw(buffer, &scene, *marked),
         Dialog::Concerns => concerns::draw(buffer, &scene),
