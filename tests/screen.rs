@@ -82,6 +82,10 @@ fn the_screen_says_what_matters_at_every_size() {
         "query",
         "queries-shut-out",
         "silent",
+        "failover-closer",
+        "unplanned",
+        "unplanned-over",
+        "witnesses",
     ];
     for (name, state) in night::moments().into_iter().filter(|(name, _)| golden.contains(name)) {
         for size in SIZES {

@@ -218,7 +218,7 @@ fn unplanned(state: &State) -> Option<Banner> {
     let mut headline = vec![
         piece(name.as_str(), Stress::Strong),
         piece("UNPLANNED FAILOVER · nobody fired it", Stress::Bad),
-        piece(format!("writer moved from {} to {to}", short(&zero.from)), Stress::Strong),
+        piece(format!("{} → {to}", short(&zero.from)), Stress::Strong),
         piece(format!("T+{}", clock(state.since(zero.at))), Stress::Mind),
     ];
     headline.extend(state.run.running().map(|(step, _)| piece(format!("{step} goes on"), Stress::Faint)));

@@ -137,6 +137,10 @@ fn whole(state: &State, live: &Live) -> Stretch {
     let span = SPANS.into_iter().find(|span| *span >= least).unwrap_or(least);
     // A little of what was before shows what changed.
     let lead = SignedDuration::from_millis(span * 1_000 / 16);
+    // An outage that nobody expected began between two askings: its beginning lies before its first sign.
+    let outage = live.timeline.outage().map(|(began, _)| zero.at.duration_since(began) + LEAST);
+    let lead =
+        outage.filter(|outage| *outage < SignedDuration::from_secs(span)).map_or(lead, |outage| outage.max(lead));
     Stretch { from: zero.at - lead, to: zero.at + SignedDuration::from_secs(span) }
 }
 

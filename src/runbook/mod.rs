@@ -1,6 +1,7 @@
 //! The runbook: what is planned, what happened, what may happen next. Pure; no IO, no async, no outside types.
 
 pub mod check;
+pub mod council;
 pub mod decision;
 pub mod event;
 pub mod finding;

@@ -13,11 +13,10 @@ use super::witness::{Testimony, Witness, Word};
 
 /// The rule by which the writer is derived, a sentence each.
 pub const RULE: [&str; 4] = [
-    "An instance that says of itself, by SQL, that it is the writer is believed over API and DNS: it takes the writes.",
-    "If no instance says so, the writer is the one that every fresh word names; where they differ, or where two say it of \
-     themselves, it is unknown.",
-    "A word counts while it is fresh. Old words agree with nobody; silent witnesses are named and agree with nobody.",
-    "A gate opens when nobody fresh says otherwise, in 3 rounds running, each on new words.",
+    "Who says of itself, by SQL, that it is the writer is believed.",
+    "Else it is whom all fresh words name; if they differ, nobody.",
+    "Old words and silent witnesses count for nobody, and are named.",
+    "A gate waits for 3 rounds of new words with nobody against.",
 ];
 
 /// How old a word may be to count where nothing runs and the sources are asked at leisure.
@@ -161,6 +160,11 @@ impl Rounds {
             self.heard = words;
             self.writer.clone_from(&agreement.writer);
         }
+        self.count
+    }
+
+    /// How many there were in a row.
+    pub fn count(&self) -> u32 {
         self.count
     }
 

@@ -18,6 +18,7 @@ use crate::clients::program::Program;
 use crate::clients::{Accounts, Controls, Trouble};
 use crate::journal::{self, Directory, Journal, JournalError, Owner};
 use crate::runbook::check::Evidence;
+use crate::runbook::council::{Council, Standing};
 use crate::runbook::event::{Brief, Event, Finding, Record};
 use crate::runbook::fold::FoldError;
 use crate::runbook::names::{PartitionName, RunId, StepRef};
@@ -25,7 +26,7 @@ use crate::runbook::plan::Plan;
 use crate::runbook::state::{Attempt, Run};
 use crate::steps::{self, Act, Look, Noting, RecordError, Recorder, Said, Stop, Tools};
 use crate::watch::recording::Recording;
-use crate::watch::{Cadence, Pace, Sample};
+use crate::watch::{Cadence, Pace, Sample, Source};
 
 /// Samples that a slow reader may lag behind before it loses the oldest; they are of the moment.
 const SAMPLES: usize = 4096;
@@ -85,6 +86,7 @@ pub struct Session {
     say: mpsc::UnboundedSender<Said>,
     pause: Duration,
     nudge: Arc<Notify>,
+    councils: Arc<Mutex<HashMap<PartitionName, Council>>>,
     ahead: Mutex<Ahead>,
     /// What the watchers see.
     pub samples: broadcast::Sender<Sample>,
@@ -201,6 +203,7 @@ impl Session {
             say,
             pause: options.pause,
             nudge: Arc::default(),
+            councils: Arc::default(),
             ahead: Mutex::new(Ahead { remarks, met: Met::default() }),
             samples: broadcast::channel(SAMPLES).0,
             cadence: Arc::new(watch::channel(Cadence::default()).0),
@@ -223,8 +226,14 @@ impl Session {
         if let Err(error) = &recording {
             tracing::warn!(%error, "what is watched is not recorded");
         }
+        let councils = self.councils.clone();
         tokio::spawn(async move {
             while let Some(sample) = seen.recv().await {
+                {
+                    let mut councils = councils.lock().unwrap_or_else(PoisonError::into_inner);
+                    let council = councils.entry(sample.partition.clone()).or_default();
+                    council.hear(sample.testimony(), sample.source == Source::Api, sample.at);
+                }
                 if let Ok(recording) = &recording {
                     recording.take(&sample);
                 }
@@ -247,6 +256,12 @@ impl Session {
         self.cancel.cancel();
         self.databases.bastions.close().await;
         self.recorder.record(Event::SessionClosed).await.map(|_| ())
+    }
+
+    /// How the witnesses of a partition stand together; none if none was heard.
+    fn witnesses(&self, partition: &PartitionName) -> Option<Standing> {
+        let councils = self.councils.lock().unwrap_or_else(PoisonError::into_inner);
+        councils.get(partition).map(|council| council.standing(Timestamp::now()))
     }
 
     /// Has an attempt that waits before it tries again try at once. Does nothing where none waits.
@@ -302,6 +317,7 @@ impl Session {
             tools: self.tools.get(&step.partition)?.clone(),
             run_dir: self.run_dir.clone(),
             pause: self.pause,
+            witnesses: self.witnesses(&step.partition),
         })
     }
 

@@ -14,6 +14,7 @@ use super::tools::Tools;
 use crate::clients::rds::ClusterView;
 use crate::clients::{Trouble, TroubleKind, met};
 use crate::runbook::check::{Check, Evidence};
+use crate::runbook::council::Standing;
 use crate::runbook::event::{AppMeasure, Event, Finding, Outcome};
 use crate::runbook::ink::Stretch;
 use crate::runbook::names::{PartitionName, StepRef};
@@ -40,6 +41,8 @@ pub struct Look {
     pub run_dir: std::path::PathBuf,
     /// Time between two looks while something runs.
     pub pause: Duration,
+    /// How the witnesses stood together when the step was looked at; none where nobody watches.
+    pub witnesses: Option<Standing>,
 }
 
 impl Look {

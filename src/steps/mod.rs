@@ -5,6 +5,7 @@
 //! so that it can be entered again: what its attempt has done already is looked up, not repeated.
 
 pub mod act;
+mod agreed;
 mod app_health;
 mod artefacts;
 mod close;
@@ -89,7 +90,12 @@ pub fn measured_elsewhere(run: &Run, here: &PartitionName) -> Vec<(PartitionName
 /// # Errors
 /// If something that it must show cannot be looked at.
 pub async fn brief(look: &Look) -> Result<Brief, Trouble> {
-    let seen = brief_of(look).await;
+    let mut seen = brief_of(look).await;
+    if let Ok(brief) = &mut seen {
+        // What sends nothing rests on nobody's word, but for what is read from the writer.
+        let rests = !brief.calls.is_empty();
+        brief.preconditions.extend(agreed::precondition(look).filter(|_| rests));
+    }
     if seen.is_err() {
         look.tools.aws.renew_session().await;
     }

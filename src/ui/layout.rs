@@ -208,7 +208,10 @@ fn timeline_above(right: Rect, least: u16, state: &State) -> [Rect; 2] {
     Layout::vertical([Constraint::Length(wanted), Constraint::Fill(1)]).areas(right)
 }
 
-/// Its lanes, and axis, bracket, earlier figures and the frame.
+/// Its lanes, and axis, bracket, earlier figures and the frame; of a failover its milestones as well.
 fn timeline_height(state: &State) -> u16 {
-    state.live_here().map_or(0, |live| live.timeline.lanes.len()).max(8) as u16 + 5
+    let timeline = state.live_here().map(|live| &live.timeline);
+    let lanes = timeline.map_or(0, |timeline| timeline.lanes.len()).max(8) as u16;
+    let milestones = if timeline.is_some_and(|timeline| timeline.zero.is_some()) { 2 } else { 0 };
+    lanes + 5 + milestones
 }

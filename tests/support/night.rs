@@ -373,6 +373,15 @@ pub fn waiting_for_go_ahead() -> State {
     night.state("15:06:02.000")
 }
 
+/// Demo is through; prod is next.
+pub fn demo_is_through() -> State {
+    let mut night = Night::begin();
+    night.dev();
+    night.stage_green();
+    night.demo();
+    night.state("20:58:00")
+}
+
 /// Prod's failover, 24 s after the accepted call.
 pub fn failover() -> State {
     let mut night = Night::begin();
@@ -556,5 +565,6 @@ pub fn moments() -> Vec<(&'static str, State)> {
     ];
     moments.extend(super::trouble::moments());
     moments.extend(super::queries::moments());
+    moments.extend(super::moving::moments());
     moments
 }

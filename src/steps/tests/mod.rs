@@ -126,6 +126,7 @@ impl Stage {
             tools: self.tools.clone(),
             run_dir: self.directory.path().to_owned(),
             pause: PAUSE,
+            witnesses: None,
         }
     }
 

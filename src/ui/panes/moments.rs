@@ -88,6 +88,9 @@ fn in_short(milestone: &Milestone, cluster: &ClusterTarget) -> String {
     let by = shorten(&milestone.by(), cluster);
     match (&milestone.what, &milestone.witness) {
         (Moment::NamesWriter { instance }, Some(Witness::Dns)) => format!("DNS → {}", cluster.short_name(instance)),
+        (Moment::NamesWriter { instance }, Some(Witness::SqlInstance(own))) if own == instance => {
+            format!("{by} is the writer")
+        }
         (Moment::NamesWriter { instance }, _) => format!("{by}: {}", cluster.short_name(instance)),
         (Moment::FirstError { .. }, _) => format!("first error, {by}"),
         (Moment::InstancesAvailable, _) => "instances available".to_owned(),

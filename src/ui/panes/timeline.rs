@@ -25,9 +25,6 @@ use crate::ui::text::{Spans, column, column_right, fit, fit_spans, span, spread,
 use crate::ui::{format, symbols};
 use crate::watch::{Tone, tone};
 
-/// Columns that the names of the other panes take on a small screen.
-const OTHER_PANES: usize = 35;
-
 /// Draws the timeline.
 pub fn draw(buffer: &mut Buffer, slot: &Slot<'_>) {
     let (partition, run) = slot.state.looked_at();
@@ -51,14 +48,18 @@ fn unheard(buffer: &mut Buffer, slot: &Slot<'_>, partition: &Partition, last: Op
     };
     let how = if last.unplanned { "first sign" } else { "accepted" };
     let zero = format!("T=0 {how} {}", format::millisecond(last.accepted_at, &slot.state.zone));
-    let title = if last.unplanned { unplanned_title(slot) } else { slot.title("last failover") };
+    let title = if last.unplanned { unplanned_title(slot, true) } else { slot.title("last failover") };
     let inner = slot.panel(buffer, title, slot.faint(zero));
     let rows: Vec<Rect> = inner.rows().collect();
     moments::list(buffer, &rows, &last.milestones, &partition.cluster, theme);
 }
 
-fn unplanned_title(slot: &Slot<'_>) -> Spans {
-    vec![span(format!("{} unplanned · nobody fired it", symbols::FAILED), slot.theme.palette.state.danger.bold())]
+fn unplanned_title(slot: &Slot<'_>, over: bool) -> Spans {
+    let words = "unplanned · nobody fired it";
+    if over {
+        return vec![span(format!("{} {words} · over", symbols::MIND), slot.theme.mind())];
+    }
+    vec![span(format!("{} {words}", symbols::FAILED), slot.theme.palette.state.danger.bold())]
 }
 
 /// T=0, or how much is drawn without one; and how close it is looked at.
@@ -84,7 +85,7 @@ fn title(slot: &Slot<'_>, partition: &Partition, live: &Live, remark: usize) -> 
     let (state, theme) = (slot.state, slot.theme);
     let timeline = &live.timeline;
     let name = match &timeline.zero {
-        Some(zero) if !zero.fired => unplanned_title(slot),
+        Some(zero) if !zero.fired => unplanned_title(slot, !timeline.is_open()),
         Some(_) => slot.title("failover timeline"),
         None => slot.title("witnesses"),
     };
@@ -109,14 +110,19 @@ fn title(slot: &Slot<'_>, partition: &Partition, live: &Live, remark: usize) -> 
         format!("{witness}: {} for {age}", short(&dissent.says))
     });
     let dissents: Vec<String> = dissents.collect();
+    let in_short = [slot.title("failover"), vec![dot(), together.clone()]].concat();
     let mut titles = vec![[name.clone(), vec![dot(), together.clone()]].concat()];
+    if timeline.zero.as_ref().is_some_and(|zero| zero.fired) {
+        titles.push(in_short);
+    }
     if !dissents.is_empty() {
         let against = span(format!("{} {}", symbols::MIND, dissents.join(", ")), theme.mind());
         titles.insert(0, [name.clone(), vec![dot(), against.clone()]].concat());
         titles.insert(0, [name.clone(), vec![dot(), together, dot(), against]].concat());
     }
     // A small screen names the other panes at the right instead.
-    let remark = if slot.alone && state.focus == slot.pane && !state.zoomed { OTHER_PANES } else { remark };
+    let names_others = slot.alone && state.focus == slot.pane && !state.zoomed;
+    let remark = if names_others { width(&slot.other_panes()) } else { remark };
     let room = usize::from(slot.area.width).saturating_sub(remark + 9);
     titles.into_iter().find(|title| width(title) <= room).unwrap_or(name)
 }
@@ -326,18 +332,27 @@ impl<'a> Drawing<'a> {
             format::seconds(disruption.length),
             format::seconds(disruption.uncertainty.max(Duration::from_millis(100)))
         );
-        let cells = self.scale.cells_between(began, recovered.unwrap_or(now));
-        let cells = cells.start..cells.end.max(cells.start + 1).min(self.scale.cells);
-        let end = if recovered.is_some() { "┤" } else { "╌" };
-        let inner = cells.len().saturating_sub(2);
-        let long = words.chars().count() + 2;
-        if inner >= long + 2 {
-            let before = (inner - long) / 2;
-            let text = format!("├{} {words} {}{end}", "─".repeat(before), "─".repeat(inner - long - before));
-            buffer.set_string(bar.x + cells.start as u16, bar.y, text, style);
+        let until = recovered.unwrap_or(now);
+        if until > self.scale.from && began < self.scale.to {
+            let cells = self.scale.cells_between(began, until);
+            let cells = cells.start..cells.end.max(cells.start + 1).min(self.scale.cells);
+            // An end that lies beyond what is drawn, or is not there yet, is left open.
+            let begin = if began < self.scale.from { "╌" } else { "├" };
+            let end = if recovered.is_none_or(|at| at > self.scale.to) { "╌" } else { "┤" };
+            let inner = cells.len().saturating_sub(2);
+            let long = words.chars().count() + 2;
+            if inner >= long + 2 {
+                let before = (inner - long) / 2;
+                let text = format!("{begin}{} {words} {}{end}", "─".repeat(before), "─".repeat(inner - long - before));
+                buffer.set_string(bar.x + cells.start as u16, bar.y, text, style);
+            } else {
+                let text = format!("{begin}{}{end} {words}", "─".repeat(inner));
+                let x = cells.start.min(self.scale.cells.saturating_sub(text.chars().count()));
+                buffer.set_string(bar.x + x as u16, bar.y, fit(&text, self.scale.cells), style);
+            }
         } else {
-            let text = format!("├{}{end} {words}", "─".repeat(inner));
-            let x = cells.start.min(self.scale.cells.saturating_sub(text.chars().count()));
+            let text = if began >= self.scale.to { format!("{words} ›") } else { format!("‹ {words}") };
+            let x = if began >= self.scale.to { self.scale.cells.saturating_sub(text.chars().count()) } else { 0 };
             buffer.set_string(bar.x + x as u16, bar.y, fit(&text, self.scale.cells), style);
         }
         let right = self.right(row);
