@@ -41,11 +41,12 @@ install_packages() {
 
 # Python and Node packages go into the build directory, never into the user's own.
 install_python() {
-  [ -x "$tools/venv/bin/aws" ] && [ -x "$tools/venv/bin/moto_server" ] && return 0
-  say "installing awscli and moto"
+  [ -x "$tools/venv/bin/aws" ] && [ -x "$tools/venv/bin/moto_server" ] &&
+    "$tools/venv/bin/python" -c 'import psycopg' 2>/dev/null && return 0
+  say "installing awscli, moto and psycopg"
   python3 -m venv "$tools/venv" &&
-    "$tools/venv/bin/pip" install --quiet --disable-pip-version-check awscli 'moto[server]' ||
-    echo "awscli and moto could not be installed; tests that need them say so" >&2
+    "$tools/venv/bin/pip" install --quiet --disable-pip-version-check awscli 'moto[server]' 'psycopg[binary]' ||
+    echo "awscli, moto and psycopg could not be installed; tests that need them say so" >&2
 }
 
 install_node() {

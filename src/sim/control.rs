@@ -7,6 +7,8 @@
 //!   wrong and what was probably meant.
 //! - `POST /__sim/faults` with `{"service","operation","code","message","status","times"}`: answers a call with an error that
 //!   no situation is made of; `DELETE` takes them all back.
+//! - `POST /__sim/names` with `{"partition","late_s"}`: in the failovers to come, the writer endpoint's name follows the
+//!   writer that many site seconds later than usual; 404 for an unknown partition.
 //! - `POST /__sim/deploy` with `{"infrastructure","partition","profile"}`: starts the deploy of the stacks; 202 with
 //!   `{"attempt":n}`, 404 for an unknown partition, 403 for a profile that does not lead to its account, 409 while one runs.
 //! - `GET /__sim/deploy?partition=P`: `{"attempt":n,"lines":[{"seq":1,"text":"…"}],"done":false,"failed":null}`.
@@ -33,6 +35,7 @@ pub fn router(site: Arc<Site>) -> Router {
         .route("/__sim/state", get(state))
         .route("/__sim/situations", get(situations).post(stage))
         .route("/__sim/faults", post(invent).delete(forget))
+        .route("/__sim/names", post(delay_name))
         .route("/__sim/deploy", get(deploy_progress).post(start_deploy))
         .route("/__sim/deploy/prompt", post(prompt))
         .with_state(site)
@@ -74,6 +77,21 @@ async fn invent(State(site): State<Arc<Site>>, Json(fault): Json<Fault>) -> Stat
 async fn forget(State(site): State<Arc<Site>>) -> StatusCode {
     site.change(World::forget);
     StatusCode::NO_CONTENT
+}
+
+/// By how much a partition's name is to be late.
+#[derive(Debug, Deserialize)]
+struct LateName {
+    partition: String,
+    late_s: f64,
+}
+
+async fn delay_name(State(site): State<Arc<Site>>, Json(late): Json<LateName>) -> StatusCode {
+    let is_known = site.change(|world| {
+        let partition = world.partition(&late.partition);
+        partition.map(|partition| partition.cluster.name_late_s = late.late_s).is_some()
+    });
+    if is_known { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND }
 }
 
 /// What a caller of the deploy says.

@@ -29,6 +29,8 @@ pub struct Cluster {
     pub writer: Option<String>,
     /// Identifier to which the writer endpoint's name leads (it lags behind the writer).
     pub dns_writer: String,
+    /// By how many more site seconds than usual its name lags behind the writer in a failover.
+    pub name_late_s: f64,
     /// The instance that a running failover promotes, until it takes writes.
     pub promoting: Option<String>,
     /// Writer endpoint host name as RDS answers it.

@@ -110,6 +110,7 @@ fn cluster(partition: &Partition, rng: &mut Rng) -> Cluster {
         api_writer: writer.clone(),
         writer: Some(writer.clone()),
         dns_writer: writer,
+        name_late_s: 0.0,
         promoting: None,
         endpoint: format!("{lower}.cluster-{host}"),
         reader_endpoint: format!("{lower}.cluster-ro-{host}"),

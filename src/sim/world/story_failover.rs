@@ -102,7 +102,9 @@ impl World {
         if self.strikes(Situation::StaleDescribe, partition) {
             story.api_moves = API_MOVES.max(NAME_MOVES + STALE_S * speed);
         }
-        let leads_there = self.by_cluster(&story.cluster).is_some_and(|found| found.cluster.dns_writer == story.to);
+        let found = self.by_cluster(&story.cluster).map(|found| &found.cluster);
+        story.name_moves = Some(NAME_MOVES + found.as_ref().map_or(0.0, |cluster| cluster.name_late_s));
+        let leads_there = found.is_some_and(|cluster| cluster.dns_writer == story.to);
         if leads_there {
             // A name that stayed behind is right again.
             self.remedied(Situation::EndpointStuck, partition);

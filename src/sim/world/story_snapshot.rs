@@ -165,6 +165,7 @@ fn restored_from(cluster: &Cluster, new: &str) -> Cluster {
         api_writer: String::new(),
         writer: None,
         dns_writer: String::new(),
+        name_late_s: 0.0,
         promoting: None,
         endpoint: format!("{lower}.cluster-{}", cluster.host),
         reader_endpoint: format!("{lower}.cluster-ro-{}", cluster.host),
