@@ -8,6 +8,7 @@ use super::dialog::{Ask, Dialog, Purpose};
 use super::in_dialog::in_dialog;
 use super::log_keys;
 use super::queries;
+use super::replay::{Move, moved};
 use super::state::{Mode, Pane, State};
 use super::update::{Effect, open};
 use super::{timeline_view, ways};
@@ -82,6 +83,13 @@ pub(super) fn command(state: &mut State, id: CommandId) -> Vec<Effect> {
             let partition = state.looked_at().0.name.clone();
             open(state, Dialog::Levers { partition, marked: 0 });
         }
+        CommandId::Play => return moved(state, Move::Toggle),
+        CommandId::Back => return moved(state, Move::Back),
+        CommandId::Forth => return moved(state, Move::Forth),
+        CommandId::MarkBefore => return moved(state, Move::MarkBefore),
+        CommandId::MarkNext => return moved(state, Move::MarkNext),
+        CommandId::Slower => return moved(state, Move::Slower),
+        CommandId::Faster => return moved(state, Move::Faster),
         CommandId::RetryNow => return vec![Effect::Nudge],
         CommandId::Terminal => return attachable(state).map_or_else(Vec::new, |step| attach(state, step)),
         CommandId::Details => {

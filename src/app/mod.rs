@@ -16,6 +16,7 @@ pub mod log;
 pub mod log_keys;
 mod narrate;
 pub mod queries;
+pub mod replay;
 pub mod state;
 pub mod statement_history;
 pub mod terminal;

@@ -11,6 +11,7 @@ use super::dialog::Dialog;
 use super::live::Live;
 use super::log::Log;
 use super::queries::Queries;
+use super::replay::Replay;
 use super::terminal::Size;
 use super::timeline_view::TimelineView;
 use super::unplanned;
@@ -71,6 +72,8 @@ pub struct State {
     pub attachments: u64,
     /// Which themes are asked for.
     pub themes: ThemeChoice,
+    /// Where a replay is; none where what is shown is of now.
+    pub replay: Option<Replay>,
     /// Set when the session is to end.
     pub leaving: bool,
 }
@@ -165,6 +168,7 @@ impl State {
             terminal_size: Size::default(),
             attachments: 0,
             themes: ThemeChoice::default(),
+            replay: None,
             leaving: false,
         };
         super::narrate::resume_timelines(&mut state);

@@ -5,9 +5,10 @@ use jiff::Timestamp;
 
 use super::dialog::{Button, Confirm, Dialog, Purpose};
 use super::log::{self, Level, LogLine, LogSource};
+use super::replay::{Moment, Playback};
 use super::state::{Mode, State};
 use super::terminal::{ProgramEnd, Size, Typed};
-use super::{attach, in_dialog, keys, unplanned};
+use super::{attach, in_dialog, keys, replay, unplanned};
 use crate::runbook::event::{Brief, Event, Record};
 use crate::runbook::names::StepRef;
 use crate::runbook::plan::StepKind;
@@ -65,6 +66,15 @@ pub enum Message {
         /// The facts, or why there are none.
         brief: Result<Box<Brief>, String>,
     },
+    /// The replay jumped.
+    Jumped(Moment),
+    /// The replay goes on, or stands still, at this speed.
+    Playing {
+        /// How much faster than it was.
+        speed: f64,
+        /// Whether it stands still.
+        paused: bool,
+    },
     /// Something that the operator asked for was refused.
     Refused(String),
     /// A word to the operator.
@@ -99,6 +109,8 @@ pub enum Effect {
         /// Directory of the program.
         directory: String,
     },
+    /// Move the replay.
+    Replay(Playback),
     /// Hand over no more output.
     Detach,
     /// Type into the program in that directory.
@@ -158,6 +170,16 @@ pub fn update(state: &mut State, message: Message, operator: &str) -> Vec<Effect
         }
         Message::Seen { log } => {
             state.log.saw(log);
+            Vec::new()
+        }
+        Message::Jumped(moment) => {
+            replay::show(state, moment);
+            Vec::new()
+        }
+        Message::Playing { speed, paused } => {
+            if let Some(replay) = &mut state.replay {
+                (replay.speed, replay.paused) = (speed, paused);
+            }
             Vec::new()
         }
         Message::Briefed { request, brief } => on_brief(state, request, brief),

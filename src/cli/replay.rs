@@ -1,23 +1,31 @@
-//! `replay`: a run on the same screens, read-only, as fast as one likes.
+//! `replay`: a run on the same screens, read-only, at any speed, back and forth.
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
+use tokio::time::{MissedTickBehavior, interval};
 
 use super::args::ReplayArgs;
 use super::place::Place;
 use super::screen::{self, Clock, Sources};
 use super::terminal::Attachment;
 use super::{Failure, exit};
+use crate::app::replay::{Moment, Playback, Replay};
 use crate::app::state::{Mode, State};
-use crate::app::update::Message;
+use crate::app::update::{Effect, Message, update};
 use crate::journal;
 use crate::runbook::event::Record;
 use crate::runbook::state::Run;
+use crate::watch::Sample;
+use crate::watch::recording;
 
-/// The longest pause between two events: people slept, the replay does not.
+/// How often the replay moves on.
+const BEAT: Duration = Duration::from_millis(40);
+/// The longest that nothing happens while no step runs: people slept, the replay does not.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
+/// What happened since the last keyframe, at most: a jump plays that much again.
+const KEYFRAME: usize = 4000;
 
 pub(super) async fn replay(place: &Place, args: &ReplayArgs) -> Result<u8, Failure> {
     if !(args.speed > 0.0 && args.speed.is_finite()) {
@@ -30,36 +38,164 @@ pub(super) async fn replay(place: &Place, args: &ReplayArgs) -> Result<u8, Failu
         .iter()
         .map(|line| line.event().map(|event| Record { seq: line.seq(), at: line.at(), event }))
         .collect();
-    let mut records = records.map_err(Failure::failed)?.into_iter();
-    let first = records.next().ok_or_else(|| Failure::failed(format!("run {} has no events", entry.id)))?;
-    let began = first.at;
+    let records = records.map_err(Failure::failed)?;
+    let first = records.first().ok_or_else(|| Failure::failed(format!("run {} has no events", entry.id)))?.clone();
     let run = Run::begin(first).map_err(Failure::failed)?;
+    let recorded = recording::read(&entry.directory);
+    let last = records.last().map_or(run.started_at, |record| record.at);
+    let mut state = State::new(run, Mode::Monitor(None), records[0].at);
+    state.replay = Some(Replay::of(&state.run, &records, last, args.speed));
+
     let (messages, inbox) = mpsc::unbounded_channel();
-    let (sender, to_screen) = mpsc::unbounded_channel();
-    tokio::spawn(play(records.collect(), began, args.speed, sender, messages.clone()));
-    let (_nobody, samples) = mpsc::channel(1);
-    let state = State::new(run, Mode::Monitor(None), began);
-    let sources = Sources { messages: inbox, records: to_screen, said: None, samples, clock: Clock::Events };
+    let (moves, moved) = mpsc::unbounded_channel();
+    let player = Player::new(state.clone(), items(records, recorded, last), args.speed, messages.clone());
+    tokio::spawn(player.play(moved));
+    // Everything comes from the player, in its order.
+    let ((_nothing, records), (_nobody, samples)) = (mpsc::unbounded_channel(), mpsc::channel(1));
+    let sources = Sources { messages: inbox, records, said: None, samples, clock: Clock::Told };
     let mut attachment = Attachment::new(messages);
-    screen::show(state, place, sources, |_, effect| attachment.follow(&effect)).await.map(|_| exit::DONE)
+    let carry_out = |_: &Run, effect: Effect| {
+        attachment.follow(&effect);
+        if let Effect::Replay(playback) = effect {
+            // Once the player is gone, so is the screen.
+            let _ = moves.send(playback);
+        }
+    };
+    screen::show(state, place, sources, carry_out).await.map(|_| exit::DONE)
 }
 
-/// Hands the records over, with the pauses that lay between them, divided by the speed.
-async fn play(
-    records: Vec<Record>,
-    began: Timestamp,
-    speed: f64,
-    to_screen: mpsc::UnboundedSender<Record>,
-    messages: mpsc::UnboundedSender<Message>,
-) {
-    let mut last = began;
-    for record in records {
-        let pause = Duration::try_from(record.at.duration_since(last)).unwrap_or_default();
-        tokio::time::sleep(pause.div_f64(speed).min(LONGEST_PAUSE)).await;
-        last = record.at;
-        if to_screen.send(record).is_err() {
-            return;
+/// What is played.
+enum Item {
+    Record(Record),
+    Sample(Box<Sample>),
+}
+
+impl Item {
+    fn message(&self) -> Message {
+        match self {
+            Self::Record(record) => Message::Record(record.clone()),
+            Self::Sample(sample) => Message::Sample(sample.clone()),
         }
     }
-    let _ = messages.send(Message::Notice("the run's last event; q leaves".to_owned()));
 }
+
+/// Events and samples by their time. The first event made the run; what was seen after the last one is not shown.
+fn items(records: Vec<Record>, samples: Vec<Sample>, last: Timestamp) -> Vec<(Timestamp, Item)> {
+    let samples = samples.into_iter().map(|sample| (sample.at, Item::Sample(Box::new(sample))));
+    let records = records.into_iter().skip(1).map(|record| (record.at, Item::Record(record)));
+    let mut items: Vec<_> = records.chain(samples.filter(|(at, _)| *at <= last)).collect();
+    // Stable: of the same moment, the event comes first.
+    items.sort_by_key(|(at, _)| *at);
+    items
+}
+
+/// Plays a run: keeps the state of where it is, and tells the screen what happens.
+struct Player {
+    items: Vec<(Timestamp, Item)>,
+    /// The item that comes next.
+    next: usize,
+    state: State,
+    /// Earlier states, each with the item that came next.
+    keyframes: Vec<(usize, State)>,
+    /// When it ends.
+    to: Timestamp,
+    speed: f64,
+    paused: bool,
+    out: mpsc::UnboundedSender<Message>,
+}
+
+impl Player {
+    fn new(state: State, items: Vec<(Timestamp, Item)>, speed: f64, out: mpsc::UnboundedSender<Message>) -> Self {
+        let to = items.last().map_or(state.now, |(at, _)| *at);
+        let keyframes = vec![(0, state.clone())];
+        Self { items, next: 0, state, keyframes, to, speed, paused: false, out }
+    }
+
+    /// Plays until the screen is closed.
+    async fn play(mut self, mut moves: mpsc::UnboundedReceiver<Playback>) {
+        let mut beat = interval(BEAT);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                asked = moves.recv() => match asked {
+                    Some(asked) => self.follow(asked),
+                    None => return,
+                },
+                _ = beat.tick(), if !self.paused => self.advance(),
+            }
+        }
+    }
+
+    fn follow(&mut self, asked: Playback) {
+        match asked {
+            Playback::Toggle if self.paused && self.state.now >= self.to => self.seek(self.keyframes[0].1.now),
+            Playback::Toggle => {}
+            Playback::Speed(speed) => self.speed = speed,
+            Playback::Seek(at) => self.seek(at),
+        }
+        if asked == Playback::Toggle {
+            self.paused = !self.paused;
+        }
+        self.tell(Message::Playing { speed: self.speed, paused: self.paused });
+    }
+
+    /// One beat onward; at the end it stands still.
+    fn advance(&mut self) {
+        let step = SignedDuration::try_from(BEAT.mul_f64(self.speed)).unwrap_or(SignedDuration::MAX);
+        let mut now = self.state.now.saturating_add(step).unwrap_or(self.to).min(self.to);
+        if let Some(at) = self.next_record().filter(|_| self.state.run.running().is_none()) {
+            let pause = SignedDuration::try_from(LONGEST_PAUSE.mul_f64(self.speed)).unwrap_or(SignedDuration::MAX);
+            now = now.max(at.saturating_sub(pause).unwrap_or(now));
+        }
+        while let Some(message) = self.take(now) {
+            self.tell(message);
+        }
+        self.state.now = now;
+        self.tell(Message::Tick(now));
+        if now >= self.to {
+            self.paused = true;
+            self.tell(Message::Playing { speed: self.speed, paused: true });
+        }
+    }
+
+    /// When the next event is.
+    fn next_record(&self) -> Option<Timestamp> {
+        let coming = self.items[self.next..].iter();
+        coming.filter(|(_, item)| matches!(item, Item::Record(_))).map(|(at, _)| *at).next()
+    }
+
+    /// Takes in what comes next, if it is before that moment.
+    fn take(&mut self, until: Timestamp) -> Option<Message> {
+        let (at, item) = self.items.get(self.next).filter(|(at, _)| *at <= until)?;
+        let message = item.message();
+        self.state.now = *at;
+        update(&mut self.state, message.clone(), "");
+        self.next += 1;
+        let last = self.keyframes.last().map_or(0, |(next, _)| *next);
+        if self.next >= last + KEYFRAME {
+            self.keyframes.push((self.next, self.state.clone()));
+        }
+        Some(message)
+    }
+
+    /// Goes to a moment: from the last keyframe before it, everything up to it is taken in again.
+    fn seek(&mut self, to: Timestamp) {
+        let place = self.keyframes.partition_point(|(_, state)| state.now <= to).saturating_sub(1);
+        let (next, state) = &self.keyframes[place];
+        // Forth from here is shorter where there is no keyframe in between.
+        if to < self.state.now || *next > self.next {
+            (self.next, self.state) = (*next, state.clone());
+        }
+        while self.take(to).is_some() {}
+        self.state.now = to.max(self.keyframes[0].1.now).min(self.to);
+        self.tell(Message::Jumped(Moment { state: Box::new(self.state.clone()) }));
+    }
+
+    fn tell(&self, message: Message) {
+        // The screen may be closing; then this ends as well.
+        let _ = self.out.send(message);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -57,8 +57,8 @@ pub(super) enum Ended {
 pub(super) enum Clock {
     /// The wall's.
     Wall,
-    /// The time of the last event: a run of the past is seen as of then.
-    Events,
+    /// What it is told: a run of the past is seen as of then.
+    Told,
 }
 
 /// Whether there is a terminal, and the theme that was asked for if one was: to be known before anything is started.
@@ -130,9 +130,6 @@ pub(super) async fn show(
                 None => return Ok(Ended::Cut),
             },
             Some(record) = sources.records.recv() => {
-                if sources.clock == Clock::Events {
-                    update(&mut state, Message::Tick(record.at), &place.operator);
-                }
                 Message::Record(record)
             }
             Some(message) = sources.messages.recv() => message,

@@ -36,6 +36,8 @@ pub struct Places {
     pub panels: bool,
     /// The panes that are seen.
     pub panes: Vec<(Pane, Rect)>,
+    /// Where a replay is; no rows where this is none.
+    pub scrubber: Rect,
     /// The keys.
     pub footer: Rect,
 }
@@ -59,11 +61,12 @@ pub fn places(area: Rect, state: &State) -> Option<Places> {
     // A zoomed pane leaves the partitions a line each: they are never out of sight.
     let panels = size != Size::Small && area.width >= PANEL * count && !state.zoomed;
     let partitions_height = if panels { PANEL_HEIGHT } else { count.min(area.height / 4) };
-    let [header, banner, partitions, body, footer] = Layout::vertical([
+    let [header, banner, partitions, body, scrubber, footer] = Layout::vertical([
         Constraint::Length(1),
         Constraint::Length(2),
         Constraint::Length(partitions_height),
         Constraint::Fill(1),
+        Constraint::Length(u16::from(state.replay.is_some())),
         Constraint::Length(1),
     ])
     .areas(area);
@@ -76,7 +79,7 @@ pub fn places(area: Rect, state: &State) -> Option<Places> {
         Size::Medium => medium(body, state),
         Size::Small => small(body, state),
     };
-    Some(Places { header, banner, partitions, panels, panes, footer })
+    Some(Places { header, banner, partitions, panels, panes, scrubber, footer })
 }
 
 /// Whether the marked step is in trouble: then what is wrong with it takes the best place.

@@ -75,6 +75,7 @@ fn draw_panes(buffer: &mut Buffer, places: &Places, state: &State, theme: &Theme
             Pane::Log => panes::log::draw(buffer, &slot),
         }
     }
+    panes::scrubber::draw(buffer, places.scrubber, state, theme);
     panes::footer::draw(buffer, places.footer, state, theme);
 }
 

@@ -107,6 +107,20 @@ pub enum CommandId {
     QueryText,
     /// Puts the queries before and after the flip side by side.
     Compare,
+    /// Lets a replay stand still, or go on.
+    Play,
+    /// Plays faster.
+    Faster,
+    /// Plays slower.
+    Slower,
+    /// Goes a little back in a replay.
+    Back,
+    /// Goes a little forth in a replay.
+    Forth,
+    /// Goes back to what happened before.
+    MarkBefore,
+    /// Goes on to what happens next.
+    MarkNext,
     /// Shows the keys.
     Help,
     /// Leaves.
@@ -132,6 +146,22 @@ pub struct Command {
     pub help: &'static str,
     /// Why it does nothing now, if so.
     pub disabled_reason: fn(&State) -> Option<String>,
+}
+
+impl Command {
+    /// Whether it has a place on the screen: what moves a replay is of no use elsewhere, and in a replay nothing is decided.
+    pub fn has_a_place(&self, state: &State) -> bool {
+        match (state.replay.is_some(), self.moves_a_replay()) {
+            (true, moves) => moves || (!self.danger && (self.disabled_reason)(state).is_none()),
+            (false, moves) => !moves,
+        }
+    }
+
+    /// Whether it moves a replay.
+    pub fn moves_a_replay(&self) -> bool {
+        use CommandId::{Back, Faster, Forth, MarkBefore, MarkNext, Play, Slower};
+        matches!(self.id, Play | Back | Forth | MarkBefore | MarkNext | Slower | Faster)
+    }
 }
 
 /// A key.

@@ -114,3 +114,7 @@ pub(super) fn no_match(state: &State) -> Option<String> {
 pub(super) fn nothing_to_copy(state: &State) -> Option<String> {
     (state.log.passing() == 0).then(|| "no line is shown".to_owned())
 }
+
+pub(super) fn no_replay(state: &State) -> Option<String> {
+    state.replay.is_none().then(|| "this is no replay".to_owned())
+}

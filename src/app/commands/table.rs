@@ -3,7 +3,7 @@
 use crossterm::event::KeyCode;
 
 use super::reasons::{
-    already_following, controls_missing, fire_disabled, go_ahead_disabled, never, no_match, nothing_heard,
+    already_following, controls_missing, fire_disabled, go_ahead_disabled, never, no_match, no_replay, nothing_heard,
     nothing_to_copy, retry_disabled, roll_back_disabled, skip_disabled, stop_disabled, terminal_disabled,
     ways_disabled,
 };
@@ -19,6 +19,7 @@ const RIGHT: Key = Key::Named(KeyCode::Right, "→");
 const TAB: Key = Key::Named(KeyCode::Tab, "⇥");
 const BACK_TAB: Key = Key::Named(KeyCode::BackTab, "⇤");
 const PAGE_UP: Key = Key::Named(KeyCode::PageUp, "PgUp");
+const SPACE: Key = Key::Named(KeyCode::Char(' '), "Space");
 const PAGE_DOWN: Key = Key::Named(KeyCode::PageDown, "PgDn");
 const HOME: Key = Key::Named(KeyCode::Home, "Home");
 const END: Key = Key::Named(KeyCode::End, "End");
@@ -484,6 +485,76 @@ pub static COMMANDS: &[Command] = &[
         footer: false,
         help: "Stop the rollout, with a reason. What has not run will not run.",
         disabled_reason: stop_disabled,
+    },
+    Command {
+        id: CommandId::Play,
+        label: "pause",
+        keys: &[SPACE],
+        danger: false,
+        pane: None,
+        footer: true,
+        help: "In a replay: stand still, or go on.",
+        disabled_reason: no_replay,
+    },
+    Command {
+        id: CommandId::Back,
+        label: "10 s back",
+        keys: &[Key::Char(',')],
+        danger: false,
+        pane: None,
+        footer: true,
+        help: "In a replay: ten seconds back.",
+        disabled_reason: no_replay,
+    },
+    Command {
+        id: CommandId::Forth,
+        label: "10 s forth",
+        keys: &[Key::Char('.')],
+        danger: false,
+        pane: None,
+        footer: true,
+        help: "In a replay: ten seconds forth.",
+        disabled_reason: no_replay,
+    },
+    Command {
+        id: CommandId::MarkBefore,
+        label: "event before",
+        keys: &[Key::Char('{')],
+        danger: false,
+        pane: None,
+        footer: true,
+        help: "In a replay: back to what happened before: a step, a failure, a failover, a go-ahead.",
+        disabled_reason: no_replay,
+    },
+    Command {
+        id: CommandId::MarkNext,
+        label: "next event",
+        keys: &[Key::Char('}')],
+        danger: false,
+        pane: None,
+        footer: true,
+        help: "In a replay: on to what happens next.",
+        disabled_reason: no_replay,
+    },
+    Command {
+        id: CommandId::Slower,
+        label: "slower",
+        keys: &[Key::Char('(')],
+        danger: false,
+        pane: None,
+        footer: false,
+        help: "In a replay: play slower.",
+        disabled_reason: no_replay,
+    },
+    Command {
+        id: CommandId::Faster,
+        label: "faster",
+        keys: &[Key::Char(')')],
+        danger: false,
+        pane: None,
+        footer: false,
+        help: "In a replay: play faster.",
+        disabled_reason: no_replay,
     },
     Command {
         id: CommandId::Help,

@@ -12,11 +12,14 @@ use crate::ui::text::{column, span, wrap};
 /// Columns of a command's name.
 const NAME: usize = 18;
 
+/// The group that is of use in a replay only.
+const REPLAY: &str = "replay";
+
 /// Draws the keys.
 pub fn draw(buffer: &mut Buffer, scene: &Scene<'_>, scroll: u16) {
     let theme = scene.theme;
     let mut doc = Doc::new(theme, room(scene));
-    for (group, holds) in GROUPS {
+    for (group, holds) in GROUPS.iter().filter(|(group, _)| *group != REPLAY || scene.state.replay.is_some()) {
         doc.blank();
         doc.text(*group, theme.palette.state.accent.bold());
         for command in COMMANDS.iter().filter(|command| holds(command.id)) {
@@ -109,6 +112,18 @@ static GROUPS: &[Group] = &[
                 | CommandId::LogWrap
                 | CommandId::LogStamps
                 | CommandId::LogCopy
+        )
+    }),
+    (REPLAY, |id| {
+        matches!(
+            id,
+            CommandId::Play
+                | CommandId::Back
+                | CommandId::Forth
+                | CommandId::MarkBefore
+                | CommandId::MarkNext
+                | CommandId::Slower
+                | CommandId::Faster
         )
     }),
 ];

@@ -44,7 +44,9 @@ struct Item {
 
 fn keys(state: &State, theme: &Theme, room: usize) -> Spans {
     // The pane's own keys stand right behind the one that fires.
-    let listed = |command: &&Command| command.footer && command.pane.is_none_or(|pane| pane == state.focus);
+    let listed = |command: &&Command| {
+        command.footer && command.pane.is_none_or(|pane| pane == state.focus) && command.has_a_place(state)
+    };
     let mut commands: Vec<&Command> = COMMANDS.iter().filter(listed).collect();
     commands.sort_by_key(|command| (command.id != CommandId::Fire, command.pane.is_none()));
     let mut items: Vec<Item> = commands.into_iter().map(|command| item(command, state, theme)).collect();

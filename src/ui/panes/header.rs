@@ -58,6 +58,7 @@ fn set(buffer: &mut Buffer, x: u16, area: Rect, spans: Spans) {
 fn badges(state: &State, theme: &Theme) -> Spans {
     let badge = &theme.palette.badge;
     let mut spans = match state.mode {
+        _ if state.replay.is_some() => vec![span(" REPLAY ", theme.badge(badge.monitor))],
         Mode::Operator => vec![span(" OPERATOR ", theme.badge(badge.operator))],
         Mode::Monitor(_) => vec![span(" MONITOR ", theme.badge(badge.monitor))],
     };
@@ -71,6 +72,7 @@ fn badges(state: &State, theme: &Theme) -> Spans {
 /// Who holds the controls.
 fn holder(state: &State, theme: &Theme) -> Spans {
     match &state.mode {
+        _ if state.replay.is_some() => Spans::new(),
         Mode::Operator => state
             .run
             .session

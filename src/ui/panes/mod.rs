@@ -21,6 +21,7 @@ mod moments;
 pub mod partitions;
 pub mod pods;
 pub mod queries;
+pub mod scrubber;
 pub mod steps;
 pub mod timeline;
 mod timescale;
