@@ -1,5 +1,8 @@
 //! A partition's databases: where the password is read, and sessions with them.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;

@@ -9,6 +9,8 @@
 //!   no situation is made of; `DELETE` takes them all back.
 //! - `POST /__sim/names` with `{"partition","late_s"}`: in the failovers to come, the writer endpoint's name follows the
 //!   writer that many site seconds later than usual; 404 for an unknown partition.
+//! - `POST /__sim/outages` with `{"server","name","how"}`: takes a server away, `aws`, `dns`, `kubernetes`, `web` or `database`,
+//!   as [`Outage`] has it; `DELETE` gives all of them back.
 //! - `POST /__sim/deploy` with `{"infrastructure","partition","profile"}`: starts the deploy of the stacks; 202 with
 //!   `{"attempt":n}`, 404 for an unknown partition, 403 for a profile that does not lead to its account, 409 while one runs.
 //! - `GET /__sim/deploy?partition=P`: `{"attempt":n,"lines":[{"seq":1,"text":"…"}],"done":false,"failed":null}`.
@@ -25,6 +27,7 @@ use serde_json::{Value, json};
 
 use super::ledger::LedgerLine;
 use super::world::faults::Fault;
+use super::world::outages::Outage;
 use super::world::story_deploy::{self, CannotDeploy};
 use super::world::{Site, SitePartition, World};
 
@@ -34,6 +37,7 @@ pub fn router(site: Arc<Site>) -> Router {
         .route("/__sim/ledger", get(ledger))
         .route("/__sim/state", get(state))
         .route("/__sim/situations", get(situations).post(stage))
+        .route("/__sim/outages", post(take_away).delete(give_back))
         .route("/__sim/faults", post(invent).delete(forget))
         .route("/__sim/names", post(delay_name))
         .route("/__sim/deploy", get(deploy_progress).post(start_deploy))
@@ -92,6 +96,16 @@ async fn delay_name(State(site): State<Arc<Site>>, Json(late): Json<LateName>) -
         partition.map(|partition| partition.cluster.name_late_s = late.late_s).is_some()
     });
     if is_known { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND }
+}
+
+async fn take_away(State(site): State<Arc<Site>>, Json(outage): Json<Outage>) -> StatusCode {
+    site.change(|world| world.take_away(outage));
+    StatusCode::NO_CONTENT
+}
+
+async fn give_back(State(site): State<Arc<Site>>) -> StatusCode {
+    site.change(World::give_back);
+    StatusCode::NO_CONTENT
 }
 
 /// What a caller of the deploy says.

@@ -18,6 +18,7 @@ use hickory_server::zone_handler::MessageResponseBuilder;
 use tokio::net::{TcpListener, UdpSocket};
 
 use super::world::aurora::Instance;
+use super::world::outages::Kind as Gone;
 use super::world::{Site, World};
 use crate::runbook::situation::Situation;
 
@@ -121,7 +122,10 @@ impl Endpoints {
                 let own = |instance: &Instance| cluster.instance_endpoint(&instance.id) == name;
                 cluster.endpoint == name || cluster.reader_endpoint == name || cluster.instances.iter().any(own)
             });
-            owner.is_some_and(|partition| world.holds(Situation::NetworkLost, &partition.name))
+            owner.is_some_and(|partition| {
+                world.holds(Situation::NetworkLost, &partition.name)
+                    || world.is_gone(Gone::Dns, &partition.name).is_some()
+            })
         })
     }
 

@@ -27,7 +27,7 @@ impl Aws {
 
     /// As [`Self::at`], with an access key of its own.
     pub(crate) async fn signed(endpoint: &str, target: &AwsTarget, key: &str) -> Self {
-        let credentials = Credentials::new(key, "test", None, None, "test");
+        let credentials = Credentials::new(key, crate::sim::world::cloud::SECRET_KEY, None, None, "test");
         let loader =
             loader(Region::new(target.region.clone())).endpoint_url(endpoint).credentials_provider(credentials);
         let loader = loader.retry_config(RetryConfig::standard().with_initial_backoff(Duration::from_millis(1)));

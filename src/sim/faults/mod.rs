@@ -23,6 +23,7 @@ use futures::{StreamExt as _, stream};
 use serde_json::json;
 
 use super::aws::unwell;
+use super::world::outages::{How, Kind};
 use super::world::{Site, World};
 use crate::runbook::situation::Situation;
 pub use line::{Cables, Line, Lines};
@@ -59,6 +60,7 @@ enum Fate {
     FailsAfter,
     BreaksOff,
     FallsSilent,
+    NeverAnswers,
 }
 
 #[derive(Clone)]
@@ -84,6 +86,8 @@ async fn stand_between(State(front): State<Front>, request: Request, next: Next)
             line.iter().for_each(Line::cut);
             return std::future::pending().await;
         }
+        // Until its caller gives up, which drops this.
+        Fate::NeverAnswers => return std::future::pending().await,
         Fate::Throttled => return unwell::throttled(&headers),
         Fate::FailsBefore(status) => return front.failure(status, &headers),
         Fate::FailsAfter => {
@@ -119,12 +123,29 @@ impl Front {
         })
     }
 
+    /// Whether the server was taken away, and what becomes of its callers then.
+    fn gone(&self, partitions: &[String]) -> Option<How> {
+        self.site.read(|world| match &self.server {
+            Server::Web(partition) => world.is_gone(Kind::Web, partition),
+            Server::Kubernetes(infrastructure) => world.is_gone(Kind::Kubernetes, infrastructure),
+            Server::Aws => {
+                let own = world.partitions.iter().find(|partition| partitions.contains(&partition.name));
+                world.is_gone(Kind::Aws, own.map_or("", |partition| &partition.infrastructure))
+            }
+        })
+    }
+
     fn server_fails(&self, partitions: &[String]) -> bool {
         let api = !matches!(self.server, Server::Web(_));
         api && self.site.read(|world| partitions.iter().any(|partition| world.holds(Situation::Api5xx, partition)))
     }
 
     fn fate(&self, partitions: &[String], request: &Request) -> Fate {
+        match self.gone(partitions) {
+            Some(How::Cut) => return Fate::ConnectionIsCut,
+            Some(How::Silent) => return Fate::NeverAnswers,
+            None => {}
+        }
         const HERE: [Situation; 3] = [Situation::NetworkLost, Situation::Throttled, Situation::Api5xx];
         let on = |world: &World| partitions.iter().any(|partition| HERE.iter().any(|one| world.holds(*one, partition)));
         if !self.site.read(on) {

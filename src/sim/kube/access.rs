@@ -71,6 +71,12 @@ impl Request {
         Kind::served(&group_version, self.resource.as_deref()?)
     }
 
+    /// What is asked for as the ledger calls it: `list pods`, `log pods`.
+    pub fn operation(&self, kind: Kind) -> String {
+        let verb = self.subresource.as_deref().unwrap_or(&self.verb);
+        format!("{verb} {}", kind.plural())
+    }
+
     /// The namespace in which the right is needed. A namespace itself is within itself.
     pub fn scope(&self) -> Option<&str> {
         let itself = self.name.as_deref().filter(|_| self.resource.as_deref() == Some("namespaces"));

@@ -86,7 +86,16 @@ async fn answer(State(api): State<Api>, request: axum::extract::Request) -> Resp
         return access::review(&body);
     }
     let Some(kind) = request.kind() else { return Failure::no_resource().into_response() };
-    api.count(&request, kind);
+    let operation = request.operation(kind);
+    api.count(&request, &operation);
+    if let Some(fault) = api.site.fault("kubernetes", &operation) {
+        let status = fault.status.and_then(|status| StatusCode::from_u16(status).ok());
+        return match status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR) {
+            // In the API server's own words, whoever invented it.
+            StatusCode::FORBIDDEN => Failure::forbidden(&request).into_response(),
+            status => Failure::new(status, fault.code, fault.message).into_response(),
+        };
+    }
     let asked = Asked { kind, request: &request, params: &params, headers: &parts.headers };
     let answered = match (request.verb.as_str(), request.subresource.as_deref()) {
         (_, Some("portforward")) => forward::answer(&api, &asked, &mut parts.extensions),
@@ -182,16 +191,14 @@ impl Api {
         (version.max(self.began), objects)
     }
 
-    fn count(&self, request: &Request, kind: Kind) {
-        let verb = request.subresource.as_deref().unwrap_or(&request.verb);
+    fn count(&self, request: &Request, operation: &str) {
         let resource = match (&request.namespace, &request.name) {
             (Some(namespace), Some(name)) => format!("{namespace}/{name}"),
             (namespace, name) => namespace.clone().or_else(|| name.clone()).unwrap_or_default(),
         };
-        let operation = format!("{verb} {}", kind.plural());
         let changes = matches!(request.verb.as_str(), "patch" | "delete")
             || (request.verb == "create" && request.subresource.is_none());
-        self.site.ledger.count("kubernetes", &operation, &resource, changes);
+        self.site.ledger.count("kubernetes", operation, &resource, changes);
     }
 }
 

@@ -1,5 +1,7 @@
 //! Status objects: how the Kubernetes API says no.
 
+use std::borrow::Cow;
+
 use axum::body::Body;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -12,15 +14,15 @@ use super::objects::Kind;
 #[derive(Debug, Clone)]
 pub struct Failure {
     code: StatusCode,
-    reason: &'static str,
+    reason: Cow<'static, str>,
     message: String,
     details: Map<String, Value>,
 }
 
 impl Failure {
     /// A refusal that is about no object in particular.
-    pub fn new(code: StatusCode, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { code, reason, message: message.into(), details: Map::new() }
+    pub fn new(code: StatusCode, reason: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+        Self { code, reason: reason.into(), message: message.into(), details: Map::new() }
     }
 
     /// 400: the request makes no sense.

@@ -15,6 +15,7 @@ mod settings;
 pub(crate) mod statements;
 #[cfg(test)]
 mod tests;
+mod token;
 mod value;
 
 use std::collections::BTreeMap;
@@ -178,7 +179,7 @@ fn life(site: &Site, cluster: &str, instance: &str) -> Option<u64> {
             return None;
         }
         let instance = partition.cluster.instance(instance)?;
-        instance.up.then_some(instance.generation)
+        instance.answers().then_some(instance.generation)
     })
 }
 

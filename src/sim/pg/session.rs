@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use futures::{Sink, stream};
+use pgwire::api::auth::cleartext::CleartextPasswordAuthStartupHandler;
 use pgwire::api::auth::md5pass::{Md5PasswordAuthStartupHandler, hash_md5_password};
 use pgwire::api::auth::{AuthSource, LoginInfo, Password, ServerParameterProvider, StartupHandler};
 use pgwire::api::portal::{Format, Portal};
@@ -15,15 +16,17 @@ use pgwire::api::results::{DataRowEncoder, FieldInfo, QueryResponse, Response, T
 use pgwire::api::stmt::QueryParser;
 use pgwire::api::store::PortalStore;
 use pgwire::api::{ClientInfo, ClientPortalStore, PgWireServerHandlers, Type};
-use pgwire::error::{PgWireError, PgWireResult};
-use pgwire::messages::PgWireBackendMessage;
+use pgwire::error::{ErrorInfo, PgWireError, PgWireResult};
 use pgwire::messages::response::TransactionStatus;
+use pgwire::messages::{PgWireBackendMessage, PgWireFrontendMessage};
 
 use super::command::Command;
 use super::seen::{Seen, Session};
 use super::settings;
+use super::token::Wanted;
 use super::value::{SqlError, Value};
-use crate::sim::world::Site;
+use crate::runbook::plan::SecretSource;
+use crate::sim::world::{Site, now};
 
 /// One session: which instance it is with, and what is its own.
 #[derive(Debug)]
@@ -40,15 +43,27 @@ pub struct Server {
 /// What pgwire asks for each part of the protocol.
 pub struct Handlers {
     server: Arc<Server>,
-    startup: Arc<Md5PasswordAuthStartupHandler<Server, Server>>,
+    startup: Arc<SignIn>,
+}
+
+/// How a role shows who it is.
+enum SignIn {
+    /// By its password.
+    Password(Md5PasswordAuthStartupHandler<Server, Server>),
+    /// By a token, which is sent as it is. RDS asks for TLS then; the loopback needs none.
+    Token(CleartextPasswordAuthStartupHandler<Tokens, Arc<Server>>),
 }
 
 impl Handlers {
     /// Handlers for a new session with an instance.
     pub fn new(site: Arc<Site>, cluster: String, instance: String) -> Self {
         let server = Arc::new(Server { site, cluster, instance, session: Mutex::default() });
-        let startup = Arc::new(Md5PasswordAuthStartupHandler::new(server.clone(), server.clone()));
-        Self { server, startup }
+        let startup = if server.takes_tokens() {
+            SignIn::Token(CleartextPasswordAuthStartupHandler::new(Tokens(server.clone()), server.clone()))
+        } else {
+            SignIn::Password(Md5PasswordAuthStartupHandler::new(server.clone(), server.clone()))
+        };
+        Self { server, startup: Arc::new(startup) }
     }
 }
 
@@ -66,7 +81,31 @@ impl PgWireServerHandlers for Handlers {
     }
 }
 
+#[async_trait]
+impl StartupHandler for SignIn {
+    async fn on_startup<C>(&self, client: &mut C, message: PgWireFrontendMessage) -> PgWireResult<()>
+    where
+        C: ClientInfo + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::Error: Debug,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        match self {
+            Self::Password(handler) => handler.on_startup(client, message).await,
+            Self::Token(handler) => handler.on_startup(client, message).await,
+        }
+    }
+}
+
 impl Server {
+    /// Whether IAM vouches for the plan's role.
+    fn takes_tokens(&self) -> bool {
+        self.site.read(|world| {
+            let place = world.partitions.iter().position(|partition| partition.cluster.id == self.cluster);
+            let sql = place.and_then(|place| world.plan.partitions.get(place)?.sql.as_ref());
+            sql.is_some_and(|sql| sql.password == SecretSource::Iam)
+        })
+    }
+
     fn session(&self) -> MutexGuard<'_, Session> {
         self.session.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -182,6 +221,38 @@ impl AuthSource for Server {
         let salt = fastrand::u32(..).to_be_bytes().to_vec();
         let hash = hash_md5_password(&user, &password, &salt);
         Ok(Password::new(Some(salt), hash.into_bytes()))
+    }
+}
+
+/// Who looks at tokens.
+#[derive(Debug)]
+struct Tokens(Arc<Server>);
+
+#[async_trait]
+impl AuthSource for Tokens {
+    async fn get_password(&self, login: &LoginInfo) -> PgWireResult<Password> {
+        // There is none to compare with.
+        Err(PgWireError::InvalidPassword(login.user().unwrap_or_default().to_owned()))
+    }
+
+    async fn verify_password(&self, login: &LoginInfo, presented: &[u8]) -> PgWireResult<Option<()>> {
+        let server = &self.0;
+        let user = login.user().unwrap_or_default().to_owned();
+        let wanted = server.site.read(|world| {
+            let wanted = Wanted::of(world, &server.cluster, &server.instance, &user);
+            let planned = world.plan.partitions.iter().filter_map(|planned| planned.sql.as_ref());
+            wanted.filter(|_| planned.into_iter().any(|sql| sql.user == user))
+        });
+        let refused = match wanted.map(|wanted| wanted.verify(&String::from_utf8_lossy(presented), now())) {
+            Some(Ok(())) => return Ok(None),
+            Some(Err(why)) => why,
+            None => "there is no such role",
+        };
+        tracing::debug!(%user, refused, "a token was refused");
+        // What RDS says, whatever is wrong with the token.
+        let message = format!("PAM authentication failed for user \"{user}\"");
+        let refusal = ErrorInfo::new("FATAL".to_owned(), "28000".to_owned(), message);
+        Err(PgWireError::UserError(Box::new(refusal)))
     }
 }
 

@@ -10,6 +10,7 @@ use super::arguments::Arguments;
 use super::prompt::{self, Prompt};
 use super::{Answer, SiteClient, become_real};
 use crate::sim::world::Site;
+use crate::sim::world::cloud::SECRET_KEY;
 use crate::sim::world::sessions::SignIn;
 
 const FLAGS: [&str; 3] = ["no-browser", "use-device-code", "by-hand"];
@@ -73,7 +74,7 @@ fn export(site: &Site, profile: &str) -> Answer {
     match site.read(|world| world.aws_credentials(profile)) {
         Some(Ok(credentials)) => Answer::out(
             json!({
-                "Version": 1, "AccessKeyId": credentials.access_key, "SecretAccessKey": "simulated",
+                "Version": 1, "AccessKeyId": credentials.access_key, "SecretAccessKey": SECRET_KEY,
                 "SessionToken": "simulated", "Expiration": credentials.until.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             })
             .to_string(),

@@ -63,6 +63,13 @@ pub struct Cluster {
     pub behind: super::servers::Behind,
 }
 
+impl Instance {
+    /// Whether anybody reaches its database.
+    pub fn answers(&self) -> bool {
+        self.up && !self.gone
+    }
+}
+
 impl Cluster {
     /// Host name of an instance's own endpoint.
     pub fn instance_endpoint(&self, id: &str) -> String {
@@ -103,6 +110,8 @@ pub struct Instance {
     pub zone: String,
     /// Whether its database answers.
     pub up: bool,
+    /// Whether it was taken away, whatever the story has of it.
+    pub gone: bool,
     /// Counts up whenever its connections are cut; a session that began under another number is dead.
     pub generation: u64,
     /// When its server process started.

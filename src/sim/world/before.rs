@@ -68,6 +68,7 @@ impl World {
             cables: Cables::default(),
             situations: Vec::new(),
             faults: Vec::new(),
+            outages: Vec::new(),
             begun: Vec::new(),
             rng,
         }
@@ -153,6 +154,7 @@ fn instance(id: String, number: usize, class: &str, region: &str, rng: &mut Rng)
         group_status: "in-sync".to_owned(),
         zone: format!("{region}{}", char::from(b'a' + (number % 3) as u8)),
         up: true,
+        gone: false,
         generation: 0,
         started,
         live: settings::before_rollout(class),

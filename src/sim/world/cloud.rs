@@ -2,6 +2,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+/// The secret of every access key at the site: those of a rehearsal need none of their own.
+pub const SECRET_KEY: &str = "simulated";
+
 /// The account of one infrastructure.
 #[derive(Debug)]
 pub struct Account {

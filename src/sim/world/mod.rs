@@ -15,6 +15,7 @@ pub mod deploy_script;
 pub mod faults;
 pub mod life;
 pub mod operations;
+pub mod outages;
 pub mod refusal;
 pub mod servers;
 pub mod sessions;
@@ -95,6 +96,8 @@ pub struct World {
     pub situations: Vec<situations::OnStage>,
     /// Errors that a test has invented.
     faults: Vec<faults::Fault>,
+    /// Servers that were taken away.
+    outages: Vec<outages::Outage>,
     /// The kinds of steps that have begun, by partition.
     begun: Vec<(String, &'static str)>,
     /// Where everything random comes from.

@@ -83,7 +83,7 @@ impl Cluster {
         let waits = instance.group_status == "pending-reboot" && !self.snags.keeps(&instance.id);
         WantedServer {
             id: instance.id.clone(),
-            up: instance.up,
+            up: instance.answers(),
             generation: instance.generation,
             started: instance.started,
             settings: if waits { self.wanted_settings(&instance.id) } else { instance.live.clone() },
