@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::levers;
-use super::live::{Freshness, Live, freshness};
+use super::live::{Freshness, Live, asked_every, freshness};
 use super::state::State;
 use crate::clients::TroubleKind;
 use crate::runbook::check::Verdict;
@@ -158,17 +158,20 @@ fn of_sources(state: &State, partition: &Partition, live: &Live, concerns: &mut 
         concerns.push(Concern { weight: Weight::Blind, place: place.clone(), text, since: Some(*since) });
     }
     let pace = state.pace_of(&partition.name);
-    if let Some(cluster) = &live.cluster
-        && freshness(cluster.age(state.now), pace.metered()) != Freshness::Live
-        && !live.troubles.contains_key(&Source::Api)
-    {
-        let text = "the RDS API was not heard for a while".to_owned();
-        concerns.push(Concern { weight: Weight::Blind, place, text, since: Some(cluster.at) });
+    for (source, at) in live.heard() {
+        // A source may be silent without having said why: its call has not come back yet.
+        if live.troubles.contains_key(&source)
+            || freshness(state.since(at), asked_every(&source, pace)) == Freshness::Live
+        {
+            continue;
+        }
+        let text = format!("{} was not heard for a while", source_name(&source));
+        concerns.push(Concern { weight: Weight::Blind, place: place.clone(), text, since: Some(at) });
     }
 }
 
 /// What a source is called.
-fn source_name(source: &Source) -> String {
+pub fn source_name(source: &Source) -> String {
     match source {
         Source::Api => "RDS API".to_owned(),
         Source::Events => "RDS events".to_owned(),

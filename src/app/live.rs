@@ -75,6 +75,15 @@ pub fn period(witness: &Witness, pace: Pace) -> Option<Duration> {
     }
 }
 
+/// How often a source is asked at that pace.
+pub fn asked_every(source: &Source, pace: Pace) -> Duration {
+    match source {
+        Source::Dns | Source::SqlEndpoint | Source::SqlInstance(_) | Source::Writes | Source::App => pace.light(),
+        Source::Api | Source::Load | Source::Pods | Source::Metrics => pace.metered(),
+        Source::Events | Source::Statements | Source::SlowLog | Source::Rights | Source::Log(_) => pace.heavy(),
+    }
+}
+
 /// A partition as the watchers see it.
 #[derive(Debug, Clone, Default)]
 pub struct Live {
@@ -168,6 +177,25 @@ impl Live {
             Reading::Rights(value) => self.rights = Some(Dated { value, at }),
             Reading::Lines(_) => {}
         }
+    }
+
+    /// The sources whose word is still shown, each with when it was last heard.
+    pub fn heard(&self) -> Vec<(Source, Timestamp)> {
+        let member = |id: &InstanceId| {
+            self.cluster.as_ref().is_none_or(|cluster| cluster.value.members.iter().any(|member| member.id == *id))
+        };
+        let instances = self.instances.iter().filter(|(id, _)| member(id));
+        let single = [
+            (Source::Api, self.cluster.as_ref().map(|datum| datum.at)),
+            (Source::Dns, self.dns.as_ref().map(|datum| datum.at)),
+            (Source::SqlEndpoint, self.endpoint.as_ref().map(|datum| datum.at)),
+            (Source::App, self.http.as_ref().map(|datum| datum.at)),
+            (Source::Pods, self.pods.as_ref().map(|datum| datum.at)),
+            (Source::Statements, self.statements.as_ref().map(|datum| datum.at)),
+            (Source::Load, self.load.answered),
+        ];
+        let single = single.into_iter().filter_map(|(source, at)| Some((source, at?)));
+        single.chain(instances.map(|(id, datum)| (Source::SqlInstance(id.clone()), datum.at))).collect()
     }
 
     fn take_slow(&mut self, view: &SlowLogView, at: Timestamp) {

@@ -15,8 +15,8 @@ use crate::clients::Accounts;
 use crate::clients::database::Databases;
 use crate::runbook::check::Verdict;
 use crate::runbook::event::{Event, Outcome, Record};
-use crate::runbook::names::{RunId, StepRef};
-use crate::runbook::plan::{Plan, StepKind};
+use crate::runbook::names::{PartitionName, RunId, StepRef};
+use crate::runbook::plan::{Partition, Plan, StepKind};
 use crate::runbook::state::{Attempt, Run};
 use crate::steps::{self, Look, Noting, Recorder, Stop, Tools};
 
@@ -29,13 +29,16 @@ pub(super) async fn check(place: &Place, args: &CheckArgs) -> Result<u8, Failure
         }
     }
     let mut results = Vec::new();
+    let mut gaps = Vec::new();
     for index in 0..plan.partitions.len() {
-        results.extend(look_at(&plan, index).await?);
+        let tools = Tools::open(&Accounts::default(), &Databases::default(), &plan.partitions[index]).await;
+        results.extend(look_at(&plan, index, &tools).await?);
+        gaps.extend(unseen(&plan.partitions[index], &tools).await);
     }
     let failed = results.iter().any(|(_, _, outcome)| outcome.finding().is_some());
     match args.output {
-        Form::Json => print_json(&json!(results.iter().map(as_json).collect::<Vec<_>>()))?,
-        Form::Text => print(&results.iter().map(as_text).collect::<String>())?,
+        Form::Json => print_json(&json!(results.iter().map(|looked| as_json(looked, &gaps)).collect::<Vec<_>>()))?,
+        Form::Text => print(&(results.iter().map(as_text).collect::<String>() + &gaps_as_text(&gaps)))?,
     }
     Ok(if failed { exit::FAILED } else { exit::DONE })
 }
@@ -44,9 +47,8 @@ type Looked = (StepRef, Attempt, Outcome);
 
 /// Runs the read-only first steps of one partition, each on a run of its own that is kept nowhere: neither gates nor
 /// former attempts stand in the way of a look.
-async fn look_at(plan: &Plan, index: usize) -> Result<Vec<Looked>, Failure> {
+async fn look_at(plan: &Plan, index: usize, tools: &Arc<Tools>) -> Result<Vec<Looked>, Failure> {
     let partition = plan.partitions[index].clone();
-    let tools = Tools::open(&Accounts::default(), &Databases::default(), &partition).await;
     let first = |kind: &StepKind| matches!(kind, StepKind::Preflight(_) | StepKind::Drift);
     let mut looked = Vec::new();
     for step in partition.steps.iter().filter(|step| first(&step.kind)) {
@@ -62,6 +64,22 @@ async fn look_at(plan: &Plan, index: usize) -> Result<Vec<Looked>, Failure> {
         looked.push(run_alone(run, reference, tools.clone()).await?);
     }
     Ok(looked)
+}
+
+/// What will not be seen in a partition, and what mends it.
+async fn unseen(partition: &Partition, tools: &Tools) -> Option<(PartitionName, String)> {
+    partition.sql.as_ref()?;
+    let rights = async { tools.sql().await?.rights().await };
+    let gap = match rights.await {
+        Ok(rights) => rights.gap()?,
+        Err(trouble) => format!("what the database role may see was not looked at: {trouble}"),
+    };
+    Some((partition.name.clone(), gap))
+}
+
+fn gaps_as_text(gaps: &[(PartitionName, String)]) -> String {
+    let lines: String = gaps.iter().map(|(partition, gap)| format!("  {partition}: {gap}\n")).collect();
+    if lines.is_empty() { lines } else { format!("what will not be seen\n{lines}") }
 }
 
 async fn run_alone(mut run: Run, step: StepRef, tools: Arc<Tools>) -> Result<Looked, Failure> {
@@ -104,8 +122,11 @@ async fn run_alone(mut run: Run, step: StepRef, tools: Arc<Tools>) -> Result<Loo
     Ok((step, attempt.ok_or_else(|| Failure::failed("the attempt is gone"))?, outcome))
 }
 
-fn as_json((step, attempt, outcome): &Looked) -> serde_json::Value {
-    json!({ "partition": step.partition, "step": step.step, "outcome": outcome, "checks": attempt.checks })
+fn as_json((step, attempt, outcome): &Looked, gaps: &[(PartitionName, String)]) -> serde_json::Value {
+    let gaps: Vec<_> = gaps.iter().filter(|(partition, _)| *partition == step.partition).map(|(_, gap)| gap).collect();
+    json!({
+        "partition": step.partition, "step": step.step, "outcome": outcome, "checks": attempt.checks, "gaps": gaps,
+    })
 }
 
 fn as_text((step, attempt, outcome): &Looked) -> String {

@@ -11,3 +11,4 @@ mod rehearse;
 mod resume;
 mod support;
 mod trouble;
+mod ways;

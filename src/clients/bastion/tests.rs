@@ -196,3 +196,39 @@ async fn a_bastion_that_met_its_deadline_is_followed_by_another() {
     assert!(who(&database, &endpoint).await.unwrap().is_writer);
     assert_eq!(stage.site.ledger.calls("kubernetes", "create pods"), 2);
 }
+
+#[tokio::test]
+async fn an_instance_that_is_added_later_has_a_way_of_its_own() {
+    let stage = Stage::open(50.0, HOUR).await;
+    let endpoint = stage.endpoint().await;
+    let cluster = stage.aws.rds.cluster(&stage.partition.cluster.id).await.unwrap();
+    let reader = cluster.members.iter().find(|member| !member.is_writer).unwrap();
+    let on_reader = Address::of(&reader.instance.as_ref().unwrap().host.clone().unwrap(), endpoint.port);
+    // The reader is still to be made.
+    let later = stage.site.change(|world| {
+        let instances = &mut world.partition("dev").unwrap().cluster.instances;
+        let place = instances.iter().position(|instance| instance.id == reader.id.as_str()).unwrap();
+        instances.remove(place)
+    });
+    let (bastions, database) = stage.operator("run-1").await;
+    let session = database.connect(&endpoint).await.unwrap();
+    let unknown = who(&database, &on_reader).await.unwrap_err();
+    assert_eq!(unknown.kind, TroubleKind::NotFound, "{unknown}");
+    assert_eq!(stage.pods().await.len(), 1, "no way is made to what is not the cluster's");
+
+    stage.site.change(|world| world.partition("dev").unwrap().cluster.instances.push(later));
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let seen = loop {
+        match who(&database, &on_reader).await {
+            Ok(seen) => break seen,
+            // Its server begins to listen at its own pace.
+            Err(trouble) => assert!(Instant::now() < deadline, "{trouble}"),
+        }
+        tokio::task::yield_now().await;
+    };
+    assert_eq!(seen.instance.as_deref(), Some(reader.id.as_str()));
+    assert_eq!(stage.pods().await.len(), 2);
+    session.who_am_i().await.expect("the sessions that were there are not disturbed");
+    bastions.close().await;
+    assert_eq!(stage.pods().await, [""; 0]);
+}
