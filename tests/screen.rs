@@ -1,6 +1,8 @@
 //! The screen at the moments and sizes that matter.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
+#[path = "screen/pods.rs"]
+mod pods;
 mod support;
 
 use std::time::Duration;

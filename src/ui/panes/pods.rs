@@ -37,10 +37,11 @@ pub fn draw(buffer: &mut Buffer, slot: &Slot<'_>) {
         slot.empty(buffer, inner, &nothing_yet(slot, partition, trouble));
         return;
     };
-    let told = Told { slot, live, spec: deploy(partition), fresh, room };
+    let statuses = pods.value.pods.iter().map(|pod| pod.status.len()).max().unwrap_or_default();
+    let told = Told { slot, live, spec: deploy(partition), fresh, room, statuses };
     let mut lines = told.trouble(trouble);
     lines.extend(told.deployment(&pods.value));
-    lines.extend(pods.value.secret.as_ref().map(|secret| told.secret(secret, &pods.value.gaps)));
+    lines.extend(pods.value.secret.iter().flat_map(|secret| told.secret(secret, &pods.value.gaps)));
     for pod in &pods.value.pods {
         lines.extend(told.pod(pod, pods.value.secret.as_ref()));
     }
@@ -101,6 +102,8 @@ struct Told<'a> {
     spec: Option<&'a DeploySpec>,
     fresh: Freshness,
     room: usize,
+    /// Columns of the longest status.
+    statuses: usize,
 }
 
 impl Told<'_> {
@@ -134,15 +137,16 @@ impl Told<'_> {
             line.push(span(format!("{} updated, ", view.updated), style(updated)));
             line.push(span(format!("{} ready", view.ready), style(view.ready >= view.wanted)));
         }
+        let mut lines = vec![fit_spans(line, self.room)];
         if view.progress.as_deref() == Some("ProgressDeadlineExceeded") {
-            let words = format!("  {} the rollout does not get on", symbols::FAILED);
-            line.push(span(words, self.aged(theme.danger())));
+            let words = format!("{} its rollout does not get on: ProgressDeadlineExceeded", symbols::FAILED);
+            lines.push(fit_spans(vec![span(words, self.aged(theme.danger()))], self.room));
         }
-        vec![fit_spans(line, self.room)]
+        lines
     }
 
     /// Whether the secret is there, since when, and how its ExternalSecret stands.
-    fn secret(&self, secret: &SecretView, gaps: &[Gap]) -> Spans {
+    fn secret(&self, secret: &SecretView, gaps: &[Gap]) -> Vec<Spans> {
         let theme = self.slot.theme;
         let mut line = vec![span(format!("secret {} ", secret.name), self.aged(theme.faint()))];
         let denied = gaps.iter().any(|gap| gap.trouble.kind == TroubleKind::Denied && gap.what.contains("metadata"));
@@ -159,22 +163,25 @@ impl Told<'_> {
         line.push(span(words, self.aged(theme.plain())));
         line.push(span(" · ExternalSecret ", self.aged(theme.faint())));
         line.extend(self.external(&secret.external));
-        fit_spans(line, self.room)
+        let mut lines = vec![fit_spans(line, self.room)];
+        if let Glimpse::There(ExternalView { ready: Some(false), message: Some(message), .. }) = &secret.external {
+            lines.push(self.beneath(vec![span(message.clone(), self.aged(theme.danger()))]));
+        }
+        lines
     }
 
     fn external(&self, external: &Glimpse<ExternalView>) -> Spans {
         let theme = self.slot.theme;
-        let said = |view: &ExternalView| {
-            let words = [view.reason.as_deref(), view.message.as_deref()];
-            words.into_iter().flatten().filter(|words| !words.is_empty()).collect::<Vec<_>>().join(": ")
-        };
         let (glyph, words, style) = match external {
             Glimpse::There(view) => match view.ready {
                 Some(true) => {
                     let ago = view.refreshed.map(|at| format!(" {} ago", format::age(self.slot.state.since(at))));
                     (symbols::OK, format!("synced{}", ago.unwrap_or_default()), theme.ok())
                 }
-                Some(false) => (symbols::FAILED, said(view), theme.danger()),
+                Some(false) => {
+                    let reason = view.reason.clone().filter(|reason| !reason.is_empty());
+                    (symbols::FAILED, reason.unwrap_or_else(|| "not ready".to_owned()), theme.danger())
+                }
                 None => (symbols::SETTLING, "its operator has not looked at it yet".to_owned(), theme.running()),
             },
             Glimpse::Missing => (symbols::NOT_YET, "not there yet".to_owned(), theme.faint()),
@@ -193,13 +200,13 @@ impl Told<'_> {
         let left = vec![
             span(format!("{glyph} "), self.aged(style)),
             span(format!("{}  ", self.name(&pod.name)), self.aged(theme.plain())),
-            span(column(&pod.status, 17), self.aged(status)),
+            span(column(&pod.status, self.statuses), self.aged(status)),
             span(column_right(&format!("{}×", pod.restarts), 4), self.aged(restarts)),
             span(column_right(&self.age(pod.created), 8), self.aged(theme.faint())),
         ];
         let right = secret.map_or_else(Spans::new, |secret| self.start(pod, secret, early));
         // What stands beside the columns goes beneath them where it has no room.
-        let fits = width(&left) + width(&right) + 2 <= self.room;
+        let fits = width(&left) + width(&right) < self.room;
         let mut lines = Vec::new();
         if fits || right.is_empty() {
             lines.push(spread(left, right, self.room).spans);
@@ -249,14 +256,15 @@ impl Told<'_> {
     fn start(&self, pod: &PodView, secret: &SecretView, early: Option<SignedDuration>) -> Spans {
         let theme = self.slot.theme;
         let apart = |by: SignedDuration| format::age_in_seconds(by.unsigned_abs());
+        let verb = if self.room < WIDE { "" } else { "started " };
         if let Some(early) = early {
-            let words = format!("{} started {} before the secret", symbols::MIND, apart(early));
+            let words = format!("{} {verb}{} before the secret", symbols::MIND, apart(early));
             return vec![span(words, self.aged(theme.mind()))];
         }
         let (Some(started), Glimpse::There(made), true) = (pod.started, &secret.made, pod.takes_secret) else {
             return Spans::new();
         };
-        let words = format!("started {} after the secret", apart(started.duration_since(*made)));
+        let words = format!("{verb}{} after the secret", apart(started.duration_since(*made)));
         vec![span(words, self.aged(theme.faint()))]
     }
 
