@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::levers;
 use super::live::{Freshness, Live, asked_every, freshness};
+use super::queries::is_not_there_yet;
 use super::state::State;
 use crate::clients::TroubleKind;
 use crate::runbook::check::Verdict;
@@ -151,7 +152,12 @@ fn of_sources(state: &State, partition: &Partition, live: &Live, concerns: &mut 
     let place = partition.name.to_string();
     for (source, (since, trouble)) in &live.troubles {
         // Before its extension is created, or where the log is not exported, that is as it should be.
-        if matches!(source, Source::Statements | Source::SlowLog) && trouble.kind == TroubleKind::NotFound {
+        let as_it_should = match source {
+            Source::Statements => is_not_there_yet(trouble),
+            Source::SlowLog => trouble.kind == TroubleKind::NotFound,
+            _ => false,
+        };
+        if as_it_should {
             continue;
         }
         let text = format!("{}: {trouble}", source_name(source));

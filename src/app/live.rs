@@ -204,8 +204,8 @@ impl Live {
         self.slow = Some(Dated { value: SlowStatements { count: before.count + view.count, last }, at });
     }
 
-    fn take_statements(&mut self, value: StatementsView, at: Timestamp) {
-        self.statement_history.take(&value, at);
+    fn take_statements(&mut self, mut value: StatementsView, at: Timestamp) {
+        self.statement_history.take(&mut value, at);
         self.statements = Some(Dated { value, at });
     }
 }

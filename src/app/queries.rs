@@ -299,6 +299,11 @@ pub struct Explained {
     pub may_be: bool,
 }
 
+/// Whether it is only that the extension is not there yet: before its chart is deployed, that is as it should be.
+pub fn is_not_there_yet(trouble: &Trouble) -> bool {
+    trouble.is_code("42P01") || trouble.is_code("42883")
+}
+
 /// Puts the troubles that stand between a role and pg_stat_statements into words; none for any other.
 pub fn explain(trouble: &Trouble, target: &SqlTarget) -> Option<Explained> {
     let (database, user) = (&target.database, &target.user);

@@ -11,11 +11,16 @@ use crate::watch::sample::{CounterReset, StatementCost, StatementKey, Statements
 /// How far back means reach: a single interval says little of a statement that runs now and then.
 const MEAN_OVER: SignedDuration = SignedDuration::from_mins(5);
 
+/// How many texts are kept; then only those that are told again.
+const TEXTS: usize = 2_000;
+
 /// The writer's statements over time, whichever instance is the writer.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct StatementHistory {
     /// The intervals of the last minutes on the present writer, oldest first, each with its end.
     window: VecDeque<(Timestamp, StatementsView)>,
+    /// Texts by `queryid`: a sample tells only those that were not told lately.
+    texts: BTreeMap<i64, String>,
     /// The mean before the writer moved.
     before: Option<Mean>,
     /// When the counters last began anew, and why.
@@ -42,7 +47,9 @@ pub struct Mean {
 }
 
 impl StatementHistory {
-    pub(super) fn take(&mut self, view: &StatementsView, at: Timestamp) {
+    /// Takes in what was said; what it leaves out of texts that are known is filled in.
+    pub(super) fn take(&mut self, view: &mut StatementsView, at: Timestamp) {
+        self.fill_in(view);
         if let Some(why) = view.reset {
             if why == CounterReset::OtherInstance {
                 // A writer that moves on before anything was seen of it leaves what was known of the one before it.
@@ -57,11 +64,30 @@ impl StatementHistory {
             self.evictions = Some((since, first, count));
         }
         if view.interval.is_some() {
-            self.window.push_back((at, view.clone()));
+            let mut kept = view.clone();
+            kept.rows.iter_mut().for_each(|row| row.query = None);
+            self.window.push_back((at, kept));
         }
         while self.window.front().is_some_and(|(then, _)| at.duration_since(*then) > MEAN_OVER) {
             self.window.pop_front();
         }
+    }
+
+    fn fill_in(&mut self, view: &mut StatementsView) {
+        if self.texts.len() > TEXTS {
+            self.texts.clear();
+        }
+        for row in &mut view.rows {
+            match &row.query {
+                Some(text) => drop(self.texts.insert(row.key.id, text.clone())),
+                None => row.query = self.text(row.key).map(str::to_owned),
+            }
+        }
+    }
+
+    /// A statement's text, if it is known.
+    pub fn text(&self, key: StatementKey) -> Option<&str> {
+        self.texts.get(&key.id).map(String::as_str)
     }
 
     /// The mean on the present writer; none before its first interval.
@@ -83,6 +109,9 @@ impl StatementHistory {
                 mean.costs.entry(cost.key).and_modify(|sum| sum.add(cost)).or_insert_with(|| cost.clone());
             }
         }
+        for cost in mean.costs.values_mut() {
+            cost.query = self.text(cost.key).map(str::to_owned);
+        }
         Some(mean)
     }
 
@@ -102,7 +131,7 @@ impl StatementHistory {
         (last > first).then(|| (last - first, since))
     }
 
-    /// The last that is known of a statement on the present writer.
+    /// The last that is known of a statement's figures on the present writer.
     pub fn last(&self, key: StatementKey) -> Option<(&StatementsView, &StatementCost)> {
         let newest_first = self.window.iter().rev();
         newest_first.flat_map(|(_, view)| view.rows.iter().map(move |row| (view, row))).find(|(_, row)| row.key == key)
@@ -142,13 +171,13 @@ mod tests {
     #[test]
     fn before_the_flip_is_the_mean_of_the_last_five_minutes() {
         let mut history = StatementHistory::default();
-        history.take(&view("old", None, vec![cost(1, 999, 9.0)]), at(1));
+        history.take(&mut view("old", None, vec![cost(1, 999, 9.0)]), at(1));
         for second in [300, 305, 310] {
-            history.take(&view("old", None, vec![cost(1, 10, 100.0 + second as f64)]), at(second));
+            history.take(&mut view("old", None, vec![cost(1, 10, 100.0 + second as f64)]), at(second));
         }
         assert_eq!(history.before(), None);
         let flip = view("new", Some(CounterReset::OtherInstance), Vec::new());
-        history.take(&flip, at(320));
+        history.take(&mut flip.clone(), at(320));
         let before = history.before().expect("the old writer's");
         assert_eq!((before.instance.as_ref(), before.until), (Some(&"old".into()), at(310)));
         // What is older than five minutes at the last sample is not in it.
@@ -159,19 +188,19 @@ mod tests {
         assert_eq!(history.mean(), None);
         assert_eq!(history.anew(), Some((CounterReset::OtherInstance, at(320))));
         // It moves on before anything was seen of it.
-        history.take(&view("third", Some(CounterReset::OtherInstance), Vec::new()), at(330));
+        history.take(&mut view("third", Some(CounterReset::OtherInstance), Vec::new()), at(330));
         assert_eq!(history.before().and_then(|before| before.instance.clone()), Some("old".into()));
     }
 
     #[test]
     fn a_restart_empties_the_means_and_keeps_what_was_before_the_flip() {
         let mut history = StatementHistory::default();
-        history.take(&view("old", None, vec![cost(1, 10, 100.0)]), at(10));
-        history.take(&view("new", Some(CounterReset::OtherInstance), Vec::new()), at(20));
-        history.take(&view("new", None, vec![cost(1, 10, 300.0)]), at(25));
+        history.take(&mut view("old", None, vec![cost(1, 10, 100.0)]), at(10));
+        history.take(&mut view("new", Some(CounterReset::OtherInstance), Vec::new()), at(20));
+        history.take(&mut view("new", None, vec![cost(1, 10, 300.0)]), at(25));
         let mut restarted = view("new", Some(CounterReset::Restarted), Vec::new());
         restarted.since = at(27);
-        history.take(&restarted, at(30));
+        history.take(&mut restarted, at(30));
         assert_eq!(history.anew(), Some((CounterReset::Restarted, at(27))));
         assert!(history.mean().is_none() && history.before().is_some());
     }
@@ -179,14 +208,30 @@ mod tests {
     #[test]
     fn evictions_are_counted_from_the_first_look_at_the_present_counters() {
         let mut history = StatementHistory::default();
-        history.take(&view("old", None, Vec::new()), at(10));
+        history.take(&mut view("old", None, Vec::new()), at(10));
         assert_eq!(history.evicted(), None);
         let mut later = view("old", None, Vec::new());
         later.evictions = Some(5);
-        history.take(&later, at(15));
+        history.take(&mut later, at(15));
         assert_eq!(history.evicted(), Some((2, at(10))));
         later.reset = Some(CounterReset::Reset);
-        history.take(&later, at(20));
+        history.take(&mut later, at(20));
         assert_eq!(history.evicted(), None);
+    }
+
+    #[test]
+    fn a_text_is_told_once_and_known_from_then_on() {
+        let mut history = StatementHistory::default();
+        let mut first = view("old", None, vec![cost(1, 1, 1.0)]);
+        history.take(&mut first, at(1));
+        assert_eq!(first.rows[0].query, None);
+        let mut told = view("old", None, vec![StatementCost { query: Some("SELECT 1".to_owned()), ..cost(1, 1, 1.0) }]);
+        history.take(&mut told, at(5));
+        let mut later = view("old", None, vec![cost(1, 1, 1.0)]);
+        history.take(&mut later, at(10));
+        assert_eq!(later.rows[0].query.as_deref(), Some("SELECT 1"));
+        history.take(&mut view("new", Some(CounterReset::OtherInstance), Vec::new()), at(15));
+        let before = history.before().and_then(|before| before.costs.values().next()?.query.clone());
+        assert_eq!(before.as_deref(), Some("SELECT 1"));
     }
 }

@@ -348,7 +348,8 @@ pub struct StatementKey {
 pub struct StatementCost {
     /// By what it is known.
     pub key: StatementKey,
-    /// Its text, cleaned, without secrets, with the lines it was written in; none while it was not read yet.
+    /// Its text, cleaned, without secrets, with the lines it was written in; none while it was not read yet, or where a
+    /// sample of the last minutes told it.
     pub query: Option<String>,
     /// How many characters were left out at the text's end.
     pub left_out: u64,

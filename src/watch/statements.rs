@@ -22,6 +22,8 @@ const RAN: usize = 300;
 const TOLD: (usize, usize) = (40, 10);
 /// How many texts are kept.
 const TEXTS: usize = 2_000;
+/// After this many looks a text is told again, for whom missed it: samples are of the moment, and are recorded.
+const TOLD_AGAIN: u64 = 12;
 /// Texts are read again after this many times what the last reading took, so that it never is a burden.
 const TEXTS_PAUSE: u32 = 50;
 
@@ -54,6 +56,8 @@ struct Server {
 #[derive(Debug, Default)]
 struct Texts {
     known: HashMap<i64, StatementText>,
+    /// The look at which each was last told.
+    told: HashMap<i64, u64>,
     /// Before that, none are read.
     due: Option<Instant>,
 }
@@ -113,7 +117,7 @@ impl Statements {
         self.remember(&view);
         view.rows = told(view.rows);
         self.read_texts(session, &view, &counters).await;
-        self.texts.write_into(&mut view);
+        self.texts.write_into(&mut view, self.looks);
         Ok(view)
     }
 
@@ -160,23 +164,23 @@ impl Texts {
     fn learn(&mut self, texts: Vec<StatementText>) {
         if self.known.len() > TEXTS {
             self.known.clear();
+            self.told.clear();
         }
         for text in texts {
             self.known.insert(text.id, text);
         }
     }
 
-    fn is_own(&self, id: i64) -> bool {
-        self.known.get(&id).is_some_and(|text| text.own)
-    }
-
-    /// Writes the texts beside the figures, and counts the cockpit's own apart.
-    fn write_into(&self, view: &mut StatementsView) {
+    /// Writes the texts beside the figures, where they were not told lately, and counts the cockpit's own apart.
+    fn write_into(&mut self, view: &mut StatementsView, look: u64) {
         for row in &mut view.rows {
             let Some(text) = self.known.get(&row.key.id) else { continue };
-            row.query = Some(text.text.clone());
-            row.left_out = text.left_out;
-            row.own = self.is_own(row.key.id);
+            (row.left_out, row.own) = (text.left_out, text.own);
+            let last = self.told.get(&row.key.id);
+            if last.is_none_or(|last| look >= last + TOLD_AGAIN) {
+                row.query = Some(text.text.clone());
+                self.told.insert(row.key.id, look);
+            }
         }
         let own = view.rows.iter().filter(|row| row.own && !row.key.nested);
         view.own_ms = own.map(|row| row.ms).sum();

@@ -32,8 +32,8 @@ pub fn draw(buffer: &mut Buffer, scene: &Scene<'_>, partition: &PartitionName, k
     let mut doc = Doc::new(theme, room(scene));
     figures(&mut doc, scene, live, key);
     doc.blank();
-    match last.into_iter().chain(before).find(|cost| cost.query.is_some()) {
-        Some(cost) => text(&mut doc, scene, cost),
+    match history.text(key) {
+        Some(query) => text(&mut doc, scene, query, last.or(before).map_or(0, |cost| cost.left_out)),
         None => doc.text(
             "Its text is not read yet: that is done seldom, as the server reads all texts for it.",
             theme.faint(),
@@ -97,12 +97,12 @@ fn line(scene: &Scene<'_>, when: &str, cost: &StatementCost, interval: Duration,
 }
 
 /// The text in the lines that it was written in, wrapped.
-fn text(doc: &mut Doc<'_>, scene: &Scene<'_>, cost: &StatementCost) {
+fn text(doc: &mut Doc<'_>, scene: &Scene<'_>, query: &str, left_out: u64) {
     let theme = scene.theme;
-    for line in shown(cost.query.as_deref().unwrap_or_default(), MASKED).lines() {
+    for line in shown(query, MASKED).lines() {
         doc.text(line, theme.plain());
     }
-    if cost.left_out > 0 {
-        doc.text(format!("… {} more characters are not read", cost.left_out), theme.faint());
+    if left_out > 0 {
+        doc.text(format!("… {left_out} more characters are not read"), theme.faint());
     }
 }

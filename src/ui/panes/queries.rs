@@ -75,7 +75,7 @@ pub fn draw(buffer: &mut Buffer, slot: &Slot<'_>) {
     let marked =
         marked.filter(|_| state.focus == slot.pane).and_then(|place| inner.rows().nth(usize::from(first) + place));
     if let Some(area) = marked {
-        buffer.set_style(area, theme.palette.ground.selected.ground());
+        buffer.set_style(area, theme.palette.ground.marked.ground());
     }
 }
 

@@ -6,7 +6,7 @@ use ratatui::text::Line;
 use super::percent;
 use crate::app::live::Live;
 use crate::ui::panes::Slot;
-use crate::ui::text::{Spans, fit_spans, span, wrap};
+use crate::ui::text::{Spans, fit_spans, span, width};
 use crate::ui::{format, symbols};
 use crate::watch::sample::{CounterReset, StatementsView};
 
@@ -21,21 +21,17 @@ const ROOMY: u16 = 14;
 
 /// The notes; none where there is nothing to note.
 pub fn lines(slot: &Slot<'_>, live: &Live, view: &StatementsView, room: usize, height: u16) -> Vec<Line<'static>> {
-    let mut all = Spans::new();
-    for note in [anew(slot, live, view), evicted(slot, live), hidden(slot, view), own(slot, view)].into_iter().flatten()
-    {
-        if !all.is_empty() {
-            all.push(span(" · ", slot.theme.faint()));
+    let notes = [anew(slot, live, view), evicted(slot, live), hidden(slot, view), own(slot, view)];
+    let mut lines: Vec<Spans> = Vec::new();
+    for note in notes.into_iter().flatten() {
+        let between = span(" · ", slot.theme.faint());
+        match lines.last_mut() {
+            // Where there is one line only, what does not fit is cut; where there are more, a note stays whole.
+            Some(line) if height < ROOMY || width(line) + 3 + note.width() <= room => line.extend([between, note]),
+            _ => lines.push(vec![note]),
         }
-        all.push(note);
     }
-    if all.is_empty() {
-        return Vec::new();
-    }
-    if height < ROOMY {
-        return vec![Line::from(fit_spans(all, room))];
-    }
-    wrap(&all, room).into_iter().take(3).map(Line::from).collect()
+    lines.into_iter().map(|line| Line::from(fit_spans(line, room))).collect()
 }
 
 type Note = Option<ratatui::text::Span<'static>>;
