@@ -1,5 +1,6 @@
 //! One thin typed client for each outside system. They decide nothing; what changes the world takes `&Controls`.
 
+mod authority;
 pub mod aws;
 pub mod bastion;
 pub mod browser;

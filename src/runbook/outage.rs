@@ -6,7 +6,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::event::Disruption;
-use super::witness::{Testimony, Witness, Word};
+use super::witness::{Steady, Testimony, Witness, Word};
 
 /// How long after its last word the write probe counts as given up, so that SQL through the endpoint is listened to again.
 const PROBE_SILENT: SignedDuration = SignedDuration::from_secs(5);
@@ -53,26 +53,24 @@ struct Outage {
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Moment {
     wall: Timestamp,
-    steady: Option<SignedDuration>,
+    steady: Option<Steady>,
 }
 
 impl Moment {
     fn since(self, before: Self) -> SignedDuration {
-        match (self.steady, before.steady) {
-            (Some(steady), Some(before)) => steady - before,
-            _ => self.wall.duration_since(before.wall),
-        }
+        let steady = self.steady.zip(before.steady).and_then(|(steady, before)| steady.since(before));
+        steady.unwrap_or_else(|| self.wall.duration_since(before.wall))
     }
 
     fn plus(self, time: SignedDuration) -> Self {
-        Self { wall: self.wall + time, steady: self.steady.map(|steady| steady + time) }
+        let plus = |steady: Steady| Steady { elapsed: steady.elapsed + time, ..steady };
+        Self { wall: self.wall + time, steady: self.steady.map(plus) }
     }
 }
 
 impl Probe {
     fn of(testimony: &Testimony) -> Self {
-        let steady = testimony.steady.and_then(|steady| SignedDuration::try_from(steady).ok());
-        let at = Moment { wall: testimony.at, steady };
+        let at = Moment { wall: testimony.at, steady: testimony.steady };
         Self { asked: at.plus(-testimony.at.duration_since(testimony.asked)), at }
     }
 
@@ -213,8 +211,6 @@ impl Outage {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn wall(millis: i64) -> Timestamp {
@@ -229,7 +225,7 @@ mod tests {
     /// As [`said`], by a clock on the wall that was set by that many milliseconds meanwhile.
     fn jumped(jump: i64, asked: i64, at: i64, word: &Word) -> Testimony {
         let said = Testimony::new(Witness::Writes, word.clone(), wall(asked + jump), wall(at + jump));
-        Testimony { steady: Some(Duration::from_millis(at.unsigned_abs())), ..said }
+        Testimony { steady: Some(Steady { begun: wall(0), elapsed: SignedDuration::from_millis(at) }), ..said }
     }
 
     fn endpoint(asked: i64, at: i64, word: &Word) -> Testimony {
@@ -327,6 +323,15 @@ mod tests {
             let so_far = watch.disruption(wall(5002 + jump)).expect("it is down").length.as_millis();
             assert_eq!(so_far, 3981, "set by {jump} ms");
         }
+    }
+
+    #[test]
+    fn what_two_sessions_told_is_held_together_by_the_clock_on_the_wall() {
+        // The session died in the middle of it; the next one counts anew.
+        let mut later = said(5000, 5010, &taken());
+        later.steady = Some(Steady { begun: wall(4000), elapsed: SignedDuration::from_millis(1010) });
+        let words = [said(1000, 1010, &taken()), said(1040, 1042, &cut()), later];
+        assert_eq!(measured(&words).map(|(length, _)| length), Some(2004));
     }
 
     #[test]

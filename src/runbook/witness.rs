@@ -95,9 +95,8 @@ pub struct Testimony {
     pub asked: Timestamp,
     /// When the answer was there.
     pub at: Timestamp,
-    /// `at` by a clock that nobody sets: time since the watchers of the same process began. None for a word that no watcher
-    /// brought.
-    pub steady: Option<Duration>,
+    /// `at` by a clock that nobody sets; none for a word that no watcher brought.
+    pub steady: Option<Steady>,
     /// The witness's own clock, where it has one.
     pub clock: Option<ClockOffset>,
     /// After what time the witness is asked again, where that is later than usual because it is silent.
@@ -112,11 +111,24 @@ impl Testimony {
 
     /// Time since another word was said; by the clock that nobody sets where both have it. Negative if the other is later.
     pub fn since(&self, other: &Self) -> SignedDuration {
-        let signed = |steady| SignedDuration::try_from(steady).unwrap_or(SignedDuration::MAX);
-        match (self.steady, other.steady) {
-            (Some(steady), Some(before)) => signed(steady) - signed(before),
-            _ => self.at.duration_since(other.at),
-        }
+        let steady = self.steady.zip(other.steady).and_then(|(steady, before)| steady.since(before));
+        steady.unwrap_or_else(|| self.at.duration_since(other.at))
+    }
+}
+
+/// A moment by a clock that nobody sets: it counts from when somebody began to watch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Steady {
+    /// When that was, by the clock on the wall: it tells one count from another's.
+    pub begun: Timestamp,
+    /// The time since.
+    pub elapsed: SignedDuration,
+}
+
+impl Steady {
+    /// Time since another moment; none where that was counted by somebody else.
+    pub fn since(self, before: Self) -> Option<SignedDuration> {
+        (self.begun == before.begun).then(|| self.elapsed - before.elapsed)
     }
 }
 

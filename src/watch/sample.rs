@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clients::Trouble;
 use crate::runbook::names::{InstanceId, PartitionName};
-use crate::runbook::witness::ClockOffset;
+use crate::runbook::witness::{ClockOffset, Steady};
 pub use pods::{EndedRun, ExternalView, Gap, Glimpse, InitView, PodLog, PodView, PodsView, SecretView};
 
 /// One answer, or failure to answer, of one source.
@@ -30,9 +30,8 @@ pub struct Sample {
     pub took: Duration,
     /// What was said, or why nothing was.
     pub said: Result<Reading, Trouble>,
-    /// When, by a clock that nobody sets: time since the watchers of this process began. None in a sample that no watcher
-    /// brought.
-    pub steady: Option<Duration>,
+    /// When, by a clock that nobody sets; none in a sample that no watcher brought.
+    pub steady: Option<Steady>,
     /// The source's own clock, where it has one.
     pub clock: Option<ClockOffset>,
     /// After what time the source is asked again, where that is later than usual because of trouble.

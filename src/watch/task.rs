@@ -14,7 +14,7 @@ use super::cadence::{Cadence, Pace};
 use super::sample::{Reading, Sample, Source};
 use crate::clients::{Trouble, TroubleKind};
 use crate::runbook::names::PartitionName;
-use crate::runbook::witness::ClockOffset;
+use crate::runbook::witness::{ClockOffset, Steady};
 
 /// How often the time between two askings is doubled at most.
 const MOST_STRAIN: u32 = 3;
@@ -33,7 +33,7 @@ pub trait Ask: Send + 'static {
 pub struct Voice {
     out: mpsc::Sender<Sample>,
     /// When the watchers began.
-    origin: Instant,
+    origin: (Timestamp, Instant),
     /// Hears everything that is said.
     alarm: Arc<Alarm>,
     /// Time until the source is asked again.
@@ -45,7 +45,7 @@ pub struct Voice {
 impl Voice {
     /// A voice into that channel, heard by this alarm.
     pub fn new(out: mpsc::Sender<Sample>, alarm: Arc<Alarm>) -> Self {
-        Self { out, origin: Instant::now(), alarm, period: Duration::ZERO, strain: Arc::default() }
+        Self { out, origin: (Timestamp::now(), Instant::now()), alarm, period: Duration::ZERO, strain: Arc::default() }
     }
 
     /// Says what a source answered to what was asked at `begun`.
@@ -75,7 +75,9 @@ impl Voice {
         let since = SignedDuration::try_from(at.elapsed()).unwrap_or_default();
         let took = at.saturating_duration_since(asked);
         let mut sample = Sample::new(partition.clone(), source, Timestamp::now() - since, took, said);
-        sample.steady = Some(at.saturating_duration_since(self.origin));
+        let (begun, origin) = self.origin;
+        let elapsed = SignedDuration::try_from(at.saturating_duration_since(origin)).unwrap_or_default();
+        sample.steady = Some(Steady { begun, elapsed });
         sample.clock = clock;
         sample.again = again;
         self.alarm.take(&sample);

@@ -23,7 +23,9 @@ pub(crate) struct Stage {
     cancel: CancellationToken,
     watchers: Watchers,
     _databases: pg::Databases,
-    _names: dns::NameServer,
+    names: dns::NameServer,
+    databases_of: Databases,
+    accounts: Accounts,
     servers: JoinSet<()>,
 }
 
@@ -51,12 +53,18 @@ impl Stage {
         let databases_of = Databases::default().asking(Resolver::asking(names.address).expect("a resolver"));
         let mut watchers = watch_all(shared, &plan, &accounts, &databases_of).await;
         watchers.tasks.spawn(hurrying);
-        Self { site, samples, cadence, cancel, watchers, _databases: databases, _names: names, servers }
+        Self { site, samples, cadence, cancel, watchers, _databases: databases, names, databases_of, accounts, servers }
     }
 
     /// The plan whose site is watched.
     pub(crate) fn plan(&self) -> Plan {
         self.site.read(|world| world.plan.clone())
+    }
+
+    /// A partition's databases.
+    async fn database(&self, partition: &Partition) -> Result<Arc<Database>, Trouble> {
+        let aws = self.accounts.open(&partition.aws).await;
+        self.databases_of.of(partition, &aws).await.map(|database| database.expect("SQL"))
     }
 
     /// Somebody fails a partition's cluster over.
@@ -236,4 +244,97 @@ async fn a_failover_is_witnessed_by_each_source_on_its_own() {
             wanted.iter().all(|what| seen.contains_key(what))
         })
         .await;
+}
+
+#[tokio::test]
+async fn a_failover_that_nobody_fired_here_is_noticed_and_watched_closely() {
+    let mut stage = Stage::open(12.0, Cadence::default()).await;
+    let new = "alpha002-stage-auroraclusterreader1";
+    for source in [Source::SqlEndpoint, Source::SqlInstance(new.into())] {
+        stage.until("SQL", |sample| of(sample, "stage") && sample.source == source && sample.said.is_ok()).await;
+    }
+    let id = stage.site.read(|world| world.partitions[1].cluster.id.clone());
+    stage.site.change(|world| world.failover(&id, None, 12.0)).expect("accepted");
+    // The quiet cadence would look again after ten seconds.
+    let cut = stage
+        .until("the cut", |sample| of(sample, "stage") && sample.source == Source::SqlEndpoint && sample.said.is_err());
+    let cut = cut.await.at;
+    let taken = |sample: &Sample| sql(sample).is_some_and(|sql| sql.write == Some(WriteProbe::Accepted));
+    let written = stage.until("a write to the new writer", |sample| {
+        of(sample, "stage") && sql(sample).is_some_and(|sql| sql.instance == Some(new.into())) && taken(sample)
+    });
+    let written = written.await;
+    assert!(written.at.duration_since(cut).as_secs() < 8, "{written:?}");
+    assert!(written.clock.is_some() && written.steady.is_some(), "{written:?}");
+}
+
+/// A question whose first connection never comes about.
+struct Dark {
+    end: sql::End,
+    dialled: std::sync::atomic::AtomicU32,
+}
+
+impl Question for Dark {
+    fn partition(&self) -> &PartitionName {
+        &self.end.partition
+    }
+
+    fn source(&self) -> Source {
+        Source::SqlEndpoint
+    }
+
+    fn period(&self, pace: Pace) -> Option<Duration> {
+        Some(pace.light())
+    }
+
+    async fn ready(&self) {
+        let _ = self.end.place().await;
+    }
+
+    async fn dial(&self) -> Result<crate::clients::postgres::Session, Trouble> {
+        if self.dialled.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 0 {
+            return std::future::pending().await;
+        }
+        self.end.dial().await
+    }
+
+    async fn ask(&self, over: line::Standing) -> Result<line::Answer, Trouble> {
+        Sql(self.end.clone()).ask(over).await
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_hangs_has_rivals_long_before_it_is_given_up() {
+    let stage = Stage::open(1.0, Cadence::default()).await;
+    let partition = stage.site.read(|world| world.plan.partitions[1].clone());
+    let cluster = stage.site.read(|world| {
+        let cluster = &world.partitions[1].cluster;
+        ClusterView {
+            id: cluster.id.clone(),
+            status: "available".to_owned(),
+            parameter_group: String::new(),
+            insights_mode: None,
+            writer: None,
+            endpoint: cluster.endpoint.clone(),
+            port: cluster.port,
+            members: Vec::new(),
+        }
+    });
+    let end = sql::End {
+        partition: partition.name.clone(),
+        database: stage.database(&partition).await,
+        resolver: Resolver::asking(stage.names.address),
+        described: watch::channel(Some(Arc::new(cluster))).1,
+        instance: None,
+    };
+    let (out, mut samples) = mpsc::channel(16);
+    let (_command, commanded) = watch::channel(Cadence::only(partition.name.clone(), Pace::Busy));
+    let (watching, _) = watching(out, commanded, stage.cancel.clone());
+    let begun = std::time::Instant::now();
+    let line = tokio::spawn(Line::new(Dark { end, dialled: 0.into() }, watching).run());
+    let first = samples.recv().await.expect("it speaks");
+    assert!(first.said.is_ok(), "{first:?}");
+    // The one that hangs would be given up after five seconds.
+    assert!(begun.elapsed() < Duration::from_millis(4500), "{:?}", begun.elapsed());
+    line.abort();
 }
