@@ -3,17 +3,25 @@
 use std::io::{self, IsTerminal as _, Stdout, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crossterm::clipboard::CopyToClipboard;
 use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
+use crossterm::style::Print;
 use crossterm::terminal::{
     BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode,
     enable_raw_mode,
 };
 use crossterm::{cursor, execute, queue};
 use ratatui::backend::CrosstermBackend;
+use ratatui::layout::Rect;
 use ratatui::{Frame, Terminal};
 
 /// Whether the terminal is in our hands, so that giving it back twice does no harm.
 static TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// Asks for buttons and wheel, in coordinates that any screen has room for; not for every movement, which nothing here needs.
+/// <https://invisible-island.net/xterm/ctlseqs/ctlseqs.html#h2-Mouse-Tracking>
+const MOUSE: &str = "\x1b[?1000h\x1b[?1006h";
+const NO_MOUSE: &str = "\x1b[?1006l\x1b[?1000l";
 
 /// The terminal in full-screen use. Dropping it gives the terminal back as it was.
 #[derive(Debug)]
@@ -22,11 +30,11 @@ pub struct Screen {
 }
 
 impl Screen {
-    /// Takes the terminal.
+    /// Takes the terminal, and the mouse if it is wanted.
     ///
     /// # Errors
     /// If there is none, or it cannot be switched to full-screen use.
-    pub fn take() -> io::Result<Self> {
+    pub fn take(mouse: bool) -> io::Result<Self> {
         is_there()?;
         give_back_on_panic();
         enable_raw_mode()?;
@@ -35,6 +43,9 @@ impl Screen {
         if let Err(error) = taken {
             give_back();
             return Err(error);
+        }
+        if mouse {
+            queue!(io::stdout(), Print(MOUSE))?;
         }
         Ok(Self { terminal: Terminal::new(CrosstermBackend::new(io::stdout()))? })
     }
@@ -48,6 +59,19 @@ impl Screen {
         let drawn = self.terminal.draw(draw).map(|_| ());
         execute!(io::stdout(), EndSynchronizedUpdate)?;
         drawn
+    }
+
+    /// The screen's place and size, as last drawn.
+    pub fn area(&mut self) -> Rect {
+        self.terminal.get_frame().area()
+    }
+
+    /// Puts a text on the terminal's clipboard (OSC 52). Whether the terminal takes it, it does not say.
+    ///
+    /// # Errors
+    /// If the terminal is gone.
+    pub fn copy(&mut self, text: &str) -> io::Result<()> {
+        execute!(io::stdout(), CopyToClipboard::to_clipboard_from(text))
     }
 
     /// Forgets what is on the terminal, so that the next frame is drawn whole.
@@ -82,7 +106,7 @@ pub fn give_back() {
         return;
     }
     // Each is tried whatever became of the one before: a terminal half given back is worse than an error unheard.
-    let _ = execute!(io::stdout(), DisableBracketedPaste, LeaveAlternateScreen, cursor::Show);
+    let _ = execute!(io::stdout(), Print(NO_MOUSE), DisableBracketedPaste, LeaveAlternateScreen, cursor::Show);
     let _ = disable_raw_mode();
     let _ = io::stdout().flush();
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::commands::CommandId;
 use super::dialog::Dialog;
 use super::state::{Mode, State};
 use super::terminal::{Emulator, ProgramEnd, Size, Terminal};
@@ -49,8 +50,9 @@ pub(super) fn attach_to_sign_in(state: &mut State, event: &Event) -> Vec<Effect>
         return Vec::new();
     }
     // Nor while words are typed: the program would get the rest of them.
-    if state.dialog.is_some() || state.log.is_typing() {
-        state.notice = Some((state.now, "a sign-in waits in its terminal: i opens it".to_owned()));
+    if state.dialog.is_some() || state.log.is_typing() || state.queries.typing {
+        let key = state.keymap.name(CommandId::Terminal);
+        state.notice = Some((state.now, format!("a sign-in waits in its terminal: {key} opens it")));
         return Vec::new();
     }
     attach(state, step.clone())

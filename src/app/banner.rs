@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::commands::CommandId;
 use super::concerns::concerns;
 use super::dialog::Dialog;
 use super::live::Freshness;
@@ -131,19 +132,25 @@ fn asks(state: &State, step: &StepRef) -> Option<Piece> {
         state.run.under_way().find(|(other, attempt)| state.run.signs_in(other) && attempt.program.is_some());
     if signs_in.is_some() {
         let words = match (&state.dialog, &state.mode) {
-            (Some(Dialog::Terminal(_)), _) => "it waits in the terminal below",
-            (_, Mode::Operator) => "a sign-in waits for you in its terminal: i opens it",
-            (_, Mode::Monitor(_)) => "a sign-in waits for the operator",
+            (Some(Dialog::Terminal(_)), _) => "it waits in the terminal below".to_owned(),
+            (_, Mode::Operator) => {
+                format!("a sign-in waits for you in its terminal: {} opens it", state.keymap.name(CommandId::Terminal))
+            }
+            (_, Mode::Monitor(_)) => "a sign-in waits for the operator".to_owned(),
         };
         return Some(piece(words, Stress::Mind));
     }
     if let Some(next) = tries_again(state, step) {
         let at = next.to_zoned(state.zone.clone()).strftime("%H:%M:%S").to_string();
-        let key = if state.mode == Mode::Operator { ", R tries now" } else { "" };
+        let key = match state.mode {
+            Mode::Operator => format!(", {} tries now", state.keymap.name(CommandId::RetryNow)),
+            Mode::Monitor(_) => String::new(),
+        };
         return Some(piece(format!("tries again at {at}, in {}{key}", clock(state.until(next))), Stress::Mind));
     }
     let silence = attach::silent_for(state, step)?;
-    Some(piece(format!("silent for {}: a prompt may be waiting, i looks", clock(silence)), Stress::Mind))
+    let key = state.keymap.name(CommandId::Terminal);
+    Some(piece(format!("silent for {}: a prompt may be waiting, {key} looks", clock(silence)), Stress::Mind))
 }
 
 /// Where the writer's role goes.
@@ -273,14 +280,15 @@ fn way_out(state: &State, step: &StepRef) -> Vec<Piece> {
         let at = from.to_zoned(state.zone.clone()).strftime("%H:%M:%S").to_string();
         format!(" from {at}, in {}", clock(state.until(from)))
     });
+    let (fire, ways) = (state.keymap.name(CommandId::Fire), state.keymap.name(CommandId::Ways));
     match state.mode {
         Mode::Operator if way.act == Act::Again => {
-            detail.push(piece(format!("Enter: {words}{when}"), Stress::Mind));
+            detail.push(piece(format!("{fire}: {words}{when}"), Stress::Mind));
             if all.iter().filter(|way| way.offered).count() > 1 {
-                detail.push(piece("w: other ways out", Stress::Faint));
+                detail.push(piece(format!("{ways}: other ways out"), Stress::Faint));
             }
         }
-        Mode::Operator => detail.push(piece(format!("w: {words}{when}"), Stress::Mind)),
+        Mode::Operator => detail.push(piece(format!("{ways}: {words}{when}"), Stress::Mind)),
         Mode::Monitor(_) => detail.push(piece(format!("way out: {words}{when}"), Stress::Mind)),
     }
     detail
@@ -331,7 +339,7 @@ fn ready(state: &State, step: &StepRef) -> Banner {
     ];
     let waiting = planned.kind == StepKind::GoAhead;
     let confirming = state.run.state_of(step) == StepState::Confirming;
-    let key = if waiting { "g" } else { "Enter" };
+    let key = state.keymap.name(if waiting { CommandId::GoAhead } else { CommandId::Fire });
     match &state.mode {
         _ if confirming => headline.push(piece("is being confirmed", Stress::Mind)),
         Mode::Operator if waiting => headline.push(piece("waits for your go-ahead · all green", Stress::Good)),

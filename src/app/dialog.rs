@@ -1,5 +1,6 @@
 //! Dialogs: small state machines, each tied to what it asks about, so that a late answer to another is dropped.
 
+use super::palette::Palette;
 use super::terminal::Terminal;
 use crate::runbook::event::{Brief, NoteKind};
 use crate::runbook::names::{PartitionName, StepRef};
@@ -55,6 +56,8 @@ pub enum Dialog {
         /// Lines scrolled.
         scroll: u16,
     },
+    /// Everything that can be done or looked at.
+    Palette(Palette),
     /// The keys.
     Help {
         /// Lines scrolled.
@@ -168,6 +171,8 @@ pub struct Ask {
     pub name: Option<NameTyped>,
     /// Why they were not taken.
     pub refused: Option<String>,
+    /// Whether Enter opened it: then Enter alone does not answer it, however often it comes.
+    pub by_enter: bool,
 }
 
 /// A name that is typed to show that one knows where one is.
@@ -184,7 +189,7 @@ pub struct NameTyped {
 impl Ask {
     /// A question as it opens, with words to begin from.
     pub fn new(purpose: Purpose, text: impl Into<String>) -> Self {
-        Self { purpose, text: text.into(), name: None, refused: None }
+        Self { purpose, text: text.into(), name: None, refused: None, by_enter: false }
     }
 
     /// Wants a name typed as well.
@@ -201,10 +206,20 @@ impl Ask {
         }
     }
 
+    /// Whether it can do without words.
+    pub fn words_are_optional(&self) -> bool {
+        self.purpose.words_are_optional() && !self.by_enter
+    }
+
     /// Why the words cannot be taken as they are, if so.
     pub fn lacks(&self) -> Option<&'static str> {
         if self.text.trim().is_empty() && !self.purpose.words_are_optional() {
             return Some("a few words are needed: they go into the execution log");
+        }
+        if self.text.trim().is_empty() && self.by_enter {
+            return Some(
+                "Enter opened this, and Enter alone does not answer it: write a word, or leave and use its own key",
+            );
         }
         let named = self.name.as_ref().is_none_or(|name| name.typed == name.name);
         if named { None } else { Some("the cluster's name must be typed whole") }

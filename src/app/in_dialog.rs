@@ -6,12 +6,11 @@ use super::commands::{self, CommandId, locked};
 use super::dialog::{Ask, Button, Confirm, Dialog, Purpose};
 use super::keys::{command, on_key, prepare, roll_back};
 use super::levers::levers;
-use super::line;
-use super::log_keys;
 use super::state::{Mode, Pane, State};
 use super::terminal::{Terminal, Typed, leaves};
 use super::update::{Effect, close, open};
 use super::ways::{Act, ways};
+use super::{line, log_keys, palette};
 use crate::runbook::event::{Event, NoteKind};
 use crate::runbook::names::{PartitionName, StepRef};
 use crate::runbook::state::Run;
@@ -23,7 +22,7 @@ pub(super) fn in_dialog(state: &mut State, key: KeyEvent, operator: &str) -> Vec
     if let Dialog::Details { step, .. } = &dialog
         && state.run.state_of(step).is_trouble()
         && state.marked_step().as_ref() == Some(step)
-        && matches!(key.code, KeyCode::Enter | KeyCode::Char('s' | 'n' | 'w' | 'L' | 'D' | 'T' | 'i'))
+        && state.keymap.of_key(&key, state.focus).is_some_and(|command| leaves_a_diagnosis(command.id))
     {
         // A diagnosis is left by its way out: the key does what it does on the screen behind it.
         close(state);
@@ -46,6 +45,7 @@ pub(super) fn in_dialog(state: &mut State, key: KeyEvent, operator: &str) -> Vec
         | Dialog::Query { scroll, .. }
         | Dialog::Help { scroll }
         | Dialog::Witnesses { scroll, .. } => (turn(scroll, key), Vec::new()),
+        Dialog::Palette(asked) => palette::key(state, asked, key),
         Dialog::LogFilter { marked } => (log_keys::filter_key(state, marked, key), Vec::new()),
         Dialog::Concerns => (!matches!(key.code, KeyCode::Esc | KeyCode::Char('q' | '!') | KeyCode::Enter), Vec::new()),
         Dialog::Quit { leave } => match key.code {
@@ -67,6 +67,12 @@ pub(super) fn in_dialog(state: &mut State, key: KeyEvent, operator: &str) -> Vec
         state.dialog_drawn = false;
     }
     effects
+}
+
+/// What a diagnosis is left by, besides being closed.
+fn leaves_a_diagnosis(id: CommandId) -> bool {
+    use CommandId::{Decision, Fire, FollowUp, Levers, Note, Skip, Terminal, Ways};
+    matches!(id, Fire | Skip | Note | Ways | Levers | Decision | FollowUp | Terminal)
 }
 
 /// Scrolls a text; whether it stays open.

@@ -3,10 +3,11 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::attach::{attach, attachable};
-use super::commands::{self, CommandId};
+use super::commands::{self, Command, CommandId};
 use super::dialog::{Ask, Dialog, Purpose};
 use super::in_dialog::in_dialog;
 use super::log_keys;
+use super::palette::Palette;
 use super::queries;
 use super::replay::{Move, moved};
 use super::state::{Mode, Pane, State};
@@ -42,18 +43,34 @@ pub(super) fn on_key(state: &mut State, key: KeyEvent, operator: &str) -> Vec<Ef
         state.follows = false;
         return command(state, CommandId::Fire);
     }
-    let Some(found) = commands::of_key(&key, state.focus) else {
-        if let Some(elsewhere) = commands::of_another_pane(&key) {
+    let Some(found) = state.keymap.of_key(&key, state.focus) else {
+        if let Some(elsewhere) = state.keymap.of_any_pane(&key) {
             let pane = elsewhere.pane.map_or("", Pane::name);
-            state.notice = Some((state.now, format!("{} is a key of the {pane} pane; ⇥ goes there", elsewhere.label)));
+            let next = state.keymap.name(CommandId::PaneNext);
+            let words = format!("{} is a key of the {pane} pane; {next} goes there", elsewhere.label);
+            state.notice = Some((state.now, words));
         }
         return Vec::new();
     };
+    let effects = run(state, found);
+    by_enter(state, &key);
+    effects
+}
+
+/// Does what a command does, or says why it does nothing now: the one way for keys and for the palette.
+pub(super) fn run(state: &mut State, found: &Command) -> Vec<Effect> {
     if let Some(reason) = (found.disabled_reason)(state) {
         state.notice = Some((state.now, format!("{}: {reason}", found.label)));
         return Vec::new();
     }
     command(state, found.id)
+}
+
+/// A question that Enter opened is not answered by Enter alone: a key that is held down, or pressed twice, gives no word.
+pub(super) fn by_enter(state: &mut State, key: &KeyEvent) {
+    if let (KeyCode::Enter, Some(Dialog::Ask(ask))) = (key.code, &mut state.dialog) {
+        ask.by_enter = true;
+    }
 }
 
 pub(super) fn command(state: &mut State, id: CommandId) -> Vec<Effect> {
@@ -102,6 +119,7 @@ pub(super) fn command(state: &mut State, id: CommandId) -> Vec<Effect> {
         CommandId::Filter => state.queries.typing = true,
         CommandId::QueryText => queries::show(state),
         CommandId::Compare => state.queries.compared = !state.queries.compared,
+        CommandId::Palette => open(state, Dialog::Palette(Palette::default())),
         CommandId::Help => open(state, Dialog::Help { scroll: 0 }),
         CommandId::Concerns => open(state, Dialog::Concerns),
         CommandId::Witnesses => {
@@ -191,7 +209,7 @@ pub(super) fn prepare(state: &mut State, step: StepRef, choice: Option<String>) 
     vec![Effect::Brief { step, request }]
 }
 
-fn look_at(state: &mut State, partition: Option<usize>) {
+pub(super) fn look_at(state: &mut State, partition: Option<usize>) {
     let Some(partition) = partition.filter(|index| *index < state.run.plan.partitions.len()) else { return };
     state.partition = partition;
     state.follows = false;
@@ -210,6 +228,12 @@ fn first_open(state: &State) -> usize {
 fn focus(state: &mut State, steps: usize) {
     let at = Pane::ALL.iter().position(|pane| *pane == state.focus).unwrap_or(0);
     state.focus = Pane::ALL[(at + steps) % Pane::ALL.len()];
+    state.focus_chosen = true;
+}
+
+/// Gives a pane the keys, by the operator's own choice.
+pub(super) fn focus_on(state: &mut State, pane: Pane) {
+    state.focus = pane;
     state.focus_chosen = true;
 }
 

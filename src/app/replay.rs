@@ -147,6 +147,8 @@ pub(super) fn moved(state: &State, by: Move) -> Vec<Effect> {
 /// Shows another moment. What the onlooker chose to look at stays.
 pub(super) fn show(state: &mut State, moment: Moment) {
     let State { run, live, log, now, .. } = *moment.state;
+    let mut log = log;
+    log.look_as(&state.log);
     (state.run, state.live, state.log, state.now) = (run, live, log, now);
     state.partition = state.partition.min(state.run.plan.partitions.len().saturating_sub(1));
     state.follow();

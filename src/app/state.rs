@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::dialog::Dialog;
+use super::keymap::Keymap;
 use super::live::Live;
 use super::log::Log;
 use super::queries::Queries;
@@ -74,6 +75,8 @@ pub struct State {
     pub themes: ThemeChoice,
     /// Where a replay is; none where what is shown is of now.
     pub replay: Option<Replay>,
+    /// Which key does what.
+    pub keymap: Keymap,
     /// Set when the session is to end.
     pub leaving: bool,
 }
@@ -169,6 +172,7 @@ impl State {
             attachments: 0,
             themes: ThemeChoice::default(),
             replay: None,
+            keymap: Keymap::default(),
             leaving: false,
         };
         super::narrate::resume_timelines(&mut state);

@@ -2,6 +2,7 @@
 
 #![allow(clippy::panic)]
 
+mod keys;
 mod timeline;
 mod trouble;
 mod unplanned;

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 
 use super::dialog::{Button, Confirm, Dialog, Purpose};
 use super::log::{self, Level, LogLine, LogSource};
+use super::mouse::{self, Act, Target};
 use super::replay::{Moment, Playback};
 use super::state::{Mode, State};
 use super::terminal::{ProgramEnd, Size, Typed};
@@ -77,8 +78,17 @@ pub enum Message {
     },
     /// Something that the operator asked for was refused.
     Refused(String),
+    /// The mouse did something.
+    Mouse {
+        /// What it points at.
+        target: Option<Target>,
+        /// What it did.
+        act: Act,
+    },
     /// A word to the operator.
     Notice(String),
+    /// A word to the operator that is not worth a line of the log.
+    Word(String),
 }
 
 /// What the cockpit has others do.
@@ -193,6 +203,14 @@ pub fn update(state: &mut State, message: Message, operator: &str) -> Vec<Effect
                 Some(Dialog::Ask(ask)) => ask.refused = Some(why),
                 _ => notice(state, why),
             }
+            Vec::new()
+        }
+        Message::Mouse { target, act } => {
+            mouse::on_mouse(state, target, act, operator);
+            Vec::new()
+        }
+        Message::Word(text) => {
+            state.notice = Some((state.now, text));
             Vec::new()
         }
         Message::Notice(text) => {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Failure;
 use super::args::Common;
+use crate::app::keymap::Keymap;
 use crate::config::settings::Settings;
 use crate::config::{self, paths};
 use crate::journal::{self, RunEntry};
@@ -28,6 +29,8 @@ pub struct Place {
     pub theme: Option<String>,
     /// Whether colour was forbidden.
     pub no_color: bool,
+    /// Which key does what.
+    pub keymap: Keymap,
     _telemetry: Option<Telemetry>,
 }
 
@@ -38,6 +41,8 @@ impl Place {
     /// If the settings are wrong or the state directory cannot be used.
     pub fn of(common: &Common) -> Result<Self, Failure> {
         let settings = settings(common)?;
+        let keymap = Keymap::with(&settings.keys)
+            .map_err(|problems| Failure::usage(format!("the settings file is refused\n{problems}")))?;
         let state_dir = state_dir(common, &settings)?;
         let telemetry = telemetry::start(&state_dir)
             .map_err(|error| Failure::usage(format!("{error}\nchoose another state directory with --state-dir")))?;
@@ -50,6 +55,7 @@ impl Place {
             overlay,
             theme: common.theme.clone(),
             no_color: common.no_color,
+            keymap,
             _telemetry: Some(telemetry),
         })
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crossterm::event::{Event as Input, EventStream};
+use crossterm::event::{Event as Input, EventStream, MouseButton, MouseEventKind};
 use futures::StreamExt as _;
 use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
@@ -11,8 +11,11 @@ use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
 use super::Failure;
 use super::place::Place;
+use crate::app::log::Limit;
+use crate::app::mouse::Act;
 use crate::app::state::{State, ThemeChoice};
 use crate::app::update::{Effect, Message, update};
+use crate::clients::program::Capture;
 use crate::config::{SHIPPED_THEMES, paths};
 use crate::runbook::event::Record;
 use crate::runbook::state::Run;
@@ -28,6 +31,9 @@ const FRAME: Duration = Duration::from_millis(33);
 
 /// Lines that are taken in at once, between two looks at the keyboard.
 const MOST_LINES: usize = 4_096;
+
+/// Lines that a notch of the wheel scrolls.
+const WHEEL: isize = 3;
 
 /// What reaches the state besides keys and the clock.
 pub(super) struct Sources {
@@ -76,17 +82,20 @@ pub(super) async fn show(
 ) -> Result<Ended, Failure> {
     let (look, choice) = look(place)?;
     state.themes = choice;
+    state.keymap = place.keymap.clone();
+    state.log.set_limit(log_limit(place));
     if let Some(words) = look.hard_to_read(state.theme()) {
         update(&mut state, Message::Notice(words), &place.operator);
     }
     let mut drawn_in = state.theme().to_owned();
     let mut theme = look.theme(&drawn_in);
-    let mut screen = Screen::take().map_err(Failure::usage)?;
+    let mut screen = Screen::take(!place.settings.no_mouse).map_err(Failure::usage)?;
     let mut keys = EventStream::new();
     let mut clock = interval(Duration::from_secs(1));
     clock.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut end = signal(SignalKind::terminate()).map_err(Failure::failed)?;
     let mut hang_up = signal(SignalKind::hangup()).map_err(Failure::failed)?;
+    let (copied, mut words) = mpsc::unbounded_channel();
     let mut next_frame = tokio::time::Instant::now();
     let mut is_due = true;
     loop {
@@ -109,9 +118,7 @@ pub(super) async fn show(
                 next_frame = tokio::time::Instant::now() + FRAME;
                 let effects = update(&mut state, seen, &place.operator);
                 update(&mut state, Message::Seen { log }, &place.operator);
-                for effect in effects {
-                    carry_out(&state.run, effect);
-                }
+                effects.into_iter().for_each(|effect| carry_out(&state.run, effect));
                 continue;
             }
             input = keys.next() => match input {
@@ -125,6 +132,12 @@ pub(super) async fn show(
                     Message::Drawn { fits: false, terminal: None }
                 }
                 Some(Ok(Input::Paste(text))) => Message::Paste(text),
+                Some(Ok(Input::Mouse(event))) => {
+                    let Some(act) = act_of(event.kind) else { continue };
+                    next_frame = tokio::time::Instant::now();
+                    let target = ui::target(screen.area(), &state, (event.column, event.row).into());
+                    Message::Mouse { target, act }
+                }
                 Some(Ok(_)) => continue,
                 Some(Err(error)) => return Err(gone(&error)),
                 None => return Ok(Ended::Cut),
@@ -133,6 +146,7 @@ pub(super) async fn show(
                 Message::Record(record)
             }
             Some(message) = sources.messages.recv() => message,
+            Some(word) = words.recv() => Message::Word(word),
             Some(said) = next_said(&mut sources.said) => Message::SaidMany(said),
             Some(sample) = sources.samples.recv() => Message::Sample(Box::new(sample)),
             _ = clock.tick(), if sources.clock == Clock::Wall => Message::Tick(Timestamp::now()),
@@ -140,13 +154,66 @@ pub(super) async fn show(
             _ = hang_up.recv() => return Ok(Ended::Cut),
         };
         for effect in update(&mut state, message, &place.operator) {
-            carry_out(&state.run, effect);
+            match effect {
+                Effect::Copy { text, what } => copy(&mut screen, text, what, &copied).map_err(|error| gone(&error))?,
+                effect => carry_out(&state.run, effect),
+            }
         }
         is_due = true;
         if state.leaving {
             return Ok(Ended::Left);
         }
     }
+}
+
+/// What the mouse does with a button or its wheel; nothing of the rest concerns the cockpit.
+fn act_of(kind: MouseEventKind) -> Option<Act> {
+    match kind {
+        MouseEventKind::ScrollUp => Some(Act::Wheel(WHEEL)),
+        MouseEventKind::ScrollDown => Some(Act::Wheel(-WHEEL)),
+        MouseEventKind::Down(MouseButton::Left) => Some(Act::Click),
+        _ => None,
+    }
+}
+
+/// Puts a text on the clipboard, and says so as far as it can be known.
+///
+/// A terminal takes it by OSC 52 without a word. tmux ignores that sequence of a program's unless `set-clipboard` is `on`, which
+/// it is not by default; it is asked by its own command instead, which also hands the text on to the terminal around it
+/// (`load-buffer -w`, since 3.2). <https://man.openbsd.org/tmux#load-buffer>
+fn copy(
+    screen: &mut Screen,
+    text: String,
+    what: String,
+    copied: &mpsc::UnboundedSender<String>,
+) -> std::io::Result<()> {
+    if std::env::var_os("TMUX").is_none() {
+        screen.copy(&text)?;
+        // Its receiver lives as long as the screen.
+        let _ = copied.send(format!("{what} sent to the terminal's clipboard; whether it took them, it does not say"));
+        return Ok(());
+    }
+    // For a tmux that is too old, or not on PATH.
+    screen.copy(&text)?;
+    let copied = copied.clone();
+    tokio::spawn(async move {
+        let load = Capture::new("tmux", ["load-buffer", "-w", "-"]).input(text.into()).timeout(Duration::from_secs(3));
+        let word = match load.run("tmux load-buffer").await {
+            Ok(answer) if answer.is_success() => {
+                format!("{what} copied: prefix ] pastes in tmux; the terminal around it has them if it takes OSC 52")
+            }
+            _ => format!("{what} sent by OSC 52; tmux hands them on only with `set -g set-clipboard on`"),
+        };
+        let _ = copied.send(word);
+    });
+    Ok(())
+}
+
+/// How much log is kept.
+fn log_limit(place: &Place) -> Limit {
+    let usual = Limit::default();
+    let bytes = place.settings.log_megabytes.and_then(|megabytes| usize::try_from(megabytes << 20).ok());
+    Limit { lines: place.settings.log_lines.unwrap_or(usual.lines), bytes: bytes.unwrap_or(usual.bytes) }
 }
 
 /// What was said since, a good deal at a time: a program that prints fast must not slow keys.

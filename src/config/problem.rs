@@ -43,7 +43,7 @@ pub struct Problems(Vec<Problem>);
 
 impl Problems {
     /// The problems in the order in which they stand in their files, each once.
-    pub(super) fn new(mut problems: Vec<Problem>) -> Self {
+    pub(crate) fn new(mut problems: Vec<Problem>) -> Self {
         problems.sort();
         problems.dedup();
         Self(problems)

@@ -4,16 +4,22 @@
 //! theme = "high-contrast"
 //! operator = "Miguel Pinilla"
 //! state_dir = "~/rollouts"
+//! mouse = false
+//!
+//! [keys]
+//! fire = "F5"
+//! quit = ["q", "ctrl-q"]
 //! ```
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::problem::Problems;
-use super::problem::meant;
+use super::document::{Entry, Node, Place};
+use super::problem::{Problem, Problems, meant};
 use super::resolve::{At, Findings};
 use super::values::Wrong;
 use super::{SHIPPED_THEMES, parse, read, shape, theme_files, values};
@@ -37,6 +43,58 @@ pub struct Settings {
     pub operator: Option<String>,
     /// Whether what is private is masked on screen, for a shared one; not by default.
     pub share: bool,
+    /// Whether the mouse scrolls and marks; by default it does. The terminal's own selection is had with Shift then.
+    pub no_mouse: bool,
+    /// Lines of log that are kept; none leaves it to the cockpit.
+    pub log_lines: Option<u64>,
+    /// Mebibytes of memory that they may take; none leaves it to the cockpit.
+    pub log_megabytes: Option<u64>,
+    /// Keys that commands have instead of their own. Which commands there are, the [keymap](crate::app::keymap) knows.
+    pub keys: Vec<Bound>,
+}
+
+/// The keys of a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bound {
+    /// The command's name.
+    pub command: Written,
+    /// Its keys; none where it is to have none.
+    pub keys: Vec<Written>,
+}
+
+/// A text of the file, and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// The text.
+    pub text: String,
+    /// The file, as it was named by the operator.
+    pub file: String,
+    /// Line, from 1.
+    pub line: usize,
+    /// Column, from 1.
+    pub column: usize,
+}
+
+impl Written {
+    fn new(text: &str, place: &Place) -> Self {
+        let Problem { file, line, column, .. } = place.problem("", "", None);
+        Self { text: text.to_owned(), file, line, column }
+    }
+
+    /// A problem with what stands here.
+    pub fn problem(&self, key: &str, message: impl Into<String>, help: Option<String>) -> Problem {
+        let Self { file, line, column, .. } = self.clone();
+        Problem { file, line, column, key: key.to_owned(), message: message.into(), help }
+    }
+}
+
+/// One key, or several.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only the shape is asked for; what stands where is read from the tree")]
+enum Keys {
+    One(String),
+    Several(Vec<String>),
 }
 
 /// The settings file as it is written.
@@ -60,6 +118,17 @@ struct SettingsFile {
     operator: Option<String>,
     /// `true`: what is private is masked on screen.
     share: Option<bool>,
+    /// `false`: the mouse is the terminal's alone.
+    mouse: Option<bool>,
+    /// Lines of log that are kept, such as `1000000`; the oldest go.
+    #[schemars(range(min = 1000))]
+    log_lines: Option<u64>,
+    /// Mebibytes of memory that they may take, such as `256`.
+    #[schemars(range(min = 1))]
+    log_megabytes: Option<u64>,
+    /// Keys by command, such as `fire = "F5"` or `quit = ["q", "ctrl-q"]`; an empty list takes a command's key away.
+    #[expect(dead_code, reason = "only the shape is asked for; what stands where is read from the tree")]
+    keys: Option<BTreeMap<String, Keys>>,
 }
 
 impl Settings {
@@ -82,10 +151,21 @@ impl Settings {
         }
         let file: Option<SettingsFile> = findings.typed(&at);
         match file {
-            Some(file) if findings.problems.is_empty() => Ok(file.settings(path)),
+            Some(file) if findings.problems.is_empty() => Ok(Settings { keys: bound(&root), ..file.settings(path) }),
             _ => Err(Problems::new(findings.problems)),
         }
     }
+}
+
+/// The keys of commands, each with where it stands: what they amount to is not known here.
+fn bound(root: &Node) -> Vec<Bound> {
+    let entries = root.get("keys").map(Node::entries).unwrap_or_default();
+    let bind = |entry: &Entry| {
+        let keys = if entry.node.text().is_some() { std::slice::from_ref(&entry.node) } else { entry.node.items() };
+        let keys = keys.iter().filter_map(|key| Some(Written::new(key.text()?, &key.place)));
+        Bound { command: Written::new(&entry.name, &entry.place), keys: keys.collect() }
+    };
+    entries.iter().map(bind).collect()
 }
 
 /// The themes that can be named in that settings file: those that are shipped, and those beside it.
@@ -117,6 +197,10 @@ impl SettingsFile {
             overlay: self.overlay.map(full),
             operator: self.operator.filter(|name| !name.trim().is_empty()),
             share: self.share.unwrap_or_default(),
+            no_mouse: self.mouse == Some(false),
+            log_lines: self.log_lines,
+            log_megabytes: self.log_megabytes,
+            keys: Vec::new(),
         }
     }
 }
@@ -164,5 +248,28 @@ mod tests {
              config.toml:3:1: operater: unknown key; did you mean `operator`?\n\
              3 problems; nothing was started."
         );
+    }
+
+    #[test]
+    fn keys_are_one_or_several_and_know_where_they_stand() {
+        let settings = load("[keys]\nfire = \"F5\"\nquit = [\"q\", \"ctrl-q\"]\nstop = []\n").unwrap();
+        let keys: Vec<(&str, usize, Vec<&str>)> = settings
+            .keys
+            .iter()
+            .map(|bound| {
+                let keys = bound.keys.iter().map(|key| key.text.as_str()).collect();
+                (bound.command.text.as_str(), bound.command.line, keys)
+            })
+            .collect();
+        assert_eq!(keys, [("fire", 2, vec!["F5"]), ("quit", 3, vec!["q", "ctrl-q"]), ("stop", 4, vec![])]);
+        assert_eq!((settings.keys[1].keys[1].line, settings.keys[1].keys[1].column), (3, 14));
+        let message = load("log_lines = 3\n[keys]\nfire = 5\nquit = [1]\n").unwrap_err();
+        for words in [
+            "config.toml:1:13: log_lines: must be at least 1000",
+            "3:8: keys.fire: must be a text in quotes",
+            "4:9: keys.quit[0]: must be a text",
+        ] {
+            assert!(message.contains(words), "{words}\n{message}");
+        }
     }
 }

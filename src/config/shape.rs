@@ -24,7 +24,7 @@ struct Checker<'a> {
 
 impl<'a> Checker<'a> {
     fn check(&mut self, node: &Node, schema: &'a Json, key: &str) {
-        let schema = self.plain(schema);
+        let schema = self.fitting(node, schema);
         if let Some(names) = names(schema) {
             return self.check_name(node, &names, key);
         }
@@ -90,6 +90,19 @@ impl<'a> Checker<'a> {
                 self.problems.push(node.place.problem(key, message, None));
             }
         }
+    }
+
+    /// The plain schema; where there are several forms, the one that has the value's type.
+    fn fitting(&self, node: &Node, schema: &'a Json) -> &'a Json {
+        let wanted = match &node.value {
+            Value::Table(_) => "object",
+            Value::List(_) => "array",
+            _ => "",
+        };
+        let referred = schema["$ref"].as_str().map(|name| &self.root["$defs"][name.trim_start_matches("#/$defs/")]);
+        let options = referred.unwrap_or(schema)["anyOf"].as_array().into_iter().flatten();
+        let mut plain = options.map(|option| self.plain(option));
+        plain.find(|option| type_of(option) == wanted).unwrap_or_else(|| self.plain(schema))
     }
 
     /// Follows a reference, and takes what an option would be if it is given.

@@ -10,6 +10,7 @@ use ratatui::text::Line;
 pub use self::layout::fits;
 use self::layout::{Places, SMALLEST};
 use self::theme::Theme;
+use crate::app::mouse::Target;
 use crate::app::state::{Pane, State};
 use crate::app::terminal::Size;
 
@@ -36,6 +37,21 @@ pub fn seen_of_log(area: Rect, state: &State) -> Vec<u64> {
     let places = layout::places(area, state);
     let place = places.and_then(|places| places.panes.into_iter().find(|(pane, _)| *pane == Pane::Log));
     place.map_or_else(Vec::new, |(_, area)| panes::log::seen(area, state))
+}
+
+/// What of the screen stands at a column and row.
+pub fn target(area: Rect, state: &State, at: Position) -> Option<Target> {
+    let places = layout::places(area, state)?;
+    if places.partitions.contains(at) {
+        return panes::partitions::at(places.partitions, places.panels, state, at).map(Target::Partition);
+    }
+    let (pane, area) = places.panes.into_iter().find(|(_, area)| area.contains(at))?;
+    let own = match pane {
+        Pane::Steps => panes::steps::step_at(area, state, at.y).map(Target::Step),
+        Pane::Log => panes::log::line_at(area, state, at.y).map(Target::Line),
+        _ => None,
+    };
+    Some(own.unwrap_or(Target::Pane(pane)))
 }
 
 /// Draws one frame.

@@ -3,7 +3,7 @@
 mod reasons;
 mod table;
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use crossterm::event::{KeyCode, KeyEvent};
 
 use super::state::{Pane, State};
 use crate::runbook::event::Outcome;
@@ -121,10 +121,26 @@ pub enum CommandId {
     MarkBefore,
     /// Goes on to what happens next.
     MarkNext,
+    /// Lists everything that can be done or looked at, to be found by its letters.
+    Palette,
     /// Shows the keys.
     Help,
     /// Leaves.
     Quit,
+}
+
+impl CommandId {
+    /// Its name in the settings and the palette: `partition-before`.
+    pub fn name(self) -> String {
+        let mut name = String::new();
+        for letter in format!("{self:?}").chars() {
+            if letter.is_uppercase() && !name.is_empty() {
+                name.push('-');
+            }
+            name.push(letter.to_ascii_lowercase());
+        }
+        name
+    }
 }
 
 /// A command.
@@ -181,28 +197,6 @@ impl Key {
             Self::Named(_, name) => name.to_owned(),
         }
     }
-
-    fn matches(self, event: &KeyEvent) -> bool {
-        if event.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT) {
-            return false;
-        }
-        match self {
-            Self::Char(character) => event.code == KeyCode::Char(character),
-            Self::Named(code, _) => event.code == code,
-        }
-    }
-}
-
-/// The command of a key while that pane has the keys, if it has one.
-pub fn of_key(event: &KeyEvent, focus: Pane) -> Option<&'static Command> {
-    let mut named = COMMANDS.iter().filter(|command| command.keys.iter().any(|key| key.matches(event)));
-    let everywhere = named.clone().find(|command| command.pane.is_none());
-    named.find(|command| command.pane == Some(focus)).or(everywhere)
-}
-
-/// The command that a key has in some other pane, where it has none in this one.
-pub fn of_another_pane(event: &KeyEvent) -> Option<&'static Command> {
-    COMMANDS.iter().find(|command| command.pane.is_some() && command.keys.iter().any(|key| key.matches(event)))
 }
 
 /// The step of the partition looked at that a step's own key fires: its number, or its letter.

@@ -557,6 +557,16 @@ pub static COMMANDS: &[Command] = &[
         disabled_reason: no_replay,
     },
     Command {
+        id: CommandId::Palette,
+        label: "palette",
+        keys: &[Key::Char(':')],
+        danger: false,
+        pane: None,
+        footer: true,
+        help: "Find whatever can be done or looked at by some of its letters; Enter does it as its key would.",
+        disabled_reason: never,
+    },
+    Command {
         id: CommandId::Help,
         label: "help",
         keys: &[Key::Char('?')],

@@ -311,6 +311,13 @@ impl Log {
         self.seen.clear();
     }
 
+    /// Is bounded, filtered and written as another log is, which it stands in the place of.
+    pub fn look_as(&mut self, other: &Self) {
+        self.set_limit(other.store.limit());
+        self.set_filter(other.filter.clone());
+        (self.stamps, self.wraps) = (other.stamps, other.wraps);
+    }
+
     /// Where it is looked at.
     pub fn place(&self) -> Place {
         self.place

@@ -130,6 +130,11 @@ impl Store {
         self.let_go();
     }
 
+    /// How much is kept.
+    pub fn limit(&self) -> Limit {
+        self.limit
+    }
+
     /// Adds a line; answers its number. The oldest go where there are too many.
     pub fn push(&mut self, line: &LogLine, stretches: &[Stretch]) -> u64 {
         let id = self.next;

@@ -173,7 +173,7 @@ fn every_key_of_the_pane_is_its_own_alone() {
         ('c', CommandId::Compare),
     ] {
         let event = KeyEvent::new(KeyCode::Char(key), KeyModifiers::NONE);
-        let of = |pane| crate::app::commands::of_key(&event, pane).map(|command| command.id);
+        let of = |pane| crate::app::keymap::Keymap::default().of_key(&event, pane).map(|command| command.id);
         assert_eq!(of(Pane::Queries), Some(id));
         assert_ne!(of(Pane::Steps), Some(id));
     }

@@ -51,7 +51,7 @@ pub fn draw(buffer: &mut Buffer, scene: &Scene<'_>, ask: &Ask) -> Option<Positio
         }
         sheet.foot.push(Line::from(fit_spans(prompt, room)));
     }
-    let optional = if ask.purpose.words_are_optional() { " (words are optional)" } else { "" };
+    let optional = if ask.words_are_optional() { " (words are optional)" } else { "" };
     sheet.foot.push(Line::from(vec![
         span("Enter", theme.accent()),
         span(format!(" {}{optional}   ", words.verb), theme.plain()),

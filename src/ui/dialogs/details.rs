@@ -5,6 +5,7 @@ use ratatui::text::Line;
 
 use super::Scene;
 use super::sheet::{Sheet, room};
+use crate::app::commands::CommandId;
 use crate::runbook::check::{Check, Verdict};
 use crate::runbook::event::{ActionOutcome, NoteKind, Outcome};
 use crate::runbook::names::StepRef;
@@ -31,13 +32,13 @@ pub fn draw(buffer: &mut Buffer, scene: &Scene<'_>, step: &StepRef, scroll: u16)
     sheet.scroll = usize::from(scroll);
     let hint = if state.is_trouble() {
         vec![
-            span("w", theme.accent()),
+            span(scene.state.keymap.name(CommandId::Ways), theme.accent()),
             span(" ways out   ", theme.plain()),
-            span("Enter", theme.accent()),
+            span(scene.state.keymap.name(CommandId::Fire), theme.accent()),
             span(" again   ", theme.plain()),
-            span("s", theme.accent()),
+            span(scene.state.keymap.name(CommandId::Skip), theme.accent()),
             span(" skip   ", theme.plain()),
-            span("n", theme.accent()),
+            span(scene.state.keymap.name(CommandId::Note), theme.accent()),
             span(" note   ", theme.plain()),
             span("Esc leaves it as it is", theme.faint()),
         ]

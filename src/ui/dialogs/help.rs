@@ -6,6 +6,8 @@ use ratatui::text::Line;
 use super::Scene;
 use super::sheet::{Sheet, room};
 use crate::app::commands::{COMMANDS, Command, CommandId};
+use crate::app::keymap::RULE;
+use crate::app::state::Pane;
 use crate::ui::doc::Doc;
 use crate::ui::text::{column, span, wrap};
 
@@ -19,17 +21,27 @@ const REPLAY: &str = "replay";
 pub fn draw(buffer: &mut Buffer, scene: &Scene<'_>, scroll: u16) {
     let theme = scene.theme;
     let mut doc = Doc::new(theme, room(scene));
+    // The keys of the pane that has them come first.
+    let focus = scene.state.focus;
+    in_pane(&mut doc, scene, focus);
     for (group, holds) in GROUPS.iter().filter(|(group, _)| *group != REPLAY || scene.state.replay.is_some()) {
         doc.blank();
         doc.text(*group, theme.palette.state.accent.bold());
-        for command in COMMANDS.iter().filter(|command| holds(command.id)) {
+        for command in COMMANDS.iter().filter(|command| command.pane.is_none() && holds(command.id)) {
             describe(&mut doc, scene, command);
         }
         if *group == GROUPS[0].0 {
             let help = "Mark the step of that label and open its confirmation.";
             row(&mut doc, scene, "0–9 p m", "step", help, None);
+            doc.blank();
+            doc.text(RULE, theme.faint());
         }
     }
+    for pane in Pane::ALL.into_iter().filter(|pane| *pane != focus) {
+        in_pane(&mut doc, scene, pane);
+    }
+    doc.blank();
+    doc.text(MOUSE, theme.faint());
     let mut sheet = Sheet::new(scene, "keys");
     sheet.body = doc.finish();
     sheet.scroll = usize::from(scroll);
@@ -37,7 +49,24 @@ pub fn draw(buffer: &mut Buffer, scene: &Scene<'_>, scroll: u16) {
     sheet.draw(buffer, scene);
 }
 
-/// Groups of commands, each with what belongs to it.
+/// What the mouse does.
+const MOUSE: &str = "The mouse scrolls the pane under it, and a click marks what it points at; it never fires anything. With \
+                     Shift, selecting text is the terminal's own.";
+
+/// The keys that hold only in a pane.
+fn in_pane(doc: &mut Doc<'_>, scene: &Scene<'_>, pane: Pane) {
+    let mut own = COMMANDS.iter().filter(|command| command.pane == Some(pane)).peekable();
+    if own.peek().is_none() {
+        return;
+    }
+    doc.blank();
+    doc.text(format!("in the pane: {}", pane.name()), scene.theme.palette.state.accent.bold());
+    for command in own {
+        describe(doc, scene, command);
+    }
+}
+
+/// Groups of commands that hold everywhere, each with what belongs to it.
 type Group = (&'static str, fn(CommandId) -> bool);
 
 static GROUPS: &[Group] = &[
@@ -66,6 +95,7 @@ static GROUPS: &[Group] = &[
                 | CommandId::Witnesses
                 | CommandId::Zoom
                 | CommandId::Follow
+                | CommandId::Palette
                 | CommandId::Help
                 | CommandId::Quit
         )
@@ -99,21 +129,6 @@ static GROUPS: &[Group] = &[
                 | CommandId::Newest
         )
     }),
-    ("in the log", |id| {
-        matches!(
-            id,
-            CommandId::Search
-                | CommandId::MatchNewer
-                | CommandId::MatchOlder
-                | CommandId::LogPause
-                | CommandId::LogLevel
-                | CommandId::LogFilter
-                | CommandId::LogPartition
-                | CommandId::LogWrap
-                | CommandId::LogStamps
-                | CommandId::LogCopy
-        )
-    }),
     (REPLAY, |id| {
         matches!(
             id,
@@ -129,7 +144,7 @@ static GROUPS: &[Group] = &[
 ];
 
 fn describe(doc: &mut Doc<'_>, scene: &Scene<'_>, command: &Command) {
-    let keys: Vec<String> = command.keys.iter().map(|key| key.name()).collect();
+    let keys: Vec<String> = scene.state.keymap.keys(command.id).iter().map(|key| key.name()).collect();
     row(doc, scene, &keys.join(" "), command.label, command.help, (command.disabled_reason)(scene.state));
 }
 
@@ -156,7 +171,7 @@ mod tests {
 
     #[test]
     fn every_command_has_its_place_in_one_group() {
-        for command in COMMANDS {
+        for command in COMMANDS.iter().filter(|command| command.pane.is_none()) {
             let groups = GROUPS.iter().filter(|(_, holds)| holds(command.id)).count();
             assert_eq!(groups, 1, "{:?}", command.id);
         }

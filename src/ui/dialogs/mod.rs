@@ -15,6 +15,7 @@ mod details;
 mod help;
 mod levers;
 mod log_filter;
+mod palette;
 mod preparing;
 mod query;
 mod quit;
@@ -38,6 +39,7 @@ pub fn draw(buffer: &mut Buffer, area: Rect, dialog: &Dialog, state: &State, the
         Dialog::Details { step, scroll } => details::draw(buffer, &scene, step, *scroll),
         Dialog::Query { partition, key, scroll } => query::draw(buffer, &scene, partition, *key, *scroll),
         Dialog::Help { scroll } => help::draw(buffer, &scene, *scroll),
+        Dialog::Palette(asked) => return palette::draw(buffer, &scene, asked),
         Dialog::LogFilter { marked } => log_filter::draw(buffer, &scene, *marked),
         Dialog::Concerns => concerns::draw(buffer, &scene),
         Dialog::Witnesses { partition, scroll } => witnesses::draw(buffer, &scene, partition, *scroll),

@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 
 use super::Slot;
+use crate::app::commands::CommandId;
 use crate::app::ways::{best, ways};
 use crate::runbook::check::{Check, Verdict};
 use crate::runbook::event::Finding;
@@ -58,7 +59,7 @@ pub fn draw(
     {
         *last = Line::from(vec![
             span("… more: ", theme.faint()),
-            span("d", theme.accent()),
+            span(slot.state.keymap.name(CommandId::Details), theme.accent()),
             span(" tells all of it", theme.faint()),
         ]);
     }

@@ -81,7 +81,7 @@ fn item(command: &Command, state: &State, theme: &Theme) -> Item {
     let enabled = (command.disabled_reason)(state).is_none();
     let (key_style, label_style) =
         if enabled { (theme.palette.state.accent.bold(), theme.plain()) } else { (theme.ghost(), theme.ghost()) };
-    let key = command.keys.first().map(|key| key.name()).unwrap_or_default();
+    let key = state.keymap.name(command.id);
     let label = if command.id == CommandId::Fire { fire_label(state) } else { command.label.to_owned() };
     Item { id: command.id, enabled, spans: vec![span(key, key_style), span(format!(" {label}"), label_style)] }
 }

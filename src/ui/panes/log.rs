@@ -10,6 +10,7 @@ use ratatui::style::{Modifier, Style};
 use ratatui::text::Line;
 
 use super::Slot;
+use crate::app::commands::CommandId;
 use crate::app::log::{Filter, Level, Log, LogSource, Place, Search, Stamps};
 use crate::app::log_keys::start_in_hand;
 use crate::app::state::State;
@@ -66,6 +67,16 @@ pub fn draw(buffer: &mut Buffer, slot: &Slot<'_>) {
 /// Numbers of the lines that are seen in a pane at that place, oldest first.
 pub fn seen(area: Rect, state: &State) -> Vec<u64> {
     Rows::of(inner(area), state).window()
+}
+
+/// The line that is drawn in a row of the screen.
+pub fn line_at(area: Rect, state: &State, y: u16) -> Option<u64> {
+    let inner = inner(area);
+    let rows = Rows::of(inner, state);
+    let index = usize::from(y.checked_sub(inner.y).filter(|row| *row < inner.height)?);
+    let heights = rows.window().into_iter().filter_map(|id| Some((id, rows.height_of(&state.log.line(id)?))));
+    let all: Vec<u64> = heights.flat_map(|(id, height)| std::iter::repeat_n(id, height)).collect();
+    all.get(all.len().saturating_sub(usize::from(inner.height)) + index).copied()
 }
 
 fn inner(area: Rect) -> Rect {
@@ -261,7 +272,7 @@ fn frame(buffer: &mut Buffer, slot: &Slot<'_>, rows: &Rows<'_>, window: &[u64]) 
         (false, below) => vec![vec![span(format!("paused · {} new below", format::count(below as u64)), theme.mind())]],
     };
     if !log.follows() {
-        pieces.push(vec![span("v follows", theme.accent())]);
+        pieces.push(vec![span(format!("{} follows", slot.state.keymap.name(CommandId::LogPause)), theme.accent())]);
     }
     if log.dropped() > 0 {
         pieces.push(slot.faint(format!("{} older lines gone", format::count(log.dropped()))));

@@ -1,7 +1,9 @@
 //! The partitions, always all of them, in their order: a panel each, or a line each where there is less room.
 
+use std::rc::Rc;
+
 use ratatui::buffer::Buffer;
-use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::layout::{Constraint, Layout, Position, Rect};
 use ratatui::style::Style;
 use ratatui::text::Line;
 
@@ -20,7 +22,7 @@ use crate::watch::sample::{ClusterView, MemberView, Role};
 pub fn draw(buffer: &mut Buffer, area: Rect, panels: bool, state: &State, theme: &Theme) {
     let count = state.run.plan.partitions.len();
     if panels {
-        let places = Layout::horizontal(vec![Constraint::Fill(1); count]).split(area);
+        let places = beside_each_other(area, count);
         for (index, place) in places.iter().enumerate() {
             View::of(state, index, theme).panel(buffer, *place);
         }
@@ -28,11 +30,30 @@ pub fn draw(buffer: &mut Buffer, area: Rect, panels: bool, state: &State, theme:
     }
     let names = state.run.plan.partitions.iter().map(|partition| partition.name.as_str().len()).max().unwrap_or(0);
     let steps = state.run.plan.partitions.iter().map(|partition| partition.steps.len()).max().unwrap_or(0);
-    // Where there are more partitions than rows, those around the one that is looked at are seen.
-    let first = (state.partition + 1).saturating_sub(usize::from(area.height));
+    let first = first_line(area, state);
     for (row, index) in area.rows().zip(first..count) {
         View::of(state, index, theme).line(buffer, row, names, steps);
     }
+}
+
+/// The panels' places.
+fn beside_each_other(area: Rect, count: usize) -> Rc<[Rect]> {
+    Layout::horizontal(vec![Constraint::Fill(1); count]).split(area)
+}
+
+/// The partition of the first line: where there are more than rows, those around the one that is looked at are seen.
+fn first_line(area: Rect, state: &State) -> usize {
+    (state.partition + 1).saturating_sub(usize::from(area.height))
+}
+
+/// The partition that stands at a place of the screen.
+pub fn at(area: Rect, panels: bool, state: &State, at: Position) -> Option<usize> {
+    let count = state.run.plan.partitions.len();
+    if panels {
+        return beside_each_other(area, count).iter().position(|place| place.contains(at));
+    }
+    let line = first_line(area, state) + usize::from(at.y.checked_sub(area.y)?);
+    (line < count).then_some(line)
 }
 
 /// Columns of the writer in a partition's line.

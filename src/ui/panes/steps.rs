@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
 use ratatui::style::Modifier;
 use ratatui::text::Line;
 
 use super::Slot;
+use crate::app::state::State;
 use crate::runbook::plan::{Step, StepKind};
 use crate::runbook::state::{StepRun, StepState};
 use crate::ui::text::{Spans, column_right, span, spread, width};
@@ -34,18 +36,31 @@ pub fn draw(buffer: &mut Buffer, slot: &Slot<'_>) {
     let inner = slot.panel(buffer, title, remark);
 
     let height = usize::from(inner.height);
-    // The marked step stays in view.
-    let first = (state.step + 1).saturating_sub(height).min(rows.len().saturating_sub(height));
+    let first = first(state, height);
     for (area, (index, row)) in inner.rows().zip(rows.iter().enumerate().skip(first)) {
         let marked = index == state.step;
         let line = row.line(slot, marked, usize::from(area.width));
         if marked {
-            let wide = ratatui::layout::Rect { x: area.x - 1, width: area.width + 2, ..area };
+            let wide = Rect { x: area.x - 1, width: area.width + 2, ..area };
             buffer.set_style(wide, theme.palette.ground.marked.ground());
             buffer.set_line(area.x - 1, area.y, &Line::from(span("›", theme.accent())), 1);
         }
         buffer.set_line(area.x, area.y, &line, area.width);
     }
+}
+
+/// The step that is drawn first: the marked one stays in view.
+fn first(state: &State, height: usize) -> usize {
+    let steps = state.looked_at().0.steps.len();
+    (state.step + 1).saturating_sub(height).min(steps.saturating_sub(height))
+}
+
+/// The step that is drawn in a row of the screen.
+pub fn step_at(area: Rect, state: &State, y: u16) -> Option<usize> {
+    let height = area.height.saturating_sub(2);
+    let row = y.checked_sub(area.y + 1).filter(|row| *row < height)?;
+    let step = first(state, usize::from(height)) + usize::from(row);
+    (step < state.looked_at().0.steps.len()).then_some(step)
 }
 
 struct Row<'a> {

@@ -11,6 +11,7 @@ use ratatui::text::Line;
 
 use super::timescale::{TimeScale, relative};
 use super::{Slot, moments};
+use crate::app::commands::CommandId;
 use crate::app::live::{Freshness, Live, freshness, period};
 use crate::app::timeline_view::{self, Stretch};
 use crate::app::unplanned;
@@ -75,7 +76,7 @@ fn remark(slot: &Slot<'_>, live: &Live) -> Spans {
     // What is drawn is said by the axis; that it is not all must be said too.
     vec![
         span(format!("{view} "), slot.theme.strong()),
-        span("f", slot.theme.accent()),
+        span(slot.state.keymap.name(CommandId::Follow), slot.theme.accent()),
         span(format!(" whole · {words}"), slot.theme.faint()),
     ]
 }

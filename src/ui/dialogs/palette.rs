@@ -1,0 +1,69 @@
+//! The palette: what was typed, and what it fits.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Position;
+use ratatui::text::Line;
+
+use super::Scene;
+use super::sheet::{Sheet, room};
+use crate::app::palette::{Palette, Row, rows};
+use crate::ui::symbols;
+use crate::ui::text::{Spans, span, spread, width};
+
+/// Rows of the list, so that the sheet keeps its size while words are typed.
+const ROWS: usize = 16;
+
+/// Draws the palette; answers where the cursor stands.
+pub fn draw(buffer: &mut Buffer, scene: &Scene<'_>, palette: &Palette) -> Option<Position> {
+    let theme = scene.theme;
+    let room = room(scene);
+    let rows = rows(scene.state, &palette.words);
+    let height = usize::from(scene.area.height).saturating_sub(7).min(ROWS);
+    let first = (palette.marked + 1).saturating_sub(height);
+    let mut body: Vec<Line<'static>> = Vec::new();
+    for (index, row) in rows.iter().enumerate().skip(first).take(height) {
+        body.push(line(scene, row, index == palette.marked, room));
+    }
+    if rows.is_empty() {
+        body.push(Line::from(span(format!("nothing fits \"{}\"", palette.words), theme.faint())));
+    }
+    // A line of blanks is a line: an empty one would go where space is short.
+    body.resize(height, Line::from(span(" ", theme.plain())));
+    let mut sheet = Sheet::new(scene, "what to do");
+    sheet.body = body;
+    let typed = vec![span(": ", theme.accent()), span(palette.words.clone(), theme.strong())];
+    let column = width(&typed);
+    let marked = rows.get(palette.marked);
+    let notice = scene.state.notice.as_ref().map(|(_, words)| words.clone());
+    let hint = match marked.and_then(|row| row.reason.clone()).or(notice) {
+        Some(reason) => vec![span(format!("{} ", symbols::MIND), theme.mind()), span(reason, theme.mind())],
+        None => vec![
+            span("Enter", theme.accent()),
+            span(" does it   ", theme.plain()),
+            span("↑ ↓", theme.accent()),
+            span(" mark   ", theme.plain()),
+            span("Esc leaves", theme.faint()),
+        ],
+    };
+    let count = vec![span(format!("{} of {}", (palette.marked + 1).min(rows.len()), rows.len()), theme.faint())];
+    sheet.foot = vec![spread(typed, count, room), Line::from(crate::ui::text::fit_spans(hint, room))];
+    let foot = sheet.draw(buffer, scene);
+    Some(Position { x: foot.x + column.min(room.saturating_sub(1)) as u16, y: foot.y })
+}
+
+/// A row: its words with the typed letters marked, its key at the right; faint with its reason where it does nothing now.
+fn line(scene: &Scene<'_>, row: &Row, is_marked: bool, room: usize) -> Line<'static> {
+    let theme = scene.theme;
+    let usual = if row.reason.is_some() { theme.ghost() } else { theme.plain() };
+    let mut left: Spans = vec![if is_marked { span("› ", theme.accent()) } else { span("  ", theme.plain()) }];
+    for (place, letter) in (0_u32..).zip(row.label.chars()) {
+        let typed = row.typed.binary_search(&place).is_ok();
+        left.push(span(letter.to_string(), if typed { theme.palette.state.accent.bold() } else { usual }));
+    }
+    if let Some(reason) = &row.reason {
+        left.push(span(format!("   {reason}"), theme.ghost()));
+    }
+    let right = vec![span(row.key.clone(), if row.reason.is_some() { theme.ghost() } else { theme.accent() })];
+    let line = spread(left, right, room);
+    if is_marked { line.patch_style(theme.palette.ground.marked.ground()) } else { line }
+}
