@@ -88,6 +88,16 @@ fn the_screen_says_what_matters_at_every_size() {
         "unplanned",
         "unplanned-over",
         "witnesses",
+        "load-off",
+        "load-denied",
+        "load-idle",
+        "load-throttled",
+        "load-gap",
+        "load-seam",
+        "load-hour",
+        "load-instances",
+        "load-statements",
+        "load-change",
     ];
     for (name, state) in night::moments().into_iter().filter(|(name, _)| golden.contains(name)) {
         for size in SIZES {
@@ -117,6 +127,7 @@ fn cloudwatch_and_the_slow_query_log_have_a_line_above_the_load() {
         lag_ms,
         cpu_percent: Some(4.4),
         load: Some(0.3),
+        loads: vec![(state.now - SignedDuration::from_secs(100), 0.3)],
     };
     let view = MetricsView { instances: vec![of(cluster.writer(), None), of(cluster.reader(), Some(18.2))] };
     let metrics = || (Source::Metrics, Ok(Reading::Metrics(view.clone())));
@@ -130,7 +141,7 @@ fn cloudwatch_and_the_slow_query_log_have_a_line_above_the_load() {
     assert!(denied.contains("slow-query log is not permitted"), "{denied}");
     // Where Performance Insights is silent, CloudWatch's load is all there is.
     let blind = Trouble::new("pi:GetResourceMetrics", TroubleKind::Denied, "no");
-    let blind = with(vec![metrics(), (Source::Load, Err(blind))]);
+    let blind = with(vec![metrics(), (Source::Load(cluster.writer()), Err(blind))]);
     assert!(blind.contains("load 0.3"), "{blind}");
 }
 

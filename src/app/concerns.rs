@@ -186,7 +186,7 @@ pub fn source_name(source: &Source) -> String {
         Source::Writes => "write probe".to_owned(),
         Source::SqlInstance(instance) => format!("SQL on {instance}"),
         Source::App => "application".to_owned(),
-        Source::Load => "Performance Insights".to_owned(),
+        Source::Load(instance) => format!("Performance Insights of {instance}"),
         Source::Statements => "pg_stat_statements".to_owned(),
         Source::Pods => "pods".to_owned(),
         Source::Rights => "rights of the database role".to_owned(),

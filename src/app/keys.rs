@@ -6,6 +6,7 @@ use super::attach::{attach, attachable};
 use super::commands::{self, Command, CommandId};
 use super::dialog::{Ask, Dialog, Purpose};
 use super::in_dialog::in_dialog;
+use super::load_look::LoadTable;
 use super::log_keys;
 use super::palette::Palette;
 use super::queries;
@@ -143,6 +144,10 @@ pub(super) fn command(state: &mut State, id: CommandId) -> Vec<Effect> {
         CommandId::PaneNext => focus(state, 1),
         CommandId::PaneBefore => focus(state, Pane::ALL.len() - 1),
         CommandId::Zoom => state.zoomed = !state.zoomed,
+        CommandId::LoadResolution => state.load.turn_resolution(),
+        CommandId::LoadWhose => state.load.turn_whose(),
+        CommandId::LoadStatements => state.load.turn_table(LoadTable::Statements),
+        CommandId::LoadChange => state.load.turn_table(LoadTable::Change),
         CommandId::Follow => {
             state.follows = true;
             state.focus_chosen = false;

@@ -12,7 +12,7 @@ use crate::runbook::event::FailoverMeasure;
 use crate::runbook::moved::Moved;
 use crate::runbook::names::InstanceId;
 use crate::runbook::timeline::Timeline;
-use crate::runbook::topology::Rounds;
+use crate::runbook::topology::{self, Agreement, Rounds};
 use crate::runbook::witness::Witness;
 use crate::watch::Pace;
 use crate::watch::sample::{
@@ -111,7 +111,7 @@ pub struct Live {
     pub metrics: Option<Dated<MetricsView>>,
     /// The slow statements so far, and when the log was last read.
     pub slow: Option<Dated<SlowStatements>>,
-    /// The load of whoever is the writer.
+    /// The load of the instances and of the writer's role.
     pub load: LoadHistory,
     /// The witnesses' lanes.
     pub timeline: Timeline,
@@ -136,8 +136,13 @@ impl Live {
     /// Takes in a sample; answers if by it the writer moved, and no failover is drawn yet that the move belongs to.
     pub fn take(&mut self, sample: Sample) -> Option<Moved> {
         let mut moved = None;
-        for testimony in sample.testimony() {
+        let testimony = sample.testimony();
+        let spoken = !testimony.is_empty();
+        for testimony in testimony {
             moved = self.timeline.observe(testimony).or(moved);
+        }
+        if spoken {
+            self.follow_the_role(sample.at);
         }
         if let Ok(Reading::Cluster(cluster)) = &sample.said {
             self.timeline.observe_instances(sample.at, cluster.is_available_throughout());
@@ -151,6 +156,9 @@ impl Live {
         let reading = match said {
             Ok(reading) => reading,
             Err(trouble) => {
+                if let Source::Load(instance) = &source {
+                    self.load.refused(instance, trouble.kind);
+                }
                 let since = self.troubles.get(&source).map_or(at, |(since, _)| *since);
                 self.troubles.insert(source, (since, trouble));
                 return;
@@ -171,7 +179,10 @@ impl Live {
                 }
                 _ => self.endpoint = Some(Dated { value, at }),
             },
-            Reading::Metrics(value) => self.metrics = Some(Dated { value, at }),
+            Reading::Metrics(value) => {
+                value.instances.iter().for_each(|instance| self.load.take_metrics(instance));
+                self.metrics = Some(Dated { value, at });
+            }
             Reading::SlowLog(view) => self.take_slow(&view, at),
             Reading::PodLog(value) => self.pod_log = Some(Dated { value, at }),
             Reading::Rights(value) => self.rights = Some(Dated { value, at }),
@@ -185,6 +196,8 @@ impl Live {
             self.cluster.as_ref().is_none_or(|cluster| cluster.value.members.iter().any(|member| member.id == *id))
         };
         let instances = self.instances.iter().filter(|(id, _)| member(id));
+        // Performance Insights is asked of a reader at leisure: the writer's is what the screen goes by.
+        let load = self.load.writer().zip(self.load.of_writer().and_then(|load| load.answered));
         let single = [
             (Source::Api, self.cluster.as_ref().map(|datum| datum.at)),
             (Source::Dns, self.dns.as_ref().map(|datum| datum.at)),
@@ -192,10 +205,18 @@ impl Live {
             (Source::App, self.http.as_ref().map(|datum| datum.at)),
             (Source::Pods, self.pods.as_ref().map(|datum| datum.at)),
             (Source::Statements, self.statements.as_ref().map(|datum| datum.at)),
-            (Source::Load, self.load.answered),
         ];
         let single = single.into_iter().filter_map(|(source, at)| Some((source, at?)));
-        single.chain(instances.map(|(id, datum)| (Source::SqlInstance(id.clone()), datum.at))).collect()
+        let load = load.map(|(writer, at)| (Source::Load(writer.clone()), at));
+        single.chain(load).chain(instances.map(|(id, datum)| (Source::SqlInstance(id.clone()), datum.at))).collect()
+    }
+
+    /// Has the load follow the writer's role to whoever the witnesses agree on.
+    fn follow_the_role(&mut self, at: Timestamp) {
+        let words = self.timeline.lanes.values().map(|lane| &lane.last);
+        if let Some(writer) = Agreement::of(words, at, topology::FRESH).writer {
+            self.load.follow(&writer, &self.timeline, at);
+        }
     }
 
     fn take_slow(&mut self, view: &SlowLogView, at: Timestamp) {

@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 use super::dialog::Dialog;
 use super::keymap::Keymap;
 use super::live::Live;
+use super::load_look::LoadLook;
 use super::log::Log;
 use super::queries::Queries;
 use super::replay::Replay;
@@ -57,6 +58,8 @@ pub struct State {
     pub scroll: BTreeMap<Pane, usize>,
     /// How the top queries are looked at.
     pub queries: Queries,
+    /// How the load is looked at.
+    pub load: LoadLook,
     /// What stands over the screen.
     pub dialog: Option<Dialog>,
     /// Whether the dialog has been on the screen; until then it takes no keys.
@@ -144,7 +147,13 @@ impl State {
     /// A cockpit that looks at the partition in hand.
     pub fn new(run: Run, mode: Mode, now: Timestamp) -> Self {
         let zone = TimeZone::get(&run.plan.time_zone).unwrap_or(TimeZone::UTC);
-        let live = run.plan.partitions.iter().map(|partition| (partition.name.clone(), Live::default())).collect();
+        let live = run.plan.partitions.iter().map(|partition| {
+            let mut live = Live::default();
+            // Who was the writer before this session began, the run knows.
+            live.load.recall(run.partition(&partition.name).map_or(&[], |run| &run.failovers));
+            (partition.name.clone(), live)
+        });
+        let live = live.collect();
         let next_request = run.last_request + 1;
         let mut state = Self {
             run,
@@ -163,6 +172,7 @@ impl State {
             follows: true,
             scroll: BTreeMap::new(),
             queries: Queries::default(),
+            load: LoadLook::default(),
             dialog: None,
             dialog_drawn: false,
             notice: None,

@@ -3,6 +3,7 @@
 #![allow(clippy::panic)]
 
 mod keys;
+mod load;
 mod timeline;
 mod trouble;
 mod unplanned;

@@ -15,8 +15,6 @@ use crate::runbook::text::clean_line;
 const CALL: &str = "cloudwatch:GetMetricData";
 /// Queries that one call takes.
 const MOST_QUERIES: usize = 500;
-/// How far back is asked for: RDS publishes a minute's figure one to three minutes later.
-const SPAN: Duration = Duration::from_secs(300);
 /// Seconds that a figure stands for.
 const PERIOD: i32 = 60;
 
@@ -53,17 +51,15 @@ impl Metric {
     }
 }
 
-/// The newest figure of a metric.
+/// A metric's figures.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Figure {
-    /// Whose it is.
+pub struct Figures {
+    /// Whose they are.
     pub instance: InstanceId,
     /// Of what.
     pub metric: Metric,
-    /// The minute's mean.
-    pub value: f64,
-    /// When the minute began.
-    pub at: Timestamp,
+    /// When each minute began, and its mean, oldest first. A minute that nothing was published of is left out.
+    pub minutes: Vec<(Timestamp, f64)>,
 }
 
 impl CloudWatch {
@@ -71,41 +67,44 @@ impl CloudWatch {
         Self { reading: aws_sdk_cloudwatch::Client::new(&configs.reading) }
     }
 
-    /// The newest figure of every metric of these instances, in one call. A metric that nothing was published of lately has
-    /// none, which is no error.
+    /// The figures of every metric of these instances in the last `span`, in one call: what is paid for are metrics, not
+    /// minutes. A metric that nothing was published of is left out, which is no error.
     ///
     /// # Errors
     /// CloudWatch refuses, does not answer, or withholds a metric.
-    pub async fn newest(&self, instances: &[InstanceId]) -> Result<Vec<Figure>, Trouble> {
+    pub async fn figures(&self, instances: &[InstanceId], span: Duration) -> Result<Vec<Figures>, Trouble> {
         let wanted: Vec<(&InstanceId, Metric)> =
             instances.iter().flat_map(|instance| Metric::ALL.map(|metric| (instance, metric))).collect();
         let mut figures = Vec::new();
         for wanted in wanted.chunks(MOST_QUERIES) {
-            figures.extend(self.ask(wanted).await?);
+            figures.extend(self.ask(wanted, span).await?);
         }
         Ok(figures)
     }
 
-    async fn ask(&self, wanted: &[(&InstanceId, Metric)]) -> Result<Vec<Figure>, Trouble> {
+    async fn ask(&self, wanted: &[(&InstanceId, Metric)], span: Duration) -> Result<Vec<Figures>, Trouble> {
         let queries = wanted.iter().enumerate().map(|(number, (instance, metric))| query(number, instance, *metric));
         let end = std::time::SystemTime::now();
         let request = self.reading.get_metric_data().set_metric_data_queries(Some(queries.collect()));
-        let request = request.start_time(DateTime::from(end - SPAN)).end_time(DateTime::from(end));
-        // The newest first, so that the first value is the one that is wanted.
-        let mut pages = request.scan_by(ScanBy::TimestampDescending).into_paginator().send();
-        let mut figures = Vec::new();
+        let request = request.start_time(DateTime::from(end - span)).end_time(DateTime::from(end));
+        let mut pages = request.scan_by(ScanBy::TimestampAscending).into_paginator().send();
+        let mut minutes: Vec<Vec<(Timestamp, f64)>> = vec![Vec::new(); wanted.len()];
         while let Some(page) = pages.next().await {
             for result in page.map_err(|error| trouble(CALL, error))?.metric_data_results.unwrap_or_default() {
                 withheld(&result)?;
                 let number = result.id().and_then(|id| id.strip_prefix('m')?.parse::<usize>().ok());
-                let Some((instance, metric)) = number.and_then(|number| wanted.get(number)) else { continue };
-                let (Some(at), Some(value)) = (moment(result.timestamps().first()), result.values().first()) else {
-                    continue;
-                };
-                figures.push(Figure { instance: (*instance).clone(), metric: *metric, value: *value, at });
+                let Some(minutes) = number.and_then(|number| minutes.get_mut(number)) else { continue };
+                let figures = result.timestamps().iter().zip(result.values());
+                minutes.extend(figures.filter_map(|(at, value)| Some((moment(Some(at))?, *value))));
             }
         }
-        Ok(figures)
+        let named = wanted.iter().zip(minutes).filter(|(_, minutes)| !minutes.is_empty());
+        let figures = named.map(|((instance, metric), minutes)| Figures {
+            instance: (*instance).clone(),
+            metric: *metric,
+            minutes,
+        });
+        Ok(figures.collect())
     }
 }
 

@@ -127,6 +127,7 @@ fn member(member: &rds::MemberView) -> MemberView {
         group_status: member.group_status.clone(),
         resource_id: instance.and_then(|instance| instance.resource_id.clone()).unwrap_or_default(),
         zone: instance.and_then(|instance| instance.zone.clone()),
+        insights: instance.and_then(|instance| instance.insights),
         endpoint: instance.and_then(|instance| instance.host.clone()),
     }
 }

@@ -6,14 +6,18 @@ use std::time::{Duration, Instant};
 
 use super::api::{self, Described};
 use super::cadence::Pace;
-use super::sample::{InstanceMetrics, MetricsView, Reading, Source};
+use super::sample::{InstanceMetrics, MemberView, MetricsView, Reading, Source};
 use super::task::{Ask, Voice};
 use crate::clients::Aws;
-use crate::clients::cloudwatch::{Figure, Metric};
+use crate::clients::cloudwatch::{Figures, Metric};
 use crate::runbook::names::{InstanceId, PartitionName};
 
 /// Time between two calls, whatever the pace.
 const EVERY: Duration = Duration::from_secs(60);
+/// How far back the first look goes: where Performance Insights may not be asked, this is all that is known of the hour.
+const FIRST: Duration = Duration::from_secs(2 * 3600);
+/// How far back every later one goes: RDS publishes a minute's figure one to three minutes later.
+const LATER: Duration = Duration::from_secs(300);
 
 /// Asks for the metrics of the clusters of one account and region.
 #[derive(Debug)]
@@ -24,6 +28,8 @@ pub struct Metrics {
     pub clusters: Vec<(PartitionName, Described)>,
     /// When it last asked.
     pub asked: Option<Instant>,
+    /// Whether it was answered.
+    pub answered: bool,
 }
 
 impl Ask for Metrics {
@@ -37,49 +43,64 @@ impl Ask for Metrics {
             return;
         }
         let members = self.members().await;
-        let instances: Vec<InstanceId> = members.iter().flat_map(|(_, instances)| instances).cloned().collect();
+        let instances: Vec<InstanceId> =
+            members.iter().flat_map(|(_, members)| members).map(|member| member.id.clone()).collect();
         if instances.is_empty() {
             return;
         }
         let begun = Instant::now();
         self.asked = Some(begun);
-        let figures = self.aws.cloudwatch.newest(&instances).await;
-        for (partition, instances) in members {
-            let said = figures.as_ref().map(|figures| Reading::Metrics(view(&instances, figures)));
+        let figures = self.aws.cloudwatch.figures(&instances, if self.answered { LATER } else { FIRST }).await;
+        self.answered |= figures.is_ok();
+        for (partition, members) in members {
+            let said = figures.as_ref().map(|figures| Reading::Metrics(view(&members, figures)));
             voice.say(&partition, Source::Metrics, begun, said.map_err(Clone::clone)).await;
         }
     }
 }
 
 impl Metrics {
-    /// The instances of each cluster that is known.
-    async fn members(&mut self) -> Vec<(PartitionName, Vec<InstanceId>)> {
+    /// The members of each cluster that is known.
+    async fn members(&mut self) -> Vec<(PartitionName, Vec<MemberView>)> {
         api::clusters(self.clusters.iter_mut().map(|(_, described)| described)).await;
         let known = self.clusters.iter().filter_map(|(partition, described)| {
             let cluster = described.borrow().clone()?;
-            Some((partition.clone(), cluster.members.iter().map(|member| member.id.clone()).collect()))
+            Some((partition.clone(), cluster.members.clone()))
         });
         known.collect()
     }
 }
 
-fn view(instances: &[InstanceId], figures: &[Figure]) -> MetricsView {
-    MetricsView { instances: instances.iter().filter_map(|instance| of(instance, figures)).collect() }
+fn view(members: &[MemberView], figures: &[Figures]) -> MetricsView {
+    let instances = members.iter().filter_map(|member| of(&member.id, member.insights != Some(false), figures));
+    MetricsView { instances: instances.collect() }
 }
 
 /// What is said of an instance; none where nothing is.
-fn of(instance: &InstanceId, figures: &[Figure]) -> Option<InstanceMetrics> {
-    let own = || figures.iter().filter(|figure| figure.instance == *instance);
-    let value = |metric| own().find(|figure| figure.metric == metric).map(|figure| figure.value);
-    let cpu_percent = value(Metric::Cpu);
+fn of(instance: &InstanceId, measured: bool, figures: &[Figures]) -> Option<InstanceMetrics> {
+    let minutes = |metric| {
+        let found = figures.iter().find(|figures| figures.instance == *instance && figures.metric == metric);
+        found.map_or(&[][..], |figures| figures.minutes.as_slice())
+    };
+    let last = |metric| minutes(metric).last().map(|(_, value)| *value);
+    let load = minutes(Metric::Load);
+    // The load is published only while there is some: where the others speak, its silence means none. It is Performance
+    // Insights that publishes it: where that is off, its silence means nothing.
+    // https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/USER_PerfInsights.Cloudwatch.html
+    let loads: Vec<_> = if measured {
+        let of = |at| load.iter().find(|(minute, _)| *minute == at).map_or(0.0, |(_, value)| *value);
+        minutes(Metric::Cpu).iter().map(|(at, _)| (*at, of(*at))).collect()
+    } else {
+        load.to_vec()
+    };
     Some(InstanceMetrics {
         instance: instance.clone(),
-        at: own().map(|figure| figure.at).max()?,
-        connections: value(Metric::Connections),
-        lag_ms: value(Metric::ReplicaLag),
-        cpu_percent,
-        // The load is published only while there is some: where the others speak, its silence means none.
-        load: value(Metric::Load).or(cpu_percent.map(|_| 0.0)),
+        at: Metric::ALL.into_iter().filter_map(|metric| minutes(metric).last()).map(|(at, _)| *at).max()?,
+        connections: last(Metric::Connections),
+        lag_ms: last(Metric::ReplicaLag),
+        cpu_percent: last(Metric::Cpu),
+        load: loads.last().map(|(_, value)| *value),
+        loads,
     })
 }
 
@@ -89,21 +110,36 @@ mod tests {
 
     use super::*;
 
-    fn figure(instance: &str, metric: Metric, value: f64) -> Figure {
-        Figure { instance: instance.into(), metric, value, at: Timestamp::UNIX_EPOCH }
+    fn figures(instance: &str, metric: Metric, minutes: &[(i64, f64)]) -> Figures {
+        let at = |minute: i64| Timestamp::from_second(minute * 60).expect("a minute");
+        Figures {
+            instance: instance.into(),
+            metric,
+            minutes: minutes.iter().map(|(minute, value)| (at(*minute), *value)).collect(),
+        }
     }
 
     #[test]
     fn a_load_that_is_not_published_is_none_and_an_instance_without_figures_is_left_out() {
-        let instances = ["w".into(), "r".into(), "new".into()];
-        let figures = [
-            figure("w", Metric::Cpu, 4.0),
-            figure("w", Metric::Load, 0.5),
-            figure("r", Metric::Cpu, 2.0),
-            figure("r", Metric::ReplicaLag, 18.0),
+        let given = [
+            figures("w", Metric::Cpu, &[(1, 3.0), (2, 4.0)]),
+            figures("w", Metric::Load, &[(2, 0.5)]),
+            figures("r", Metric::Cpu, &[(2, 2.0)]),
+            figures("r", Metric::ReplicaLag, &[(1, 17.0), (2, 18.0)]),
         ];
-        let view = view(&instances, &figures);
-        let loads: Vec<_> = view.instances.iter().map(|one| (one.instance.as_str(), one.load, one.lag_ms)).collect();
-        assert_eq!(loads, [("w", Some(0.5), None), ("r", Some(0.0), Some(18.0))]);
+        let seen = |instance: &str| of(&instance.into(), true, &given);
+        let writer = seen("w").expect("figures");
+        let loads: Vec<f64> = writer.loads.iter().map(|(_, load)| *load).collect();
+        assert_eq!((writer.load, loads, writer.cpu_percent), (Some(0.5), vec![0.0, 0.5], Some(4.0)));
+        let reader = seen("r").expect("figures");
+        assert_eq!((reader.load, reader.lag_ms), (Some(0.0), Some(18.0)));
+        assert_eq!(seen("new"), None);
+    }
+
+    #[test]
+    fn where_performance_insights_is_off_a_load_that_is_not_published_is_unknown() {
+        let given = [figures("w", Metric::Cpu, &[(1, 3.0), (2, 4.0)])];
+        let seen = of(&"w".into(), false, &given).expect("figures");
+        assert_eq!((seen.load, seen.loads.len(), seen.cpu_percent), (None, 0, Some(4.0)));
     }
 }

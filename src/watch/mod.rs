@@ -96,13 +96,13 @@ impl Watching {
 
 impl Shared {
     /// A task that asks for these partitions until the session ends.
-    fn run(&self, partitions: Vec<PartitionName>, asked: impl Ask) -> impl Future<Output = ()> + Send + 'static {
+    fn run<A: Ask>(&self, partitions: Vec<PartitionName>, asked: A) -> impl Future<Output = ()> + Send + use<A> {
         let Watching { voice, cadence, cancel } = self.watching.clone();
         Task { partitions, voice, cadence, cancel }.run(asked)
     }
 
     /// A task that asks this over a session of its own until the session of the cockpit ends.
-    fn hold(&self, question: impl Question) -> impl Future<Output = ()> + Send + 'static {
+    fn hold<Q: Question>(&self, question: Q) -> impl Future<Output = ()> + Send + use<Q> {
         Line::new(question, self.watching.clone()).run()
     }
 }
@@ -148,7 +148,7 @@ async fn watch_all(shared: Shared, plan: &Plan, accounts: &Accounts, databases: 
         let (describes, described) = watch::channel(None);
         let key = (partition.aws.profile.clone(), partition.aws.region.clone());
         let (metrics, slow_log) = metered.entry(key.clone()).or_insert_with(|| {
-            let metrics = Metrics { aws: aws.clone(), clusters: Vec::new(), asked: None };
+            let metrics = Metrics { aws: aws.clone(), clusters: Vec::new(), asked: None, answered: false };
             (metrics, SlowLog { aws: aws.clone(), logs: Vec::new() })
         });
         metrics.clusters.push((partition.name.clone(), described.clone()));
@@ -186,8 +186,10 @@ fn watch_partition(tasks: &mut JoinSet<()>, shared: &Shared, plan: &Partition, w
     let resolver = || shared.resolver.clone();
     let name = Name { partition: partition(), resolver: resolver(), described: described.clone() };
     tasks.spawn(shared.run(vec![partition()], name));
-    let load = Load { partition: partition(), aws: aws.clone(), described: described.clone(), known: None };
-    tasks.spawn(shared.run(vec![partition()], load));
+    let (of, account, cluster) = (partition(), aws.clone(), described.clone());
+    let each = shared.clone();
+    let load = move |id| each.run(vec![of.clone()], Load::of(of.clone(), account.clone(), cluster.clone(), id));
+    tasks.spawn(watch_instances(shared.clone(), described.clone(), load));
     let told = HashSet::new();
     let events = Events { partition: partition(), aws: aws.clone(), described: described.clone(), told };
     tasks.spawn(shared.run(vec![partition()], events));
@@ -211,7 +213,9 @@ fn watch_partition(tasks: &mut JoinSet<()>, shared: &Shared, plan: &Partition, w
         tasks.spawn(shared.run(vec![partition()], statements));
         // Behind an endpoint of the plan's own, such as a port-forward, the instances' names lead nowhere.
         if target.endpoint.is_none() {
-            tasks.spawn(watch_instances(shared.clone(), end));
+            let (instance, holder) = (end.clone(), shared.clone());
+            let each = move |id| holder.hold(Sql(End { instance: Some(id), ..instance.clone() }));
+            tasks.spawn(watch_instances(shared.clone(), end.described.clone(), each));
         }
     }
     if let Some(application) = &plan.application {
@@ -226,8 +230,11 @@ fn watch_partition(tasks: &mut JoinSet<()>, shared: &Shared, plan: &Partition, w
 }
 
 /// Watches each instance that the cluster has, as soon as it is known to have it and for as long as it has it.
-async fn watch_instances(shared: Shared, end: End) {
-    let mut described = end.described.clone();
+async fn watch_instances<F: Future<Output = ()> + Send + 'static>(
+    shared: Shared,
+    mut described: Described,
+    watch: impl Fn(InstanceId) -> F + Send + 'static,
+) {
     let mut tasks = JoinSet::new();
     let mut watched: HashMap<InstanceId, AbortHandle> = HashMap::new();
     loop {
@@ -243,10 +250,7 @@ async fn watch_instances(shared: Shared, end: End) {
             stays
         });
         for id in members {
-            watched.entry(id.clone()).or_insert_with(|| {
-                let instance = End { instance: Some(id), ..end.clone() };
-                tasks.spawn(shared.hold(Sql(instance)))
-            });
+            watched.entry(id.clone()).or_insert_with(|| tasks.spawn(watch(id)));
         }
         tokio::select! {
             () = shared.watching.cancel.cancelled() => return,

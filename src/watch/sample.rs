@@ -69,8 +69,8 @@ pub enum Source {
     SqlInstance(InstanceId),
     /// The application over HTTP.
     App,
-    /// Performance Insights of the current writer.
-    Load,
+    /// Performance Insights of one instance.
+    Load(InstanceId),
     /// pg_stat_statements on the current writer.
     Statements,
     /// The application's pods.
@@ -172,6 +172,9 @@ pub struct MemberView {
     pub resource_id: String,
     /// Availability zone.
     pub zone: Option<String>,
+    /// Whether Performance Insights measures it; none where RDS does not say.
+    #[serde(default)]
+    pub insights: Option<bool>,
     /// Host name of its own endpoint; none while it is being made.
     pub endpoint: Option<String>,
 }
@@ -227,16 +230,39 @@ pub struct HttpView {
     pub ms: u32,
 }
 
-/// Load of the current writer, by wait event.
+/// Load of one instance, by wait event or by statement.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LoadView {
     /// The instance; the figures do not follow the writer's role.
     pub instance: InstanceId,
     /// Its vCPUs by its class; none if the class is not known.
     pub vcpus: Option<u32>,
-    /// Average active sessions for each period, oldest first. Periods that a former sample told are told again, as
-    /// Performance Insights corrects its latest ones; the newer word for the same moment holds.
+    /// Average active sessions for each period, oldest first, of one length. Periods that a former sample told are told
+    /// again, as Performance Insights corrects its latest ones; the newer word for the same moment holds.
     pub points: Vec<LoadPoint>,
+    /// The statements that made the load, where they were asked for instead of the points.
+    #[serde(default)]
+    pub top: Option<TopStatements>,
+}
+
+/// The statements that made the most load in a stretch of time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TopStatements {
+    /// Length of the stretch, which ended when they were asked for.
+    pub span: Duration,
+    /// The statements, the heaviest first.
+    pub statements: Vec<StatementLoad>,
+}
+
+/// A statement and the load it made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StatementLoad {
+    /// Its text without constants, cleaned, on one line.
+    pub text: String,
+    /// Whether Performance Insights has cut the text.
+    pub cut: bool,
+    /// Average active sessions.
+    pub load: f64,
 }
 
 /// Load during one period.
@@ -246,7 +272,8 @@ pub struct LoadPoint {
     pub at: Timestamp,
     /// Length of the period.
     pub period: Duration,
-    /// Average active sessions by wait event, such as `CPU` or `IO:DataFileRead`, the largest first.
+    /// Average active sessions by wait event, such as `CPU` or `IO:DataFileRead`, the largest first. Empty where it was
+    /// measured that there were none.
     pub by_wait: Vec<(String, f64)>,
 }
 
@@ -279,6 +306,9 @@ pub struct InstanceMetrics {
     pub cpu_percent: Option<f64>,
     /// Average active sessions.
     pub load: Option<f64>,
+    /// When each of the latest minutes began, and the average active sessions in it, oldest first.
+    #[serde(default)]
+    pub loads: Vec<(Timestamp, f64)>,
 }
 
 /// The slow statements that are new since the sample before.

@@ -22,6 +22,8 @@ const FIRST: SignedDuration = SignedDuration::from_mins(5);
 const OVERLAP: SignedDuration = SignedDuration::from_secs(60);
 /// Lines that a look tells one by one; of more, the slowest.
 const MOST: usize = 100;
+/// What is slow where the rollout does not say.
+const SLOW: Duration = Duration::from_millis(500);
 /// The setting by which a server decides what is slow.
 const SETTING: &str = "log_min_duration_statement";
 
@@ -87,7 +89,7 @@ impl Exported {
     }
 }
 
-/// How long a statement takes that the rollout calls slow. Where it does not say, the servers alone decide.
+/// How long a statement takes that the rollout calls slow, or that anybody would.
 fn least(plan: &Partition) -> Duration {
     let settings = plan.steps.iter().filter_map(|step| match &step.kind {
         StepKind::VerifySql(verify) => Some(&verify.settings),
@@ -97,7 +99,7 @@ fn least(plan: &Partition) -> Duration {
         Expectation::Is(value) if setting.name == SETTING => milliseconds(value),
         _ => None,
     });
-    said.map_or(Duration::ZERO, Duration::from_millis)
+    said.map_or(SLOW, Duration::from_millis)
 }
 
 /// `500ms` or `2s`, as `SHOW` prints it.

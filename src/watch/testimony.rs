@@ -51,7 +51,9 @@ impl Source {
             Self::SqlInstance(instance) => vec![Witness::SqlInstance(instance.clone())],
             Self::App => vec![Witness::Application],
             Self::Pods => vec![Witness::Pods],
-            Self::Load | Self::Statements | Self::Metrics | Self::SlowLog | Self::Rights | Self::Log(_) => Vec::new(),
+            Self::Load(_) | Self::Statements | Self::Metrics | Self::SlowLog | Self::Rights | Self::Log(_) => {
+                Vec::new()
+            }
         }
     }
 }

@@ -2,6 +2,8 @@
 
 #![allow(clippy::panic)]
 
+mod load;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -31,7 +33,10 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) async fn open(speed: f64, cadence: Cadence) -> Self {
-        let site = testing::site(speed);
+        Self::at(testing::site(speed), cadence).await
+    }
+
+    async fn at(site: Arc<Site>, cadence: Cadence) -> Self {
         let databases = pg::listen(site.clone()).await.expect("databases");
         let names = dns::listen(site.clone()).await.expect("names");
         let mut servers = JoinSet::new();
@@ -154,9 +159,9 @@ async fn every_source_of_every_partition_speaks_at_once_and_one_call_describes_a
             if !sources.contains(&sample.source) {
                 sources.push(sample.source.clone());
             }
-            // API, DNS, SQL through the endpoint and on two instances, application, load, events, statements, metrics,
-            // slow-query log, the role's rights.
-            heard.len() == 4 && heard.values().all(|sources| sources.len() == 12)
+            // API, DNS, SQL through the endpoint and on two instances, application, load of two instances, events,
+            // statements, metrics, slow-query log, the role's rights.
+            heard.len() == 4 && heard.values().all(|sources| sources.len() == 13)
         })
         .await;
     // Four partitions live in two accounts.

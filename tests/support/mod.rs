@@ -1,5 +1,6 @@
 //! What tests build on.
 
+pub mod load;
 pub mod moving;
 pub mod night;
 pub mod queries;

@@ -523,7 +523,7 @@ pub fn monitoring() -> State {
     let live = state.live.get_mut("stage").expect("stage");
     *live = Default::default();
     for sample in site::quiet(&cluster, now, true) {
-        if !matches!(sample.source, Source::Load | Source::Statements) {
+        if !matches!(sample.source, Source::Load(_) | Source::Statements) {
             live.take(sample);
         }
     }
@@ -566,5 +566,6 @@ pub fn moments() -> Vec<(&'static str, State)> {
     moments.extend(super::trouble::moments());
     moments.extend(super::queries::moments());
     moments.extend(super::moving::moments());
+    moments.extend(super::load::moments());
     moments
 }

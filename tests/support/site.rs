@@ -39,7 +39,8 @@ impl Cluster {
         InstanceId::new(format!("{}reader1", self.id.to_lowercase()))
     }
 
-    fn sample(&self, source: Source, at: Timestamp, said: Result<Reading, Trouble>) -> Sample {
+    /// What a source said of it.
+    pub fn sample(&self, source: Source, at: Timestamp, said: Result<Reading, Trouble>) -> Sample {
         Sample::new(self.partition.clone(), source, at, Duration::from_millis(12), said)
     }
 
@@ -52,6 +53,7 @@ impl Cluster {
             group_status: "in-sync".to_owned(),
             resource_id: format!("db-{id}"),
             zone: Some("us-east-1a".to_owned()),
+            insights: Some(true),
             endpoint: Some(format!("{id}.c1.us-east-1.rds.amazonaws.com")),
             id,
         }
@@ -141,8 +143,7 @@ pub fn quiet(cluster: &Cluster, now: Timestamp, moved: bool) -> Vec<Sample> {
         samples.push(cluster.sample(Source::Pods, ago(before), Ok(pods(2))));
     }
     let points = load_points(ago(240_000), ago(3_000), |_| 0.35);
-    let load = LoadView { instance: writer.clone(), vcpus: Some(2), points };
-    samples.push(cluster.sample(Source::Load, ago(2_000), Ok(Reading::Load(load))));
+    samples.push(load(cluster, &writer, ago(2_000), points));
     samples.push(cluster.sample(
         Source::Statements,
         ago(3_000),
@@ -210,12 +211,11 @@ pub fn failover(cluster: &Cluster, zero: Timestamp, now: Timestamp) -> Vec<Sampl
     samples.sort_by_key(|sample| sample.at);
 
     let before = load_points(t(-280.0), t(3.0), |at| 1.6 + 0.7 * (at / 37.0).sin());
-    let load =
-        |instance: &InstanceId, points| Reading::Load(LoadView { instance: instance.clone(), vcpus: Some(2), points });
-    samples.push(cluster.sample(Source::Load, t(4.0), Ok(load(&old, before))));
+    samples.push(load(cluster, &old, t(4.0), before));
     let after = load_points(t(16.0), now - SignedDuration::from_secs(2), |at| if at < 6.0 { 7.2 - at } else { 2.2 });
-    samples.push(cluster.sample(Source::Load, t(17.0), Ok(load(&new, Vec::new()))));
-    samples.push(cluster.sample(Source::Load, now - SignedDuration::from_millis(1_500), Ok(load(&new, after))));
+    // Before it was the writer, nobody used it.
+    samples.push(load(cluster, &new, t(11.0), load_points(t(-280.0), t(10.0), |_| 0.0)));
+    samples.push(load(cluster, &new, now - SignedDuration::from_millis(1_500), after));
     samples.push(cluster.sample(Source::Statements, t(2.0), Ok(Reading::Statements(statements(&old, 1.0, None)))));
     let moved = statements(&new, 1.0, Some(CounterReset::OtherInstance));
     samples.push(cluster.sample(
@@ -237,11 +237,18 @@ pub fn in_trouble(cluster: &Cluster, at: Timestamp) -> Vec<Sample> {
         .with_code("NotAuthorizedException");
     let missing = Trouble::new("SELECT … FROM pg_stat_statements", TroubleKind::Refused, "relation does not exist")
         .with_code("42P01");
-    vec![cluster.sample(Source::Load, at, Err(denied)), cluster.sample(Source::Statements, at, Err(missing))]
+    let load = |instance| cluster.sample(Source::Load(instance), at, Err(denied.clone()));
+    vec![load(cluster.writer()), load(cluster.reader()), cluster.sample(Source::Statements, at, Err(missing))]
+}
+
+/// Performance Insights' word on an instance.
+pub fn load(cluster: &Cluster, instance: &InstanceId, at: Timestamp, points: Vec<LoadPoint>) -> Sample {
+    let view = LoadView { instance: instance.clone(), vcpus: Some(2), points, top: None };
+    cluster.sample(Source::Load(instance.clone()), at, Ok(Reading::Load(view)))
 }
 
 /// Load in seconds, of an amount that changes over time, shared among wait events as a busy writer does.
-fn load_points(from: Timestamp, to: Timestamp, amount: impl Fn(f64) -> f64) -> Vec<LoadPoint> {
+pub fn load_points(from: Timestamp, to: Timestamp, amount: impl Fn(f64) -> f64) -> Vec<LoadPoint> {
     let first = from.as_second();
     (first..to.as_second())
         .map(|second| {

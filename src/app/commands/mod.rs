@@ -95,6 +95,14 @@ pub enum CommandId {
     LogCopy,
     /// Stops the log where it is, or lets it follow.
     LogPause,
+    /// The load by the second, or by the minute.
+    LoadResolution,
+    /// The load of the writer's role, or instance by instance.
+    LoadWhose,
+    /// The statements that make the load.
+    LoadStatements,
+    /// The load before and after the last flip.
+    LoadChange,
     /// Lists everything that is not as it should be.
     Concerns,
     /// Sorts the queries by the next figure.

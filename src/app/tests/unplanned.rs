@@ -152,6 +152,7 @@ fn api(writer: &str, status: &str, at: Timestamp) -> Sample {
         status: "available".into(),
         group_status: "in-sync".into(),
         resource_id: "db-1".into(),
+        insights: None,
         zone: None,
         endpoint: None,
     };

@@ -391,12 +391,23 @@ async fn the_account_its_stacks_its_secrets_and_its_load_are_read() {
     let cluster = aws.rds.cluster(CLUSTER).await.unwrap();
     let writer = cluster.writer().unwrap().instance.clone().unwrap();
     let resource = writer.resource_id.unwrap();
-    let series = aws.insights.load(&resource, Duration::from_secs(300), Period::Second).await.unwrap();
+    let now = jiff::Timestamp::now();
+    let span = (now - jiff::SignedDuration::from_secs(300), now);
+    let series = aws.insights.load(&resource, span, Period::Second).await.unwrap();
     assert!(series.iter().any(|one| one.wait_event.is_some() && !one.points.is_empty()), "{series:?}");
     assert!(series.iter().any(|one| one.wait_event.is_none()), "{series:?}");
-    let statements = aws.insights.top_statements(&resource, Duration::from_secs(300), 5).await.unwrap();
+    let statements = aws.insights.top_statements(&resource, span, 5).await.unwrap();
     assert!(!statements.is_empty() && statements.len() <= 5, "{statements:?}");
     assert!(statements.windows(2).all(|two| two[0].load >= two[1].load), "{statements:?}");
+    // Where it is off, PI says neither that nor that the instance is there.
+    site.change(|world| {
+        let clusters = world.partitions.iter_mut().map(|partition| &mut partition.cluster);
+        clusters.flat_map(|cluster| &mut cluster.instances).for_each(|instance| instance.insights = false);
+    });
+    let off = aws.insights.load(&resource, span, Period::Second).await.unwrap_err();
+    assert_eq!((off.kind, off.code.as_deref()), (TroubleKind::NotFound, Some("NotAuthorizedException")), "{off}");
+    let described = aws.rds.cluster(CLUSTER).await.unwrap();
+    assert_eq!(described.writer().unwrap().instance.as_ref().unwrap().insights, Some(false));
     let parameters = aws.rds.cluster_parameters(&cluster.parameter_group).await.unwrap();
     assert!(parameters.len() > 100, "{}", parameters.len());
 }

@@ -163,6 +163,7 @@ fn view_instance(instance: DbInstance) -> InstanceView {
         host: endpoint.and_then(|endpoint| endpoint.address),
         port: port.and_then(|port| u16::try_from(port).ok()),
         zone: instance.availability_zone,
+        insights: instance.performance_insights_enabled,
         insights_mode: instance.database_insights_mode.map(|mode| mode.as_str().to_owned()),
         insights_retention_days: instance.performance_insights_retention_period,
     }

@@ -101,6 +101,8 @@ pub struct InstanceView {
     pub port: Option<u16>,
     /// Availability zone.
     pub zone: Option<String>,
+    /// Whether Performance Insights measures it; none where RDS does not say.
+    pub insights: Option<bool>,
     /// Database Insights mode.
     pub insights_mode: Option<String>,
     /// Performance Insights retention in days.

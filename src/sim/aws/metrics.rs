@@ -74,6 +74,8 @@ impl<'a> Measured<'a> {
             Kind::Connections => Some(2.0),
             Kind::Cpu => Some((3.5 + 2.0 * noise + cpu(&waits) / VCPUS * 100.0).min(100.0)),
             Kind::ReplicaLag => (doing == LoadChange::Idle).then_some(11.0 + 14.0 * noise),
+            // It is Performance Insights that publishes these.
+            Kind::Load | Kind::LoadCpu | Kind::LoadNonCpu if !self.load.is_measured() => None,
             Kind::Load => some_load(waits.iter().sum()),
             Kind::LoadCpu => some_load(cpu(&waits)),
             Kind::LoadNonCpu => some_load(waits.iter().sum::<f64>() - cpu(&waits)),

@@ -100,8 +100,11 @@ fn instance<'a>(world: &'a World, caller: &Caller, input: &Value) -> Result<(&'a
         let mut instances = partition.cluster.instances.iter();
         Some((partition.name.as_str(), instances.find(|instance| instance.resource_id == id)?))
     });
-    found.next().ok_or_else(|| {
-        Refusal::new("NotAuthorizedException", format!("Performance Insights does not know the resource {id}"))
+    // One that is not measured is answered like one that is not there: in these words, with no word of why.
+    // https://github.com/zalando/rds-health/issues/6
+    found.find(|(_, instance)| instance.insights).ok_or_else(|| {
+        let message = format!("The resource {id} for service type RDS is not authorized for this account");
+        Refusal::new("NotAuthorizedException", message)
     })
 }
 
@@ -110,7 +113,7 @@ fn metric(query: &Value) -> Result<&str, Refusal> {
     METRICS.contains(&metric).then_some(metric).ok_or_else(|| Refusal::new(INVALID, format!("no metric {metric}")))
 }
 
-/// The span that is asked for, aligned outwards to whole periods; never beyond the present.
+/// The span that is asked for, aligned outwards to whole periods.
 fn span(input: &Value) -> Result<Span, Refusal> {
     let moment = |name: &str| {
         let at = input.get(name).and_then(Value::as_f64);
@@ -129,8 +132,9 @@ fn span(input: &Value) -> Result<Span, Refusal> {
         let message = format!("The time range holds more than {MOST_POINTS} periods of {period} s");
         return Err(Refusal::new(INVALID, message));
     }
-    let align = |at: f64| (at / period as f64).floor() as i64 * period;
-    Ok(Span { start: align(start), end: align(end), period })
+    let whole = |periods: f64| periods as i64 * period;
+    let (start, end) = (start / period as f64, end / period as f64);
+    Ok(Span { start: whole(start.floor()), end: whole(end.ceil()), period })
 }
 
 /// The series that a group has, `Limit` of them at most.

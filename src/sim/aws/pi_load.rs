@@ -87,6 +87,11 @@ impl<'a> LoadModel<'a> {
         }
     }
 
+    /// Whether Performance Insights measures the instance.
+    pub fn is_measured(&self) -> bool {
+        self.instance.insights
+    }
+
     /// Average active sessions of ordinary work.
     pub fn usual(&self) -> f64 {
         self.usual

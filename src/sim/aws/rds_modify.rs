@@ -131,6 +131,12 @@ fn failover(world: &mut World, caller: &Caller, params: &Params, speed: f64) -> 
 fn modify_instance(world: &mut World, caller: &Caller, params: &Params, speed: f64) -> Result<Xml, Refusal> {
     let id = own_instance(world, caller, params)?;
     world.modify_instance(&id, params.get("DBInstanceClass"), params.flag("ApplyImmediately"), speed)?;
+    if params.get("EnablePerformanceInsights").is_some() {
+        let instances = world.partitions.iter_mut().flat_map(|partition| &mut partition.cluster.instances);
+        for instance in instances.filter(|instance| instance.id.eq_ignore_ascii_case(&id)) {
+            instance.insights = params.flag("EnablePerformanceInsights");
+        }
+    }
     Ok(instance_answer(world, caller, &id))
 }
 

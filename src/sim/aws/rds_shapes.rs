@@ -27,7 +27,8 @@ pub(super) fn put_cluster(xml: &mut Xml, caller: &Caller, cluster: &Cluster) {
     xml.put_time("ClusterCreateTime", cluster.created);
     xml.put("StorageEncrypted", true).put("DeletionProtection", true).put("CopyTagsToSnapshot", true);
     xml.put("IAMDatabaseAuthenticationEnabled", false).put("HttpEndpointEnabled", false);
-    xml.put("DatabaseInsightsMode", &cluster.insights_mode).put("PerformanceInsightsEnabled", true);
+    xml.put("DatabaseInsightsMode", &cluster.insights_mode)
+        .put("PerformanceInsightsEnabled", cluster.instances.iter().any(|one| one.insights));
     xml.put("PerformanceInsightsRetentionPeriod", cluster.insights_retention).put("MonitoringInterval", 60);
     let zones: Vec<_> = cluster.instances.iter().map(|instance| &instance.zone).collect();
     xml.within("AvailabilityZones", |xml| {
@@ -66,7 +67,7 @@ pub(super) fn put_instance(xml: &mut Xml, caller: &Caller, cluster: &Cluster, in
         // What waits in the cluster's group shows in the cluster's member, not in the instance's own group.
         xml.put("DBParameterGroupName", INSTANCE_GROUP).put("ParameterApplyStatus", "in-sync");
     });
-    xml.put("DatabaseInsightsMode", &cluster.insights_mode).put("PerformanceInsightsEnabled", true);
+    xml.put("DatabaseInsightsMode", &cluster.insights_mode).put("PerformanceInsightsEnabled", instance.insights);
     xml.put("PerformanceInsightsRetentionPeriod", cluster.insights_retention).put("MonitoringInterval", 60);
     let tier = cluster.instances.iter().position(|one| one.id == instance.id);
     xml.put_some("PromotionTier", tier);

@@ -120,6 +120,8 @@ pub struct Instance {
     pub live: BTreeMap<String, String>,
     /// Where its PostgreSQL listens.
     pub listens: Option<SocketAddr>,
+    /// Whether Performance Insights measures it.
+    pub insights: bool,
     /// Performance Insights: what happened to its load and when.
     pub load_marks: Vec<LoadMark>,
     /// Since when its log holds slow statements, and from which duration on; the latest last.

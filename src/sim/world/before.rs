@@ -159,6 +159,7 @@ fn instance(id: String, number: usize, class: &str, region: &str, rng: &mut Rng)
         started,
         live: settings::before_rollout(class),
         listens: None,
+        insights: true,
         load_marks: vec![LoadMark { at: Instant::now(), time: started, what }],
         slow_log: Vec::new(),
     }

@@ -7,6 +7,7 @@ use ratatui::text::Line;
 
 use super::Slot;
 use crate::app::live::{Freshness, Live, freshness};
+use crate::app::load_history::InstanceLoad;
 use crate::clients::{Trouble, TroubleKind};
 use crate::ui::format;
 use crate::ui::text::{Spans, fit_spans, span};
@@ -55,7 +56,7 @@ fn metrics(slot: &Slot<'_>, live: &Live) -> Spans {
         of_writer
             .first()
             .and_then(|one| one.load)
-            .filter(|_| live.troubles.contains_key(&Source::Load) || live.load.answered.is_none())
+            .filter(|_| live.load.of_writer().is_none_or(InstanceLoad::by_cloudwatch))
             .map(|load| format!("load {}", format::figure(load))),
     ];
     let figures = figures.into_iter().flatten().collect::<Vec<_>>().join(" · ");
