@@ -171,9 +171,10 @@ impl Cockpit {
     /// The sources that are watched, with whom they speak.
     fn sources(&self) -> Vec<(Source, Victim)> {
         let instance = |victim| Source::SqlInstance(self.instances[&victim].clone());
+        let writer = self.live().load.writer().unwrap_or(&self.instances[&Victim::Writer]);
         vec![
             (Source::Api, Victim::Aws),
-            (Source::Load, Victim::Aws),
+            (Source::Load(writer.clone()), Victim::Aws),
             (Source::Dns, Victim::Dns),
             (instance(Victim::Writer), Victim::Writer),
             (instance(Victim::Reader), Victim::Reader),

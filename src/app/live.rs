@@ -79,7 +79,7 @@ pub fn period(witness: &Witness, pace: Pace) -> Option<Duration> {
 pub fn asked_every(source: &Source, pace: Pace) -> Duration {
     match source {
         Source::Dns | Source::SqlEndpoint | Source::SqlInstance(_) | Source::Writes | Source::App => pace.light(),
-        Source::Api | Source::Load | Source::Pods | Source::Metrics => pace.metered(),
+        Source::Api | Source::Load(_) | Source::Pods | Source::Metrics => pace.metered(),
         Source::Events | Source::Statements | Source::SlowLog | Source::Rights | Source::Log(_) => pace.heavy(),
     }
 }

@@ -9,7 +9,7 @@ use crate::watch::sample::LoadPoint;
 /// The longest stretch that is compared.
 const LONGEST: SignedDuration = SignedDuration::from_mins(10);
 /// The shortest: below it, a mean says little.
-const SHORTEST: SignedDuration = SignedDuration::from_secs(10);
+const SHORTEST: SignedDuration = SignedDuration::from_secs(5);
 
 /// The load before and after a flip.
 #[derive(Debug, Clone, PartialEq)]

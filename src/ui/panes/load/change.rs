@@ -40,7 +40,7 @@ pub(super) fn draw(buffer: &mut Buffer, slot: &Slot<'_>, live: &Live, room: Rect
                         .to_owned()
                 }
                 NoChange::TooSoon { seam } => {
-                    format!("The role moved at {}; first figures after ten seconds.", second(seam))
+                    format!("The role moved at {}; first figures after five seconds.", second(seam))
                 }
                 NoChange::NothingBefore { seam } => {
                     format!("The role moved at {}; of the time before nothing is known.", second(seam))
