@@ -217,7 +217,10 @@ impl State {
 
     /// How often the partition's sources are asked, for reckoning how fresh a datum is.
     pub fn pace_of(&self, partition: &PartitionName) -> Pace {
-        self.pace.get(partition).copied().unwrap_or_default()
+        let known = self.pace.get(partition).copied().unwrap_or_default();
+        // The session that fires a failover hurries until it is over.
+        let hurries = self.live.get(partition).is_some_and(|live| live.timeline.is_open());
+        if hurries && self.mode == Mode::Operator { known.max(Pace::Failover) } else { known }
     }
 
     /// How far the focused or given pane is scrolled back.
@@ -241,7 +244,7 @@ impl State {
             return;
         }
         // What nobody fired is worse than what runs.
-        let unplanned = unplanned::under_way(self).map(|(name, _)| name);
+        let unplanned = unplanned::looked_at(self);
         if let Some(index) = unplanned.or_else(|| self.run.partition_in_hand()).and_then(|name| self.index_of(name)) {
             self.partition = index;
         }

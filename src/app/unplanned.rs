@@ -1,7 +1,5 @@
 //! Failovers that nobody fired: noticed, drawn like the others, and measured once everybody agrees again.
 
-use std::time::Duration;
-
 use jiff::{SignedDuration, Timestamp};
 
 use super::log::{Level, LogLine, LogSource};
@@ -108,8 +106,8 @@ pub(super) fn after_sample(
     if state.mode == Mode::Operator {
         return vec![Effect::Record(Box::new(Event::FailoverMeasured { partition: partition.clone(), failover }))];
     }
+    // The screen stays with it: what was just over is still looked at.
     live.seen.push(failover);
-    state.follow();
     Vec::new()
 }
 
@@ -147,7 +145,16 @@ pub fn under_way(state: &State) -> Option<(&PartitionName, &Zero)> {
     open.max_by_key(|(_, zero)| zero.at)
 }
 
-/// How long a failover takes as a whole, as far as its moments say.
-pub fn took(failover: &FailoverMeasure) -> Option<Duration> {
-    failover.milestones.iter().filter_map(|milestone| Duration::try_from(milestone.after).ok()).max()
+/// The partition whose unplanned failover is looked at: one that is under way, or has only just come to its end.
+pub(super) fn looked_at(state: &State) -> Option<&PartitionName> {
+    let is_recent = |over: Timestamp| state.now.duration_since(over) <= SAME;
+    let latest = || {
+        let ended = state.live.iter().filter(|(_, live)| {
+            let unplanned = live.timeline.zero.as_ref().is_some_and(|zero| !zero.fired);
+            unplanned && live.timeline.over.is_some_and(is_recent)
+        });
+        ended.max_by_key(|(_, live)| live.timeline.over).map(|(name, _)| name)
+    };
+    // What runs is looked at as soon as the other one is over.
+    under_way(state).map(|(name, _)| name).or_else(|| latest().filter(|_| state.run.running().is_none()))
 }

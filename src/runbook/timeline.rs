@@ -1,6 +1,7 @@
 //! The failover timeline: a lane for each witness, T=0 at the accepted call, the disruption measured and not guessed.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -51,6 +52,8 @@ pub struct Lane {
     pub segments: Vec<Segment>,
     /// Its last testimony.
     pub last: Testimony,
+    /// Time between its last two testimonies; none after the first.
+    pub every: Option<Duration>,
 }
 
 /// A stretch of time over which a witness said the same.
@@ -71,7 +74,7 @@ impl Timeline {
         let segment = Segment { since: testimony.at, word: testimony.word.clone() };
         match self.lanes.get_mut(&testimony.witness) {
             None => {
-                let lane = Lane { segments: vec![segment], last: testimony.clone() };
+                let lane = Lane { segments: vec![segment], last: testimony.clone(), every: None };
                 self.lanes.insert(testimony.witness.clone(), lane);
             }
             Some(lane) => {
@@ -84,6 +87,7 @@ impl Timeline {
                         lane.segments.remove(0);
                     }
                 }
+                lane.every = Duration::try_from(testimony.since(&lane.last)).ok().filter(|every| !every.is_zero());
                 lane.last = testimony.clone();
             }
         }
@@ -193,8 +197,6 @@ impl Word {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn ms(millis: i64) -> Timestamp {

@@ -422,7 +422,7 @@ pub static COMMANDS: &[Command] = &[
         keys: &[Key::Char('+'), Key::Char('=')],
         danger: false,
         pane: Some(Pane::Timeline),
-        footer: true,
+        footer: false,
         help: "In the timeline: look closer, around the middle of what is seen.",
         disabled_reason: nothing_heard,
     },

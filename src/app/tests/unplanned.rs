@@ -1,5 +1,6 @@
 //! Failovers that nobody fired: caught on the simulated site by the watchers of an operator and of a monitor.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -36,8 +37,8 @@ fn takes(state: &mut State, sample: &Sample) {
     }
 }
 
-/// Whether somebody near the writer says by this sample that not all is as it was.
-fn is_a_sign(sample: &Sample) -> bool {
+/// Whether somebody near the writer says by this sample that not all is as it was; none if it is from nobody near it.
+fn is_a_sign(sample: &Sample) -> Option<bool> {
     let of_stage = sample.partition.as_str() == "stage";
     let near = matches!(&sample.source, Source::SqlEndpoint | Source::Writes | Source::Api)
         || sample.source == Source::SqlInstance(WRITER.into());
@@ -46,7 +47,7 @@ fn is_a_sign(sample: &Sample) -> bool {
         Word::Status { healthy, .. } => *healthy,
         _ => false,
     };
-    of_stage && near && !sample.testimony().iter().all(as_before)
+    (of_stage && near).then(|| !sample.testimony().iter().all(as_before))
 }
 
 #[tokio::test]
@@ -71,11 +72,18 @@ async fn a_failover_that_nobody_fired_is_caught_with_its_first_sign_and_measured
         .await;
     stage.fail_over("stage", 12.0);
 
-    let mut first_sign = None;
+    // Since when each of them sees signs. A busy machine may make one of them miss an answer before; that is none.
+    let mut signs: BTreeMap<Source, Timestamp> = BTreeMap::new();
     let named = stage
         .until("the failover caught", |sample| {
-            if first_sign.is_none() && is_a_sign(sample) {
-                first_sign = Some(sample.at);
+            match is_a_sign(sample) {
+                Some(true) => {
+                    signs.entry(sample.source.clone()).or_insert(sample.at);
+                }
+                Some(false) => {
+                    signs.remove(&sample.source);
+                }
+                None => {}
             }
             feed(&mut operator, &mut monitor, sample);
             monitor.live["stage"].timeline.unplanned().is_some()
@@ -87,7 +95,8 @@ async fn a_failover_that_nobody_fired_is_caught_with_its_first_sign_and_measured
     assert!(named.testimony().iter().any(names_new), "{named:?}");
     for state in [&operator, &monitor] {
         let zero = state.live["stage"].timeline.unplanned().expect("drawn");
-        let late = zero.at.duration_since(first_sign.expect("a sign before it")).abs();
+        let first_sign = *signs.values().min().expect("a sign before it");
+        let late = zero.at.duration_since(first_sign).abs();
         assert!(late <= SignedDuration::from_secs(1), "T=0 is {late} from the first sign");
         assert_eq!((zero.from.as_str(), zero.to.as_ref().map(|to| to.as_str())), (WRITER, Some(READER)));
         assert_eq!((banner(state).urgency, state.focus), (Urgency::Trouble, Pane::Timeline));

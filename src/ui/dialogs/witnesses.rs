@@ -104,7 +104,7 @@ fn row(
     };
     let mut words = said(&lane.last.word, witness, partition);
     if let Word::Writer { writes: Some(writes), .. } = &lane.last.word {
-        words.push_str(if *writes { ", takes writes" } else { ", refuses writes" });
+        words.push_str(if *writes { " rw" } else { " ro" });
     }
     let since = lane.segments.last().map_or(lane.last.at, |segment| segment.since);
     let said_style = if silent { theme.danger() } else { theme.aged(theme.bright(), fresh) };
@@ -131,7 +131,8 @@ fn row(
 
 /// How often it is asked, or when it is asked again, where it is silent and left in peace for longer.
 fn asked(state: &State, lane: &Lane, period: Option<Duration>) -> Option<String> {
-    let period = period?;
+    // What was seen is better than what was meant.
+    let period = lane.every.or(period).filter(|_| period.is_some())?;
     let Some(again) = lane.last.again.and_then(|again| SignedDuration::try_from(again).ok()) else {
         return Some(format!("every {}", every(period)));
     };
@@ -145,10 +146,9 @@ fn asked(state: &State, lane: &Lane, period: Option<Duration>) -> Option<String>
 
 /// A period: `250 ms`, `10 s`.
 fn every(period: Duration) -> String {
-    if period < Duration::from_secs(1) {
-        format!("{} ms", period.as_millis())
-    } else {
-        format!("{} s", period.as_secs())
+    match period.as_millis() {
+        millis @ 0..950 => format!("{} ms", millis.div_ceil(10) * 10),
+        millis => format!("{} s", (millis + 500) / 1_000),
     }
 }
 

@@ -72,7 +72,17 @@ fn remark(slot: &Slot<'_>, live: &Live) -> Spans {
             format!("T=0 {how} {}", format::millisecond(zero.at, &slot.state.zone))
         }
     };
-    let Some(view) = slot.state.timeline_view.words() else { return slot.faint(words) };
+    let Some(view) = slot.state.timeline_view.words() else {
+        let mut remark = slot.faint(words);
+        // Where there is room and the keys go here, what they do.
+        if slot.state.focus == slot.pane && slot.area.width >= 120 {
+            remark.splice(
+                0..0,
+                [span("+ - < >", slot.theme.accent()), span(" closer wider earlier later · ", slot.theme.faint())],
+            );
+        }
+        return remark;
+    };
     // What is drawn is said by the axis; that it is not all must be said too.
     vec![
         span(format!("{view} "), slot.theme.strong()),
