@@ -128,6 +128,8 @@ struct Cockpit {
     address: String,
     client: reqwest::Client,
     drawn: Instant,
+    /// Whether a failover was begun in this round.
+    fails_over: bool,
     /// They watch until this goes.
     _watchers: watch::Watchers,
 }
@@ -154,6 +156,7 @@ impl Cockpit {
             address: std::env::var("COCKPIT_SITE").unwrap(),
             client: reqwest::Client::new(),
             drawn: Instant::now(),
+            fails_over: false,
             _watchers: watchers,
         };
         cockpit.until("every source is heard", SAID_WITHIN, |own| own.live().cluster.is_some()).await;
@@ -288,14 +291,17 @@ impl Cockpit {
         println!("{moment}: told after {:?}", begun.elapsed());
     }
 
-    /// Whoever is there is heard as ever, whoever else is gone. Without names no new session begins, so that what SQL says
-    /// is left aside then.
+    /// Whoever is there is heard as ever, whoever else is gone. What SQL says is left aside where no new session begins, because
+    /// there are no names, and where a failover is under way of which one side is gone: a demoted writer is rebuilt from the
+    /// other.
     async fn the_others_go_on(&mut self, moment: &str) {
         self.until(&format!("{moment}: the others are fresh"), SAID_WITHIN, |own| {
-            let without_names = own.gone.contains_key(&Victim::Dns);
+            let gone = |victim| own.gone.contains_key(&victim);
+            let alone = own.fails_over && (gone(Victim::Writer) || gone(Victim::Reader));
+            let aside = gone(Victim::Dns) || alone;
             own.sources().into_iter().all(|(source, victim)| {
                 own.gone.contains_key(&victim)
-                    || (without_names && matches!(source, Source::SqlInstance(_)))
+                    || (aside && matches!(source, Source::SqlInstance(_)))
                     || own.is_fresh(&source)
             })
         })
@@ -320,23 +326,28 @@ impl Cockpit {
         }
     }
 
-    /// Nothing that is drawn of what is gone is in the colour of what is well.
+    /// Nothing that is drawn of what is gone is in the colour of what is well: the partitions at every size, and the panes that
+    /// tell of now. Timeline, load and log tell of the past as well, in whatever colours it had.
     fn nothing_is_green(&mut self) {
-        let green = Theme::default().palette.state.ok.0;
-        for pane in [Pane::Steps, Pane::Pods, Pane::Load, Pane::Queries] {
-            self.state.focus = pane;
+        for size in SIZES {
+            // Title and sentence, and below them a line or a panel for the partition.
+            let partitions = if size.1 == 24 { 1 } else { 6 };
+            self.is_free_of_green(&self.draw(size), 3 + partitions);
+        }
+        for pane in [Pane::Steps, Pane::Pods, Pane::Queries] {
+            (self.state.focus, self.state.zoomed) = (pane, true);
             for size in SIZES {
-                let buffer = self.draw(size);
-                // The log tells of the past, each source in its own colour.
-                let shown = text(&buffer);
-                let above = shown.lines().position(|row| row.contains("─ log ")).unwrap_or(usize::from(size.1));
-                let above = buffer.content.iter().take(above * usize::from(size.0));
-                let bad = above.filter(|cell| cell.fg == green && cell.symbol() != " ");
-                let bad: String = bad.map(|cell| cell.symbol()).collect();
-                assert!(bad.is_empty(), "{pane:?} at {size:?} shows {bad:?} as well\n{shown}");
+                self.is_free_of_green(&self.draw(size), usize::from(size.1) - 1);
             }
         }
-        self.state.focus = Pane::Steps;
+        (self.state.focus, self.state.zoomed) = (Pane::Steps, false);
+    }
+
+    fn is_free_of_green(&self, buffer: &Buffer, rows: usize) {
+        let green = Theme::default().palette.state.ok.0;
+        let above = buffer.content.iter().take(rows * usize::from(buffer.area.width));
+        let bad: String = above.filter(|cell| cell.fg == green).map(|cell| cell.symbol()).collect();
+        assert!(bad.trim().is_empty(), "{:?} shows {bad:?} as well\n{}", self.state.focus, text(buffer));
     }
 }
 
@@ -370,7 +381,8 @@ async fn watches() {
     rng.shuffle(&mut victims);
     for (index, half) in victims.chunks(3).enumerate() {
         let moment = format!("without {half:?}");
-        if index == 1 {
+        cockpit.fails_over = index == 1;
+        if cockpit.fails_over {
             let cluster = cockpit.live().cluster.clone().unwrap().value.id;
             fail_over(&cluster).await;
         }
@@ -384,6 +396,7 @@ async fn watches() {
         cockpit.all_is_heard(&moment).await;
     }
 
+    cockpit.fails_over = false;
     // Everything at once, until nothing that was said says anything of now.
     for victim in ALL {
         cockpit.take_away(victim).await;

@@ -104,8 +104,10 @@ impl Pair {
         }
         // The primary first: the others are rebuilt from it.
         for place in [vec![self.primary], self.standbys()].concat() {
-            if now.server(&self.servers[place].id).is_some_and(|server| server.up) && !self.servers[place].is_running()
-            {
+            // One that was demoted is rebuilt from the primary, and waits until that is there.
+            let waits = self.demoted.contains(&place) && place != self.primary && !self.primary().is_running();
+            let is_wanted = now.server(&self.servers[place].id).is_some_and(|server| server.up);
+            if is_wanted && !waits && !self.servers[place].is_running() {
                 self.start(place, now).await?;
             }
         }
