@@ -122,7 +122,12 @@ impl Asked {
         let writer = "DBClusters[0].DBClusterMembers[?IsClusterWriter].DBInstanceIdentifier";
         let command = move |stage: &Stage| {
             let mut command = stage.site.command(aws);
-            command.args(arguments).arg(writer).stdin(Stdio::null());
+            // Version 1 takes RDS' own address over the variable in some regions, and would ask the real service.
+            command
+                .args(["--endpoint-url", &stage.variable("AWS_ENDPOINT_URL")])
+                .args(arguments)
+                .arg(writer)
+                .stdin(Stdio::null());
             command
         };
         let first = command(stage).output().map_err(|error| format!("the AWS CLI: {error}"))?;

@@ -19,9 +19,10 @@ use tokio::time::{sleep, timeout};
 /// What the site says where there is no PostgreSQL to start.
 const NOT_INSTALLED: &str = "needs PostgreSQL's servers";
 
-/// How far the measured disruption may be off from what the independent writer felt.
+/// How far the measured disruption may be off from what the independent writer felt, in milliseconds, beyond what it says
+/// itself: on a machine that other tests keep busy, either of the two may wait for its turn to connect again.
 const AGREES: f64 = 100.0;
-/// How long after the promoted server takes writes a witness must have named it.
+/// How many milliseconds after the promoted server takes writes a witness must have named it.
 const NAMED: f64 = 300.0;
 
 fn cockpit() -> Command {
@@ -98,7 +99,7 @@ fn agrees(what: &str, flip: &Flip) {
     let Flip { felt, measured, uncertainty, named, .. } = flip;
     println!("{what}: felt {felt:.0} ms, measured {measured:.0} ms ± {uncertainty:.0} ms; named {named:.0?} ms after");
     assert!(
-        (measured - felt).abs() <= AGREES,
+        (measured - felt).abs() <= uncertainty + AGREES,
         "{what}: felt {felt:.0} ms, measured {measured:.0} ± {uncertainty:.0} ms"
     );
     assert!(flip.detected() <= NAMED, "{what}: named {named:.0?} ms after it took writes");
