@@ -173,7 +173,7 @@ fn figures(flips: &[(Flip, Option<f64>)]) -> Vec<Row> {
         (name.to_owned(), flips.iter().filter_map(|(flip, _)| of(flip)).collect())
     };
     let mut rows = vec![all("named by the cockpit, first witness", &|flip| Some(flip.detected()))];
-    let witnesses: BTreeSet<&String> = flips.iter().flat_map(|(flip, _)| flip.named.keys()).map(|key| key).collect();
+    let witnesses: BTreeSet<&String> = flips.iter().flat_map(|(flip, _)| flip.named.keys()).collect();
     // Instances take turns, so that theirs are one row.
     let mut kinds: BTreeMap<String, Vec<f64>> = BTreeMap::new();
     for witness in witnesses {
