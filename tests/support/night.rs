@@ -4,18 +4,21 @@
 use std::time::Duration;
 
 use aurora_cockpit::app::dialog::{Ask, Confirm, Dialog, Purpose};
-use aurora_cockpit::app::log::{Level, LogLine, LogSource};
+use aurora_cockpit::app::log::{Level, LogLine, LogSource, level_of};
 use aurora_cockpit::app::state::{Mode, Pane, State};
+use aurora_cockpit::app::update::{Message, update};
 use aurora_cockpit::config;
 use aurora_cockpit::runbook::check::{Check, Evidence, Holds, Precondition, Verdict};
 use aurora_cockpit::runbook::event::{
     Action, ActionOutcome, Brief, Call, Disruption, Event, FailoverMeasure, Finding, Outcome, Record, Session,
 };
+use aurora_cockpit::runbook::ink::Painter;
 use aurora_cockpit::runbook::names::{RunId, StepRef};
 use aurora_cockpit::runbook::plan::Plan;
 use aurora_cockpit::runbook::state::Run;
 use aurora_cockpit::runbook::timeline::Zero;
 use aurora_cockpit::watch::{Pace, Source};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use jiff::{SignedDuration, Timestamp};
 
 use super::site::{self, Cluster};
@@ -538,6 +541,71 @@ fn with_dialog(mut state: State, dialog: Dialog) -> State {
     state
 }
 
+/// The log in its own pane, with a program's output in its colours behind the night's lines.
+fn in_the_log() -> State {
+    let mut state = failover();
+    state.focus = Pane::Log;
+    state.focus_chosen = true;
+    let mut painter = Painter::default();
+    let raw = "\x1b[1;34m==> 2.2.4 Secrets\x1b[0m\n\x1b[32mok\x1b[0m  Alpha001-prod-AuroraDBCluster \x1b[90m(no changes)\x1b[0m\n\
+               \x1b[33mWARN\x1b[0m retrying in 5 s: Rate exceeded\n\x1b[31mERROR\x1b[0m could not resolve account\n";
+    for (number, line) in painter.lines(&raw.repeat(20)).into_iter().enumerate() {
+        let level = level_of(&line.text);
+        let at = state.now - seconds(120) + SignedDuration::from_millis(number as i64 * 900);
+        let partition = Some(if number % 5 == 0 { "stage".into() } else { "prod".into() });
+        let text = line.text.clone();
+        state.log.push_coloured(&LogLine { at, source: LogSource::Program, partition, level, text }, &line.stretches);
+    }
+    state
+}
+
+fn press(state: &mut State, keys: &[KeyCode]) {
+    for key in keys {
+        let seen = (0..state.log.passing()).rev().take(6).filter_map(|rank| state.log.at(rank)).map(|line| line.id);
+        let seen = seen.collect::<Vec<u64>>().into_iter().rev().collect();
+        if state.log.follows() {
+            update(state, Message::Seen { log: seen }, OPERATOR);
+        }
+        update(state, Message::Drawn { fits: true, terminal: None }, OPERATOR);
+        update(state, Message::Key(KeyEvent::new(*key, KeyModifiers::NONE)), OPERATOR);
+    }
+}
+
+/// The log as its keys make it look.
+fn log_moments() -> Vec<(&'static str, State)> {
+    let typed = |words: &str| words.chars().map(KeyCode::Char).collect::<Vec<KeyCode>>();
+    let moment = |name, keys: Vec<KeyCode>| {
+        let mut state = in_the_log();
+        press(&mut state, &keys);
+        (name, state)
+    };
+    let mut paused = in_the_log();
+    press(&mut paused, &[KeyCode::PageUp]);
+    for number in 0..1_204 {
+        let text = format!("line {number} of what came meanwhile");
+        let line = LogLine {
+            at: paused.now,
+            source: LogSource::Program,
+            partition: Some("prod".into()),
+            level: Level::Info,
+            text,
+        };
+        paused.log.push(line);
+    }
+    let mut zoomed = moment("log-coloured", vec![KeyCode::Char('z'), KeyCode::Char('b'), KeyCode::Char('t')]);
+    zoomed.1.zoomed = true;
+    vec![
+        zoomed,
+        moment("log-filtered", [typed("aee"), typed("t")].concat()),
+        moment("log-searching", typed("/rate ex")),
+        ("log-paused", paused),
+        moment("log-choosing", [typed("o"), vec![KeyCode::Down, KeyCode::Char(' ')]].concat()),
+        moment("log-help", typed("?")),
+        moment("palette", typed(":")),
+        moment("palette-typed", typed(":pro fail")),
+    ]
+}
+
 /// The moments by their names.
 pub fn moments() -> Vec<(&'static str, State)> {
     let snapshot = StepRef::new("dev", "prerequisites");
@@ -564,6 +632,7 @@ pub fn moments() -> Vec<(&'static str, State)> {
         ("leaving", with_dialog(failover(), Dialog::Quit { leave: false })),
     ];
     moments.extend(super::trouble::moments());
+    moments.extend(log_moments());
     moments.extend(super::queries::moments());
     moments.extend(super::moving::moments());
     moments.extend(super::load::moments());
