@@ -264,12 +264,24 @@ pub struct ReplayArgs {
 pub struct ReportArgs {
     /// The run [default: the latest].
     pub run: Option<String>,
-    /// markdown or json.
-    #[arg(long, value_name = "FORM", default_value = "text")]
-    pub output: Form,
+    /// markdown, html with pictures of the failovers, or json.
+    #[arg(long, value_name = "FORM", default_value = "markdown")]
+    pub output: ReportForm,
     /// File to write instead of standard output.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+}
+
+/// In which form a report is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReportForm {
+    /// As the runbook's own execution log is written.
+    #[value(alias = "text")]
+    Markdown,
+    /// A page that needs nothing from elsewhere, with pictures.
+    Html,
+    /// For programs.
+    Json,
 }
 
 /// What to do with rollout files.
@@ -292,8 +304,7 @@ pub enum ConfigCommand {
 /// How a result is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Form {
-    /// For people; Markdown for a report.
-    #[value(alias = "markdown")]
+    /// For people.
     Text,
     /// For programs.
     Json,

@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use super::args::{Form, ReportArgs, RunChoice};
+use super::args::{Form, ReportArgs, ReportForm, RunChoice};
+use super::past::Past;
 use super::place::Place;
 use super::{Failure, exit, print, print_json};
 use crate::journal;
@@ -137,8 +138,9 @@ pub(super) fn report(place: &Place, args: &ReportArgs) -> Result<u8, Failure> {
     let entry = place.run_entry(args.run.as_deref())?;
     let (run, _) = place.read_run(&entry)?;
     let text = match args.output {
-        Form::Text => report::markdown(&run),
-        Form::Json => format!("{:#}\n", report::json(&run)),
+        ReportForm::Markdown => report::markdown(&run),
+        ReportForm::Html => report::html(&run, &Past::read(&entry)?.pictures()),
+        ReportForm::Json => format!("{:#}\n", report::json(&run)),
     };
     match &args.out {
         None => print(&text)?,

@@ -11,6 +11,7 @@ mod files;
 mod headless;
 mod inspect;
 mod monitor;
+mod past;
 mod place;
 mod replay;
 mod run;

@@ -7,18 +7,15 @@ use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::args::ReplayArgs;
+use super::past::{Item, Past};
 use super::place::Place;
 use super::screen::{self, Clock, Sources};
 use super::terminal::Attachment;
 use super::{Failure, exit};
 use crate::app::replay::{Moment, Playback, Replay};
-use crate::app::state::{Mode, State};
+use crate::app::state::State;
 use crate::app::update::{Effect, Message, update};
-use crate::journal;
-use crate::runbook::event::Record;
 use crate::runbook::state::Run;
-use crate::watch::Sample;
-use crate::watch::recording;
 
 /// How often the replay moves on.
 const BEAT: Duration = Duration::from_millis(40);
@@ -32,23 +29,13 @@ pub(super) async fn replay(place: &Place, args: &ReplayArgs) -> Result<u8, Failu
         return Err(Failure::usage(format!("--speed {} is no speed; give a number above 0", args.speed)));
     }
     let entry = place.run_entry(args.run.as_deref())?;
-    let contents = journal::read(&entry.journal()).map_err(Failure::failed)?;
-    let records: Result<Vec<Record>, _> = contents
-        .entries
-        .iter()
-        .map(|line| line.event().map(|event| Record { seq: line.seq(), at: line.at(), event }))
-        .collect();
-    let records = records.map_err(Failure::failed)?;
-    let first = records.first().ok_or_else(|| Failure::failed(format!("run {} has no events", entry.id)))?.clone();
-    let run = Run::begin(first).map_err(Failure::failed)?;
-    let recorded = recording::read(&entry.directory);
-    let last = records.last().map_or(run.started_at, |record| record.at);
-    let mut state = State::new(run, Mode::Monitor(None), records[0].at);
-    state.replay = Some(Replay::of(&state.run, &records, last, args.speed));
+    let past = Past::read(&entry)?;
+    let mut state = past.begun.clone();
+    state.replay = Some(Replay::of(&state.run, &past.records, past.to(), args.speed));
 
     let (messages, inbox) = mpsc::unbounded_channel();
     let (moves, moved) = mpsc::unbounded_channel();
-    let player = Player::new(state.clone(), items(records, recorded, last), args.speed, messages.clone());
+    let player = Player::new(state.clone(), past.items, args.speed, messages.clone());
     tokio::spawn(player.play(moved));
     // Everything comes from the player, in its order.
     let ((_nothing, records), (_nobody, samples)) = (mpsc::unbounded_channel(), mpsc::channel(1));
@@ -62,31 +49,6 @@ pub(super) async fn replay(place: &Place, args: &ReplayArgs) -> Result<u8, Failu
         }
     };
     screen::show(state, place, sources, carry_out).await.map(|_| exit::DONE)
-}
-
-/// What is played.
-enum Item {
-    Record(Record),
-    Sample(Box<Sample>),
-}
-
-impl Item {
-    fn message(&self) -> Message {
-        match self {
-            Self::Record(record) => Message::Record(record.clone()),
-            Self::Sample(sample) => Message::Sample(sample.clone()),
-        }
-    }
-}
-
-/// Events and samples by their time. The first event made the run; what was seen after the last one is not shown.
-fn items(records: Vec<Record>, samples: Vec<Sample>, last: Timestamp) -> Vec<(Timestamp, Item)> {
-    let samples = samples.into_iter().map(|sample| (sample.at, Item::Sample(Box::new(sample))));
-    let records = records.into_iter().skip(1).map(|record| (record.at, Item::Record(record)));
-    let mut items: Vec<_> = records.chain(samples.filter(|(at, _)| *at <= last)).collect();
-    // Stable: of the same moment, the event comes first.
-    items.sort_by_key(|(at, _)| *at);
-    items
 }
 
 /// Plays a run: keeps the state of where it is, and tells the screen what happens.

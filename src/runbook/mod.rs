@@ -22,5 +22,6 @@ pub mod sql;
 pub mod state;
 pub mod text;
 pub mod timeline;
+pub mod tone;
 pub mod topology;
 pub mod witness;

@@ -32,7 +32,6 @@ use tokio_util::sync::CancellationToken;
 
 pub use cadence::{Cadence, Pace};
 pub use sample::{Reading, Sample, Source};
-pub use testimony::{Tone, tone};
 
 use crate::clients::database::{Database, Databases};
 use crate::clients::dns::Resolver;

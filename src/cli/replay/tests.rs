@@ -1,8 +1,9 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
 use crate::config;
-use crate::runbook::event::{Event, NoteKind};
+use crate::runbook::event::{Event, NoteKind, Record};
 use crate::runbook::names::RunId;
+use crate::watch::Sample;
 use crate::watch::sample::{HttpView, Reading, Source};
 
 const SECONDS: i64 = 9000;
@@ -30,13 +31,11 @@ fn player() -> (Player, mpsc::UnboundedReceiver<Message>) {
     }
     let said = |second: i64| Ok(Reading::Http(HttpView { status: 200, ms: u32::try_from(second).unwrap() }));
     let sample = |second| Sample::new(partition.clone(), Source::App, at(second), Duration::ZERO, said(second));
-    let run = Run::begin(records[0].clone()).unwrap();
-    let last = records.last().unwrap().at;
-    let mut state = State::new(run, Mode::Monitor(None), at(0));
-    state.replay = Some(Replay::of(&state.run, &records, last, 10.0));
+    let past = Past::of(records, (0..SECONDS + 50).map(sample).collect()).unwrap();
+    let mut state = past.begun.clone();
+    state.replay = Some(Replay::of(&state.run, &past.records, past.to(), 10.0));
     let (out, told) = mpsc::unbounded_channel();
-    let all = items(records, (0..SECONDS + 50).map(sample).collect(), last);
-    (Player::new(state, all, 10.0, out), told)
+    (Player::new(state, past.items, 10.0, out), told)
 }
 
 /// What is known at a moment: the notes so far, and the application's last word.

@@ -19,12 +19,12 @@ use crate::runbook::event::FailoverMeasure;
 use crate::runbook::names::{InstanceId, PartitionName};
 use crate::runbook::plan::{Partition, StepKind};
 use crate::runbook::timeline::{Lane, Zero};
+use crate::runbook::tone::{Tone, tone};
 use crate::runbook::topology::FRESH;
 use crate::runbook::witness::{Witness, Word};
 use crate::ui::adapt::Depth;
 use crate::ui::text::{Spans, column, column_right, fit, fit_spans, span, spread, width};
 use crate::ui::{format, symbols};
-use crate::watch::{Tone, tone};
 
 /// Draws the timeline.
 pub fn draw(buffer: &mut Buffer, slot: &Slot<'_>) {

@@ -18,7 +18,7 @@ use crate::app::banner::{Stress, Urgency};
 use crate::app::live::Freshness;
 use crate::app::log::LogSource;
 use crate::runbook::ink::Colour;
-use crate::watch::Tone;
+use crate::runbook::tone::Tone;
 
 /// Colours by role, and what the terminal can show.
 #[derive(Debug, Clone)]
