@@ -1,11 +1,10 @@
 //! A run's past: its events and what was recorded beside them, by time. Replay and report go through it.
 
-use std::time::Duration;
-
 use jiff::{SignedDuration, Timestamp};
 
 use super::Failure;
 use crate::app::live::Live;
+use crate::app::load_history::{Resolution, length};
 use crate::app::state::{Mode, State};
 use crate::app::update::{Message, update};
 use crate::journal::{self, RunEntry};
@@ -114,9 +113,8 @@ impl Past {
 /// The load of the writer's role around a failover.
 fn load_around(live: Option<&Live>, picture: &Picture) -> Load {
     let (Some(live), Some(zero)) = (live, &picture.timeline.zero) else { return Load::default() };
-    let from = zero.at - AROUND;
-    let points = live.load.since(from).filter(|point| point.at <= picture.over + AROUND);
-    let points =
-        points.map(|point| (point.at, (point.period.max(Duration::from_secs(1)).as_secs_f64(), point.by_wait.clone())));
-    Load { points: points.collect(), vcpus: live.load.vcpus }
+    let span = (zero.at - AROUND, picture.over + AROUND);
+    let series = live.load.of_role(Resolution::Seconds, span);
+    let points = series.iter().map(|point| (point.at, (length(point).as_secs_f64(), point.by_wait.clone())));
+    Load { points: points.collect(), vcpus: live.load.of_writer().and_then(|load| load.vcpus(picture.over)) }
 }

@@ -64,7 +64,7 @@ fn the_page_has_the_words_of_the_log_and_a_picture_below_its_partition() {
     let drawn = page.find("<figure>").unwrap();
     assert!(dev < drawn && drawn < stage, "the picture stands below its own partition");
     assert_eq!(page.matches("<svg").count(), 2, "timeline and load");
-    assert!(page.contains("8.50 s ±0.60 s"), "{page}");
+    assert!(page.contains("7.95 s ±0.05 s"), "{page}");
     for word in ["all calm", "class=\"down\"", "class=\"new\"", "T=0", "Lock:tuple", "2 vCPU"] {
         assert!(page.contains(word), "{word} is missing");
     }
