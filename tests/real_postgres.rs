@@ -13,7 +13,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use flip::{Flip, Stage, connect};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
 /// What the site says where there is no PostgreSQL to start.
@@ -60,12 +60,16 @@ fn holds(run: &Value) {
     let failover = &partition["failovers"][0];
     assert!(failover["to"].as_str().unwrap().ends_with("reader1"), "{failover:#}");
     assert!(!failover["disruption"].is_null(), "writes were tried through the endpoint: {failover:#}");
-    let named = |witness: &str| {
+    let new = &failover["to"];
+    let named = |witness: &Value| {
         let milestones = failover["milestones"].as_array().unwrap();
-        milestones.iter().any(|it| it["witness"] == witness && it["what"].as_str().unwrap().contains("reader1 writer"))
+        let names = |it: &Value| it["moment"] == "names-writer" && it["instance"] == *new;
+        milestones.iter().any(|it| it["witness"] == *witness && names(it))
     };
-    for witness in ["SQL endpoint", "SQL alpha002-stage-auroraclusterreader1", "DNS", "API writer"] {
-        assert!(named(witness), "{witness} never named the new writer: {failover:#}");
+    let witnesses =
+        [json!("sql-endpoint"), json!("writes"), json!({ "sql-instance": new }), json!("dns"), json!("api-writer")];
+    for witness in witnesses {
+        assert!(named(&witness), "{witness} never named the new writer: {failover:#}");
     }
 }
 
