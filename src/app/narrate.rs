@@ -125,9 +125,12 @@ fn measured(failover: &crate::runbook::event::FailoverMeasure) -> String {
 /// Sets T=0 when a failover's call is accepted, and notes its end; an unplanned one is noticed by whoever saw it.
 pub(super) fn timeline(state: &mut State, record: &Record) {
     match &record.event {
-        Event::ActionSettled { step, attempt, key, outcome }
-            if matches!(outcome, ActionOutcome::Accepted { .. } | ActionOutcome::FoundDone { .. }) =>
-        {
+        Event::ActionSettled {
+            step,
+            attempt,
+            key,
+            outcome: ActionOutcome::Accepted { .. } | ActionOutcome::FoundDone { .. },
+        } => {
             if let Some(zero) = zero_of(state, step, *attempt, key, record.at) {
                 start(state, &step.partition, zero);
             }

@@ -31,7 +31,7 @@ pub(super) struct Past {
 /// Something that happened.
 pub(super) enum Item {
     /// An event of the run.
-    Record(Record),
+    Record(Box<Record>),
     /// What a watcher saw.
     Sample(Box<Sample>),
 }
@@ -40,7 +40,7 @@ impl Item {
     /// What the state is told of it.
     pub fn message(&self) -> Message {
         match self {
-            Self::Record(record) => Message::Record(record.clone()),
+            Self::Record(record) => Message::Record(Record::clone(record)),
             Self::Sample(sample) => Message::Sample(sample.clone()),
         }
     }
@@ -65,7 +65,7 @@ impl Past {
         let (from, last) = (first.at, records.last().map_or(first.at, |record| record.at));
         let begun = State::new(Run::begin(first).map_err(Failure::failed)?, Mode::Monitor(None), from);
         let seen = samples.into_iter().map(|sample| (sample.at, Item::Sample(Box::new(sample))));
-        let written = records.iter().skip(1).map(|record| (record.at, Item::Record(record.clone())));
+        let written = records.iter().skip(1).map(|record| (record.at, Item::Record(Box::new(record.clone()))));
         // What was seen after the last event belongs to nothing that is told.
         let mut items: Vec<_> = written.chain(seen.filter(|(at, _)| *at <= last)).collect();
         // Stable: of the same moment, the event comes first.
@@ -95,7 +95,8 @@ impl Past {
             });
             state.now = *at;
             update(&mut state, item.message(), "");
-            if let Item::Record(Record { event: Event::FailoverMeasured { partition, .. }, .. }) = item
+            if let Item::Record(record) = item
+                && let Event::FailoverMeasured { partition, .. } = &record.event
                 && let Some(live) = state.live.get(partition).filter(|live| !live.timeline.lanes.is_empty())
             {
                 awaited.push((pictures.len(), partition.clone()));

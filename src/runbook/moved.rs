@@ -95,6 +95,7 @@ fn first_sign(from: &InstanceId, seen: Timestamp, lanes: &BTreeMap<Witness, Lane
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::panic)]
     use super::super::timeline::{Timeline, Zero};
     use super::*;
 
@@ -199,8 +200,8 @@ mod tests {
         };
         let api = (30_000, Witness::ApiWriter, names("b"));
         let dns = (31_000, Witness::Dns, names("b"));
-        assert_eq!(outside(&[api.clone()]), []);
-        assert_eq!(outside(&[dns.clone()]), []);
+        assert_eq!(outside(std::slice::from_ref(&api)), []);
+        assert_eq!(outside(std::slice::from_ref(&dns)), []);
         assert_eq!(outside(&[api.clone(), dns.clone()]).len(), 1);
         // A minute apart they are not of one moment.
         assert_eq!(outside(&[api.clone(), (91_000, Witness::Dns, names("b"))]), []);

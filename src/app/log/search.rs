@@ -113,6 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[allow(clippy::single_range_in_vec_init, reason = "some texts hold it once")]
     fn small_letters_stand_for_capitals_and_capitals_for_themselves() {
         for (query, text, places) in [
             ("error", "ERROR: Error, error", vec![0..5, 7..12, 14..19]),
