@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::examples;
 use crate::clients::program::holder::HoldArgs;
 use crate::sim::launch::{Postgres, SimArguments};
 
 /// Takes an Aurora PostgreSQL fleet through a risky change, calmly.
 #[derive(Debug, Parser)]
-#[command(name = "aurora-cockpit", version, propagate_version = true)]
+#[command(name = "aurora-cockpit", version, propagate_version = true, after_help = examples::ALL)]
 pub struct Cli {
     /// What to do; the cockpit as operator if left out.
     #[command(subcommand)]
@@ -66,42 +67,56 @@ pub struct RunArgs {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// The cockpit, as operator.
+    #[command(after_help = examples::RUN)]
     Run(RunArgs),
     /// The same screens, read-only: follows a run, or only watches.
+    #[command(after_help = examples::MONITOR)]
     Monitor(MonitorArgs),
     /// The cockpit on the embedded simulated site.
+    #[command(after_help = examples::DEMO)]
     Demo(DemoArgs),
     /// A rollout file on a simulated site made from it.
+    #[command(after_help = examples::REHEARSE)]
     Rehearse(RehearseArgs),
     /// The simulated site alone, for aws, kubectl, psql and a browser.
+    #[command(after_help = examples::SIM)]
     Sim(SimArguments),
     /// Prerequisites and drift checks, without a screen; changes nothing.
+    #[command(after_help = examples::CHECK)]
     Check(CheckArgs),
     /// Fires steps without a screen, by the same gates.
+    #[command(after_help = examples::EXEC)]
     Exec(ExecArgs),
     /// How a run stands.
+    #[command(after_help = examples::STATUS)]
     Status(RunChoice),
     /// The execution log of a run.
+    #[command(after_help = examples::REPORT)]
     Report(ReportArgs),
     /// A run on the same screens, read-only, at any speed.
+    #[command(after_help = examples::REPLAY)]
     Replay(ReplayArgs),
     /// Whether a run's journal is whole and every event was admitted by its gates.
+    #[command(after_help = examples::VERIFY)]
     Verify(RunChoice),
     /// Writes a first rollout file to copy from.
+    #[command(after_help = examples::INIT)]
     Init {
         /// File to write.
         #[arg(default_value = "rollout.toml")]
         file: PathBuf,
     },
     /// Rollout files: validate, show, schema.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = examples::CONFIG)]
     Config(ConfigCommand),
     /// Completions for a shell, on standard output.
+    #[command(after_help = examples::COMPLETIONS)]
     Completions {
         /// The shell.
         shell: clap_complete::Shell,
     },
     /// The man page, on standard output.
+    #[command(after_help = examples::MAN)]
     Man,
     /// Runs a program in a terminal of its own.
     #[command(hide = true)]
@@ -288,16 +303,19 @@ pub enum ReportForm {
 #[derive(Debug, Clone, Subcommand)]
 pub enum ConfigCommand {
     /// Says everything that is wrong with a rollout file.
+    #[command(after_help = examples::VALIDATE)]
     Validate {
         /// Rollout file [default: the shipped pdev-479.toml].
         file: Option<PathBuf>,
     },
     /// Prints the plan that a rollout file amounts to.
+    #[command(after_help = examples::SHOW)]
     Show {
         /// Rollout file [default: the shipped pdev-479.toml].
         file: Option<PathBuf>,
     },
     /// Prints the JSON Schema of rollout files.
+    #[command(after_help = examples::SCHEMA)]
     Schema,
 }
 

@@ -6,6 +6,7 @@
 mod args;
 mod auto;
 mod check;
+mod examples;
 mod exec;
 mod files;
 mod headless;
