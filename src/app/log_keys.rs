@@ -41,6 +41,9 @@ pub(super) fn command(state: &mut State, id: CommandId) -> Vec<Effect> {
                 Stamps::SinceStart => Stamps::Off,
                 Stamps::Off => Stamps::Clock,
             };
+            if log.stamps == Stamps::SinceStart && start_in_hand(state).is_none() {
+                state.notice = Some((state.now, "no step was fired yet: times stay those of the day".to_owned()));
+            }
         }
         CommandId::LogCopy => return copy(state),
         _ => {}

@@ -1,11 +1,12 @@
 //! The whole program as an operator meets it: the real binary, a real terminal, a simulated site in a process of its own.
 //!
 //! One test binary for all of it, so that it is linked once.
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 mod bad_input;
 mod demo;
 mod headless;
+mod keys;
 mod monitor;
 mod rehearse;
 mod resume;

@@ -105,6 +105,12 @@ impl Cockpit {
         self.wait_for(&format!("no {words}"), |screen| !screen.contents().contains(words));
     }
 
+    /// What is on the screen, row by row.
+    pub fn terminal_rows(&self) -> Vec<String> {
+        let screen = self.terminal.screen();
+        screen.rows(0, screen.size().1.get()).collect()
+    }
+
     /// What is on the screen.
     pub fn text(&self) -> String {
         self.terminal.screen().contents()
