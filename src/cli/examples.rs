@@ -40,7 +40,7 @@ Examples:
 pub const SIM: &str = "\
 Examples:
   aurora-cockpit sim --speed 10 --env-file site.env
-  aurora-cockpit sim --rollout rollout.toml --dir site";
+  aurora-cockpit sim --rollout rollout.toml --dir site --env-file site.env";
 
 /// Of `check`.
 pub const CHECK: &str = "\
