@@ -3,6 +3,8 @@
 
 #[path = "screen/pods.rs"]
 mod pods;
+#[path = "screen/share.rs"]
+mod share;
 mod support;
 
 use std::time::Duration;

@@ -13,7 +13,7 @@ use super::queries;
 use super::replay::{Move, moved};
 use super::state::{Mode, Pane, State};
 use super::update::{Effect, open};
-use super::{timeline_view, ways};
+use super::{share, timeline_view, ways};
 use crate::runbook::event::NoteKind;
 use crate::runbook::names::StepRef;
 use crate::runbook::plan::StepKind;
@@ -24,6 +24,7 @@ const MOST_SCROLLED: usize = 500;
 /// Takes in a key.
 pub(super) fn on_key(state: &mut State, key: KeyEvent, operator: &str) -> Vec<Effect> {
     state.notice = None;
+    share::echo(state, &key);
     let to_program = matches!(state.dialog, Some(Dialog::Terminal(_)));
     if key.modifiers.contains(KeyModifiers::CONTROL) && key.code == KeyCode::Char('c') && !to_program {
         return command(state, CommandId::Quit);
@@ -148,6 +149,10 @@ pub(super) fn command(state: &mut State, id: CommandId) -> Vec<Effect> {
         CommandId::LoadWhose => state.load.turn_whose(),
         CommandId::LoadStatements => state.load.turn_table(LoadTable::Statements),
         CommandId::LoadChange => state.load.turn_table(LoadTable::Change),
+        CommandId::Share => {
+            state.share = !state.share;
+            state.echo = share::Echo::default();
+        }
         CommandId::Follow => {
             state.follows = true;
             state.focus_chosen = false;

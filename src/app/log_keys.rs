@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use super::commands::CommandId;
 use super::dialog::Dialog;
 use super::log::{Filter, LogSource, Stamps};
+use super::share::{self, Mask};
 use super::state::State;
 use super::update::{Effect, open};
 use crate::runbook::names::PartitionName;
@@ -90,12 +91,15 @@ fn this_partition(state: &mut State) {
 /// Copies the marked line, or what is seen.
 fn copy(state: &State) -> Vec<Effect> {
     let ids = state.log.marked().map_or_else(|| state.log.seen().to_vec(), |id| vec![id]);
+    let mask = state.share.then(|| Mask::of(state));
     let mut text = String::new();
     let mut lines = 0;
     for line in ids.iter().filter_map(|id| state.log.line(*id)) {
         let at = line.at.to_zoned(state.zone.clone()).strftime("%Y-%m-%dT%H:%M:%S.%3f%:z").to_string();
         let partition = line.partition.map_or("-", PartitionName::as_str);
-        let row = format!("{at} {} {partition} {}\n", line.source.name(), line.text);
+        let said = share::log_text(state, &line);
+        let said = mask.as_ref().map_or_else(|| said.to_string(), |mask| mask.hide(&said));
+        let row = format!("{at} {} {partition} {said}\n", line.source.name());
         if text.len() + row.len() > MOST_COPIED {
             break;
         }

@@ -22,6 +22,7 @@ mod narrate;
 pub mod palette;
 pub mod queries;
 pub mod replay;
+pub mod share;
 pub mod state;
 pub mod statement_history;
 pub mod terminal;

@@ -17,9 +17,6 @@ use crate::runbook::sql::mask_literals;
 use crate::runbook::text::clean_line;
 use crate::watch::sample::{StatementCost, StatementKey};
 
-/// Whether literals are masked on the screen. Passwords always are.
-pub const MASKED: bool = false;
-
 /// How the operator looks at the top queries.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Queries {
@@ -167,9 +164,9 @@ fn one_line(query: &str, masked: bool) -> String {
 }
 
 /// The rows of the pane, sorted and filtered; the cockpit's own come last.
-pub fn rows(state: &State, masked: bool) -> Vec<Row> {
+pub fn rows(state: &State) -> Vec<Row> {
     let Some(live) = state.live_here() else { return Vec::new() };
-    let queries = &state.queries;
+    let (queries, masked) = (&state.queries, state.share);
     let mut rows = if queries.compared { compared(live, masked) } else { latest(live, masked) };
     let wanted = queries.filter.to_ascii_lowercase();
     rows.retain(|row| row.text.to_ascii_lowercase().contains(&wanted));
@@ -224,7 +221,7 @@ pub fn marked_place(rows: &[Row], queries: &Queries) -> Option<usize> {
 
 /// Moves the mark down (positive) or up.
 pub(super) fn mark(state: &mut State, by: isize) {
-    let rows = rows(state, MASKED);
+    let rows = rows(state);
     let Some(last) = rows.len().checked_sub(1) else { return };
     let place = match marked_place(&rows, &state.queries) {
         Some(place) => place.saturating_add_signed(by).min(last),
@@ -246,7 +243,7 @@ pub(super) fn sort_next(state: &mut State) {
 
 /// Shows all that is known of the marked statement, or of the first.
 pub(super) fn show(state: &mut State) {
-    let rows = rows(state, MASKED);
+    let rows = rows(state);
     let place = marked_place(&rows, &state.queries).unwrap_or_default();
     if let Some(row) = rows.get(place) {
         let (partition, key) = (state.looked_at().0.name.clone(), row.key);
@@ -256,7 +253,7 @@ pub(super) fn show(state: &mut State) {
 
 /// Why there is nothing to show, if so.
 pub fn nothing_to_show(state: &State) -> Option<String> {
-    rows(state, MASKED).is_empty().then(|| "no query is on the screen".to_owned())
+    rows(state).is_empty().then(|| "no query is on the screen".to_owned())
 }
 
 /// Why there is nothing to compare with, if so.

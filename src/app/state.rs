@@ -14,6 +14,7 @@ use super::load_look::LoadLook;
 use super::log::Log;
 use super::queries::Queries;
 use super::replay::Replay;
+use super::share::Echo;
 use super::terminal::Size;
 use super::timeline_view::TimelineView;
 use super::unplanned;
@@ -22,6 +23,9 @@ use crate::runbook::names::{PartitionName, StepRef};
 use crate::runbook::plan::Partition;
 use crate::runbook::state::{PartitionRun, Run};
 use crate::watch::Pace;
+
+/// The theme of a shared screen, where none was asked for.
+const SHARED_THEME: &str = "high-contrast";
 
 /// The cockpit.
 #[derive(Debug, Clone)]
@@ -76,6 +80,10 @@ pub struct State {
     pub attachments: u64,
     /// Which themes are asked for.
     pub themes: ThemeChoice,
+    /// Whether others see the screen: what is private is masked then.
+    pub share: bool,
+    /// The keys that those who look on are shown.
+    pub echo: Echo,
     /// Where a replay is; none where what is shown is of now.
     pub replay: Option<Replay>,
     /// Which key does what.
@@ -89,6 +97,8 @@ pub struct State {
 pub struct ThemeChoice {
     /// The usual one.
     pub usual: String,
+    /// Whether the user asked for it.
+    pub asked: bool,
     /// The one while a production partition is looked at, if it is another.
     pub production: Option<String>,
     /// The one that is tried at the moment.
@@ -181,6 +191,8 @@ impl State {
             terminal_size: Size::default(),
             attachments: 0,
             themes: ThemeChoice::default(),
+            share: false,
+            echo: Echo::default(),
             replay: None,
             keymap: Keymap::default(),
             leaving: false,
@@ -198,9 +210,11 @@ impl State {
 
     /// The theme in which the screen is drawn.
     pub fn theme(&self) -> &str {
-        let ThemeChoice { usual, production, preview } = &self.themes;
-        let special = production.as_ref().filter(|_| self.looked_at().0.production);
-        preview.as_ref().or(special).unwrap_or(usual)
+        let ThemeChoice { usual, asked, production, preview } = &self.themes;
+        let special = production.as_ref().filter(|_| self.looked_at().0.production).map(String::as_str);
+        // What is sent over the wire loses its fine shades.
+        let usual = if self.share && !asked { SHARED_THEME } else { usual };
+        preview.as_deref().or(special).unwrap_or(usual)
     }
 
     /// What the watchers say of the partition that is looked at.

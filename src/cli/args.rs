@@ -35,6 +35,9 @@ pub struct Common {
     /// Colours: dark, light, high-contrast, colour-blind, production, monochrome, one of your own, or a theme file.
     #[arg(long, global = true, value_name = "NAME")]
     pub theme: Option<String>,
+    /// For a screen that others see: what is private is masked, keys are echoed.
+    #[arg(long, global = true)]
+    pub share: bool,
     /// No colour at all; marks and weight carry the meaning.
     #[arg(long, global = true)]
     pub no_color: bool,

@@ -40,7 +40,8 @@ impl Place {
     /// # Errors
     /// If the settings are wrong or the state directory cannot be used.
     pub fn of(common: &Common) -> Result<Self, Failure> {
-        let settings = settings(common)?;
+        let mut settings = settings(common)?;
+        settings.share |= common.share;
         let keymap = Keymap::with(&settings.keys)
             .map_err(|problems| Failure::usage(format!("the settings file is refused\n{problems}")))?;
         let state_dir = state_dir(common, &settings)?;

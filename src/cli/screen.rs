@@ -82,6 +82,7 @@ pub(super) async fn show(
 ) -> Result<Ended, Failure> {
     let (look, choice) = look(place)?;
     state.themes = choice;
+    state.share = place.settings.share;
     state.keymap = place.keymap.clone();
     state.log.set_limit(log_limit(place));
     if let Some(words) = look.hard_to_read(state.theme()) {
@@ -264,10 +265,12 @@ fn look(place: &Place) -> Result<(Look, ThemeChoice), Failure> {
     let mut themes = themes()?;
     let mut choose = |name: &str| themes.choose(name).map_err(Failure::usage);
     let settings = &place.settings;
-    let usual = choose(place.theme.as_deref().or(settings.theme.as_deref()).unwrap_or(SHIPPED_THEMES[0].0))?;
+    let wanted = place.theme.as_deref().or(settings.theme.as_deref());
+    let asked = wanted.is_some();
+    let usual = choose(wanted.unwrap_or(SHIPPED_THEMES[0].0))?;
     let production = settings.production_theme.as_deref().map(&mut choose).transpose()?;
     let variable = |name: &str| std::env::var(name).ok();
     let depth = if place.no_color { Depth::None } else { Depth::of_environment(variable) };
     let charset = if place.settings.ascii { Charset::Ascii } else { Charset::of_environment(variable) };
-    Ok((Look { themes, depth, charset }, ThemeChoice { usual, production, preview: None }))
+    Ok((Look { themes, depth, charset }, ThemeChoice { usual, asked, production, preview: None }))
 }

@@ -162,9 +162,8 @@ fn cockpit(site: &Started, state_dir: &std::path::Path, common: &Common) -> Resu
     if let Some(config) = &common.config {
         command.arg("--config").arg(config);
     }
-    if common.no_color {
-        command.arg("--no-color");
-    }
+    let flags = [("--no-color", common.no_color), ("--share", common.share)];
+    command.args(flags.into_iter().filter_map(|(flag, is_set)| is_set.then_some(flag)));
     Ok(command)
 }
 

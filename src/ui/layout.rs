@@ -63,7 +63,8 @@ pub fn places(area: Rect, state: &State) -> Option<Places> {
     let partitions_height = if panels { PANEL_HEIGHT } else { count.min(area.height / 4) };
     let [header, banner, partitions, body, scrubber, footer] = Layout::vertical([
         Constraint::Length(1),
-        Constraint::Length(2),
+        // Those who look on are told the step in a row of its own.
+        Constraint::Length(2 + u16::from(state.share)),
         Constraint::Length(partitions_height),
         Constraint::Fill(1),
         Constraint::Length(u16::from(state.replay.is_some())),

@@ -11,6 +11,7 @@ pub use self::layout::fits;
 use self::layout::{Places, SMALLEST};
 use self::theme::Theme;
 use crate::app::mouse::Target;
+use crate::app::share::Mask;
 use crate::app::state::{Pane, State};
 use crate::app::terminal::Size;
 
@@ -20,6 +21,7 @@ mod doc;
 mod finding;
 mod format;
 mod layout;
+mod mask;
 mod names;
 mod panel;
 mod panes;
@@ -69,6 +71,10 @@ pub fn draw(frame: &mut Frame<'_>, state: &State, theme: &Theme) {
             None
         }
     };
+    if state.share {
+        // Behind everything that draws, so that nothing can be forgotten.
+        mask::apply(buffer, &Mask::of(state));
+    }
     adapt::adapt(buffer, theme.depth, theme.charset);
     if let Some(Position { x, y }) = cursor {
         frame.set_cursor_position((x, y));

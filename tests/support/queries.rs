@@ -54,7 +54,7 @@ fn filtered() -> State {
     state.queries.filter = "kanban".to_owned();
     state.queries.typing = true;
     state.queries.sort = Sort::Time;
-    state.queries.marked = rows(&state, false).get(1).map(|row| (row.key, 1));
+    state.queries.marked = rows(&state).get(1).map(|row| (row.key, 1));
     state
 }
 

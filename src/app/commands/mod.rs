@@ -69,6 +69,8 @@ pub enum CommandId {
     PaneBefore,
     /// Gives the focused pane the whole screen, or takes it back.
     Zoom,
+    /// Masks what is private, for a screen that others see, or shows it again.
+    Share,
     /// Looks again at what runs.
     Follow,
     /// Looks at the oldest line, or the first row.

@@ -347,6 +347,16 @@ pub static COMMANDS: &[Command] = &[
         disabled_reason: never,
     },
     Command {
+        id: CommandId::Share,
+        label: "share",
+        keys: &[Key::Char('S')],
+        danger: false,
+        pane: None,
+        footer: false,
+        help: "For a screen that others see: mask accounts, hosts, names of people and roles and literals, echo keys; or end it.",
+        disabled_reason: never,
+    },
+    Command {
         id: CommandId::Follow,
         label: "follow",
         keys: &[Key::Char('f')],

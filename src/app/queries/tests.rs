@@ -58,14 +58,14 @@ fn press(state: &mut State, code: KeyCode) {
 }
 
 fn ids(state: &State) -> Vec<i64> {
-    rows(state, false).iter().map(|row| row.key.id).collect()
+    rows(state).iter().map(|row| row.key.id).collect()
 }
 
 #[test]
 fn the_key_goes_through_the_figures_and_our_own_come_last() {
     let mut state = state();
     assert_eq!(ids(&state), [1, 2, 9]);
-    let shares: Vec<_> = rows(&state, false).iter().filter_map(|row| row.now).map(|now| now.share).collect();
+    let shares: Vec<_> = rows(&state).iter().filter_map(|row| row.now).map(|now| now.share).collect();
     // The others' shares are of what they cost without us, ours is of everything.
     assert_eq!(shares[..2], [0.6, 0.4]);
     assert!((shares[2] - 900.0 / 1900.0).abs() < 1e-9);
@@ -117,7 +117,7 @@ fn the_mark_stays_with_its_statement_while_the_order_changes() {
     press(&mut state, KeyCode::Down);
     assert_eq!(state.queries.marked.map(|(key, _)| key.id), Some(2));
     press(&mut state, KeyCode::Char('o'));
-    assert_eq!(marked_place(&rows(&state, false), &state.queries), Some(0));
+    assert_eq!(marked_place(&rows(&state), &state.queries), Some(0));
     press(&mut state, KeyCode::Char('v'));
     assert!(matches!(&state.dialog, Some(Dialog::Query { key, .. }) if key.id == 2), "{:?}", state.dialog);
     press(&mut state, KeyCode::Down);
@@ -125,9 +125,9 @@ fn the_mark_stays_with_its_statement_while_the_order_changes() {
     press(&mut state, KeyCode::Esc);
     // It does not run any more: the mark is where it was.
     take(&mut state, view(vec![cost(1, "SELECT 1", 1, 1.0), cost(3, "SELECT 3", 2, 1.0)], None));
-    assert_eq!(marked_place(&rows(&state, false), &state.queries), Some(1));
+    assert_eq!(marked_place(&rows(&state), &state.queries), Some(1));
     state.queries.filter = "nothing".to_owned();
-    assert_eq!(marked_place(&rows(&state, false), &state.queries), None);
+    assert_eq!(marked_place(&rows(&state), &state.queries), None);
     press(&mut state, KeyCode::Char('v'));
     assert!(state.dialog.is_none() && state.notice.is_some());
 }
@@ -141,7 +141,7 @@ fn before_and_after_the_flip_are_compared_by_their_means() {
     take(&mut state, view(Vec::new(), Some(CounterReset::OtherInstance)));
     take(&mut state, view(vec![cost(1, "SELECT a FROM Item", 10, 800.0), cost(3, "SELECT c", 1, 1.0)], None));
     press(&mut state, KeyCode::Char('c'));
-    let rows = rows(&state, false);
+    let rows = rows(&state);
     let changes: Vec<_> =
         rows.iter().map(|row| (row.key.id, row.now.is_some(), row.before.is_some(), row.change())).collect();
     // 600 and 200 ms in 20 calls before, 800 ms in 10 calls since.
@@ -159,8 +159,9 @@ fn before_and_after_the_flip_are_compared_by_their_means() {
 fn literals_are_masked_where_that_is_asked() {
     let mut state = state();
     take(&mut state, view(vec![cost(1, "COPY t FROM 'file' -- x\nWITH (x 7)", 1, 1.0)], None));
-    assert_eq!(rows(&state, false)[0].text, "COPY t FROM 'file' -- x WITH (x 7)");
-    assert_eq!(rows(&state, true)[0].text, "COPY t FROM ? WITH (x ?)");
+    assert_eq!(rows(&state)[0].text, "COPY t FROM 'file' -- x WITH (x 7)");
+    state.share = true;
+    assert_eq!(rows(&state)[0].text, "COPY t FROM ? WITH (x ?)");
 }
 
 #[test]

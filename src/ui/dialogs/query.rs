@@ -8,7 +8,7 @@ use ratatui::text::Line;
 use super::Scene;
 use super::sheet::{Sheet, room};
 use crate::app::live::Live;
-use crate::app::queries::{MASKED, shown};
+use crate::app::queries::shown;
 use crate::app::statement_history::Mean;
 use crate::runbook::names::PartitionName;
 use crate::ui::doc::Doc;
@@ -99,7 +99,7 @@ fn line(scene: &Scene<'_>, when: &str, cost: &StatementCost, interval: Duration,
 /// The text in the lines that it was written in, wrapped.
 fn text(doc: &mut Doc<'_>, scene: &Scene<'_>, query: &str, left_out: u64) {
     let theme = scene.theme;
-    for line in shown(query, MASKED).lines() {
+    for line in shown(query, scene.state.share).lines() {
         doc.text(line, theme.plain());
     }
     if left_out > 0 {

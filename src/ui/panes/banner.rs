@@ -1,14 +1,17 @@
-//! The sentence under the header: two rows on a tinted ground that carries across a shared screen.
+//! The sentence under the header: two rows on a tinted ground that carries across a shared screen, and a third where
+//! the screen is shared.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::Modifier;
 use ratatui::text::Line;
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::app::banner::{Piece, Stress, banner};
+use crate::app::share;
 use crate::app::state::State;
 use crate::ui::symbols;
-use crate::ui::text::{Spans, fit, fit_spans, span, width};
+use crate::ui::text::{Spans, fit, fit_spans, span, spread, width};
 use crate::ui::theme::Theme;
 
 /// Draws the sentence.
@@ -35,7 +38,31 @@ pub fn draw(buffer: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
         let detail = pieces(&sentence.detail, room, theme);
         buffer.set_line(row.x + 3, row.y, &Line::from(detail), row.width.saturating_sub(4));
     }
+    if let Some(row) = rows.next() {
+        shared(buffer, row, state, theme);
+    }
 }
+
+/// The row for those who look on: the step in hand, and at the right the keys that were pressed.
+fn shared(buffer: &mut Buffer, row: Rect, state: &State, theme: &Theme) {
+    let Some((partition, step, _)) = share::step_in_hand(state).and_then(|step| state.run.step(&step)) else { return };
+    let ground = if partition.production { theme.palette.frame.production } else { theme.palette.state.accent };
+    let style = theme.badge(ground);
+    buffer.set_style(row, style);
+    let room = usize::from(row.width).saturating_sub(2);
+    let echoed = share::echoed(state);
+    let keys = echoed.iter().map(|(age, name)| {
+        // Those that were pressed a while ago recede before they go.
+        let style = if age.as_secs() < FADES { style.add_modifier(Modifier::UNDERLINED) } else { style };
+        [span("  ", theme.badge(ground)), span((*name).to_owned(), style)]
+    });
+    let keys: Spans = keys.flatten().collect();
+    let words = format!("{}   {} {}", partition.name.as_str().to_uppercase(), step.label, step.title);
+    buffer.set_line(row.x + 1, row.y, &spread(vec![span(words, style)], keys, room), row.width.saturating_sub(2));
+}
+
+/// Seconds after which a key that was pressed recedes.
+const FADES: i64 = 2;
 
 /// Columns below which a piece that is cut says nothing any more.
 const CUT: usize = 24;

@@ -13,6 +13,7 @@ use super::Slot;
 use crate::app::commands::CommandId;
 use crate::app::log::{Filter, Level, Log, LogSource, Place, Search, Stamps};
 use crate::app::log_keys::start_in_hand;
+use crate::app::share::log_text;
 use crate::app::state::State;
 use crate::runbook::ink::{Ink, Stretch};
 use crate::ui::panel::Panel;
@@ -154,10 +155,11 @@ impl<'a> Rows<'a> {
         }
         let glyph = if line.level >= Level::Warning { 2 } else { 0 };
         // Most lines need no wrapping to be known to take one row.
-        if line.text.len() + glyph <= self.room() {
+        let text = log_text(self.state, line);
+        if text.len() + glyph <= self.room() {
             return 1;
         }
-        wrap(&[span(format!("{}{}", " ".repeat(glyph), line.text), Style::new())], self.room()).len()
+        wrap(&[span(format!("{}{}", " ".repeat(glyph), text), Style::new())], self.room()).len()
     }
 
     /// Columns for the text.
@@ -181,6 +183,8 @@ impl<'a> Rows<'a> {
             let name = line.partition.map_or("", |partition| partition.as_str());
             before.push(span(format!("{} ", column(name, wide)), theme.faint()));
         }
+        let said = log_text(self.state, line);
+        let line = &crate::app::log::Line { text: &said, ..*line };
         let text = text(line, self.log.search(), self.log.marked() == Some(line.id), theme);
         if !self.log.wraps {
             return vec![fit_spans([before, text].concat(), self.width)];

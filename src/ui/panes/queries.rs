@@ -11,7 +11,7 @@ use ratatui::text::{Line, Span};
 
 use super::Slot;
 use crate::app::live::{Dated, Freshness, Live};
-use crate::app::queries::{self, Explained, Figures, MASKED, Row, Sort, explain, marked_place};
+use crate::app::queries::{self, Explained, Figures, Row, Sort, explain, marked_place};
 use crate::clients::Trouble;
 use crate::runbook::names::InstanceId;
 use crate::ui::text::{Spans, column_right, fit, fit_spans, span, width};
@@ -51,7 +51,7 @@ pub fn draw(buffer: &mut Buffer, slot: &Slot<'_>) {
     };
     let room = usize::from(inner.width);
     let mut lines = notes::lines(slot, live, &statements.value, room, inner.height);
-    let rows = queries::rows(state, MASKED);
+    let rows = queries::rows(state);
     if rows.is_empty() {
         let words = if state.queries.filter.is_empty() {
             nothing_yet(&statements.value).to_owned()

@@ -8,6 +8,7 @@ use super::Slot;
 use super::bars::bar;
 use super::standing::{Standing, any_trouble};
 use crate::app::live::{Dated, Freshness, Live};
+use crate::app::queries::shown;
 use crate::clients::insights::CUT_AT;
 use crate::runbook::names::InstanceId;
 use crate::ui::text::{Spans, column_right, fit, span, spread};
@@ -92,7 +93,8 @@ fn row(slot: &Slot<'_>, statement: &StatementLoad, most: f64, fresh: Freshness, 
         span("  ", theme.plain()),
     ];
     let left = width.saturating_sub(crate::ui::text::width(&spans));
-    let text = if statement.cut { format!("{} …", statement.text) } else { statement.text.clone() };
+    let text = shown(&statement.text, slot.state.share);
+    let text = if statement.cut { format!("{text} …") } else { text };
     spans.push(span(fit(&text, left), theme.aged(theme.plain(), fresh)));
     Line::from(spans)
 }
