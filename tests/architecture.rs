@@ -44,7 +44,8 @@ const ONLY_LOOKS: [&str; 2] = ["cli/monitor.rs", "cli/check.rs"];
 
 /// Lines above which a file must be listed here, with the reason why it is one file all the same.
 const LONG: usize = 600;
-const LONG_FILES: [(&str, &str); 0] = [];
+const LONG_FILES: [(&str, &str); 1] =
+    [("app/commands/table.rs", "one table, of ten lines for each command; in two it would be two")];
 
 /// A source file: its path below `src`, and its text without comments, strings and tests.
 struct Source {
