@@ -76,6 +76,7 @@ fn case(id: CommandId) -> Case {
         CommandId::PaneNext => Case("", Another, "\x1b[Z"),
         CommandId::PaneBefore => Case("", Words("/ search"), "\t"),
         CommandId::Zoom => Case("", Gone("average active sessions"), "z"),
+        CommandId::Share => Case("", Words("DEV   p Prerequisites"), "S"),
         CommandId::Follow => Case("]", Words("dev · steps"), ""),
         CommandId::Search => Case("", Words("Enter keeps the search"), "\x7f"),
         CommandId::MatchNewer => Case("", Words("newer match: nothing is searched"), ""),
