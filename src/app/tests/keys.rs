@@ -11,7 +11,7 @@ use crate::app::state::Pane;
 fn moments() -> Vec<State> {
     let mut troubled = operator();
     happens(&mut troubled, attempt_started("snapshot"));
-    let outcome = Outcome::Failed { finding: Finding::of("snapshot-failed", "the snapshot failed") };
+    let outcome = Outcome::Failed { finding: Finding::of("snapshot-in-use", "the snapshot is in use") };
     happens(&mut troubled, Event::AttemptEnded { step: of("snapshot"), attempt: 1, outcome });
     let mut waiting = operator();
     let steps: Vec<String> = waiting.looked_at().0.steps.iter().map(|step| step.id.to_string()).collect();

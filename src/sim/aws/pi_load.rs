@@ -45,18 +45,22 @@ pub(super) struct LoadModel<'a> {
     /// Average active sessions of ordinary work.
     usual: f64,
     speed: f64,
+    /// What makes its curve its own.
+    seed: u64,
 }
 
 impl<'a> LoadModel<'a> {
     /// The load of an instance of a partition, at a site of that speed.
     pub fn new(instance: &'a Instance, partition: &str, speed: f64) -> Self {
-        Self { instance, usual: statements::active_sessions(partition), speed }
+        let seed = instance.resource_id.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31) + u64::from(byte));
+        Self { instance, usual: statements::active_sessions(partition), speed, seed }
     }
 
     /// Average active sessions by wait event in the `period` seconds before `end`; none while the server was down, when
     /// nobody measured.
     pub fn waits(&self, end: i64, period: i64) -> Option<[f64; WAITS.len()]> {
-        let step = (period / 60).max(1);
+        // Of a minute every fifth second is looked at: a mean of twelve is near enough, and hours are asked for.
+        let step = (period / 12).max(1);
         let mut sum = [0.0; WAITS.len()];
         let mut samples = 0.0;
         let mut second = end - period + step;
@@ -118,9 +122,8 @@ impl<'a> LoadModel<'a> {
 
     /// A number from 0 to 1 that stays the same for an instance, a second and a wait event.
     pub fn noise(&self, second: i64, index: u64) -> f64 {
-        let seed = self.instance.resource_id.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31) + u64::from(byte));
         let mut bits =
-            seed ^ (second as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ index.wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            self.seed ^ (second as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ index.wrapping_mul(0xbf58_476d_1ce4_e5b9);
         bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         (bits >> 11) as f64 / (1_u64 << 53) as f64
