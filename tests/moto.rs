@@ -86,6 +86,13 @@ impl Stage {
         }
     }
 
+    /// A configuration with one profile that leads to moto.
+    fn write_profile(&self) {
+        let keys = "aws_access_key_id = testing\naws_secret_access_key = testing\n";
+        let config = format!("[profile Moto]\nregion = us-east-1\n{keys}");
+        std::fs::write(self.dir.path().join("config"), config).unwrap();
+    }
+
     /// Asks moto with the real `aws`; its answer.
     fn rds(&self, arguments: &[&str]) -> Value {
         let mut command = Command::new(&self.aws);
@@ -107,7 +114,7 @@ impl Stage {
             .env("AWS_REGION", "us-east-1")
             .env("AWS_DEFAULT_REGION", "us-east-1")
             .env("AWS_EC2_METADATA_DISABLED", "true")
-            .env("AWS_CONFIG_FILE", self.dir.path().join("no-config"))
+            .env("AWS_CONFIG_FILE", self.dir.path().join("config"))
             .env("AWS_SHARED_CREDENTIALS_FILE", self.dir.path().join("no-credentials"))
     }
 
@@ -209,4 +216,41 @@ fn take_through(stage: &Stage, name: &str) {
     let (code, run) = stage.exec(name, &["--step", "go-ahead", "--yes"]);
     assert_eq!(code, 0);
     assert!(partition(&run, name)["go_ahead"].is_string() && partition(&run, name)["through"] == true, "{run:#}");
+}
+
+#[test]
+fn a_drafted_file_holds_what_aws_itself_answers() {
+    let Some(stage) = Stage::open() else { return };
+    stage.write_profile();
+    let master = ["--master-username", "operator", "--master-user-password", "not-a-secret"];
+    let other = ["create-db-cluster", "--db-cluster-identifier", "Alpha-mysql", "--engine", "aurora-mysql"];
+    stage.rds(&[&other[..], &master].concat());
+
+    let file = stage.dir.path().join("found.toml");
+    let file = file.to_str().unwrap();
+    let said = stage.cockpit(&["init", file, "--profile", "Moto"]);
+    assert!(said.status.success(), "{said:?}");
+    assert!(stage.cockpit(&["config", "validate", file]).status.success());
+    let shown = stage.cockpit(&["config", "show", file]);
+    let plan: Value = serde_json::from_slice(&shown.stdout).unwrap();
+    let drafted = plan["partitions"].as_array().unwrap();
+    let names: Vec<_> = drafted.iter().map(|each| each["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["one", "two"], "Aurora MySQL is none of ours");
+    for partition in drafted {
+        assert_eq!(partition["aws"]["account"], "123456789012");
+        let id = partition["cluster"]["id"].as_str().unwrap();
+        let answer = stage.rds(&["describe-db-clusters", "--db-cluster-identifier", id]);
+        let cluster = &answer["DBClusters"][0];
+        assert_eq!(cluster["DBClusterIdentifier"], id);
+        assert_eq!(partition["cluster"]["group_before"], cluster["DBClusterParameterGroup"]);
+        let mut members = cluster["DBClusterMembers"].as_array().unwrap().clone();
+        members.sort_by_key(|member| member["IsClusterWriter"] != true);
+        let members: Vec<_> = members.iter().map(|member| &member["DBInstanceIdentifier"]).collect();
+        assert_eq!(partition["cluster"]["expected_members"], serde_json::json!(members));
+        let answer = stage.rds(&["describe-db-instances", "--db-instance-identifier", members[0].as_str().unwrap()]);
+        assert_eq!(partition["cluster"]["class_before"], answer["DBInstances"][0]["DBInstanceClass"]);
+        let text = std::fs::read_to_string(file).unwrap();
+        let endpoint = format!("{}:{}", cluster["Endpoint"].as_str().unwrap(), cluster["Port"]);
+        assert!(text.contains(&format!("writer endpoint: {endpoint}\n")), "{endpoint}: {text}");
+    }
 }

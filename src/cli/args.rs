@@ -102,13 +102,9 @@ pub enum Command {
     /// Whether a run's journal is whole and every event was admitted by its gates.
     #[command(after_help = examples::VERIFY)]
     Verify(RunChoice),
-    /// Writes a first rollout file to copy from.
+    /// Writes a first rollout file: of the clusters that the given profiles lead to, or an example. Changes nothing.
     #[command(after_help = examples::INIT)]
-    Init {
-        /// File to write.
-        #[arg(default_value = "rollout.toml")]
-        file: PathBuf,
-    },
+    Init(InitArgs),
     /// Rollout files: validate, show, schema.
     #[command(subcommand, after_help = examples::CONFIG)]
     Config(ConfigCommand),
@@ -136,6 +132,26 @@ pub enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+}
+
+/// Options of `init`.
+#[derive(Debug, Clone, Args)]
+pub struct InitArgs {
+    /// File to write.
+    #[arg(default_value = "rollout.toml")]
+    pub file: PathBuf,
+    /// Look for Aurora PostgreSQL clusters through this profile of the AWS configuration; may be repeated.
+    #[arg(long, value_name = "P", value_delimiter = ',')]
+    pub profile: Vec<String>,
+    /// Look in this region; may be repeated [default: the profile's own].
+    #[arg(long, value_name = "R", value_delimiter = ',', requires = "profile")]
+    pub region: Vec<String>,
+    /// Only clusters of this name, in which `*` and `?` stand for anything; may be repeated.
+    #[arg(long, value_name = "NAME-OR-GLOB", value_delimiter = ',', requires = "profile")]
+    pub cluster: Vec<String>,
+    /// Write over a file that is there.
+    #[arg(long)]
+    pub force: bool,
 }
 
 /// Options of `monitor`.

@@ -4,7 +4,7 @@
 pub const ALL: &str = "\
 Examples:
   aurora-cockpit demo
-  aurora-cockpit init rollout.toml
+  aurora-cockpit init rollout.toml --profile Dev-Admin --profile Prod-Admin
   aurora-cockpit rehearse --rollout rollout.toml
   aurora-cockpit run --rollout rollout.toml";
 
@@ -120,7 +120,8 @@ Examples:
 pub const INIT: &str = "\
 Examples:
   aurora-cockpit init
-  aurora-cockpit init rollout.toml";
+  aurora-cockpit init rollout.toml --profile Dev-Admin --profile Prod-Admin
+  aurora-cockpit init rollout.toml --profile Dev-Admin --region us-east-1,eu-west-1 --cluster '*-orders' --force";
 
 #[cfg(test)]
 mod tests {

@@ -10,6 +10,7 @@ mod examples;
 mod exec;
 mod files;
 mod headless;
+mod init;
 mod inspect;
 mod monitor;
 mod past;
@@ -126,7 +127,7 @@ async fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Report(args) => inspect::report(&Place::of(&cli.common)?, &args),
         Command::Replay(args) => replay::replay(&Place::of(&cli.common)?, &args).await,
         Command::Verify(args) => inspect::verify(&Place::of(&cli.common)?, &args),
-        Command::Init { file } => files::init(&file),
+        Command::Init(args) => init::init(&args).await,
         Command::Config(command) => files::config(&cli.common, &command),
         Command::Completions { shell } => {
             // Into memory first: it panics where a reader goes away.

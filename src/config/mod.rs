@@ -2,6 +2,7 @@
 //! with everything that is wrong with it, each with file, line and key, before anything starts.
 
 mod document;
+pub mod draft;
 mod levers;
 pub mod paths;
 mod placeholder;

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use crate::support::{Cockpit, DOWN, ENTER, ESCAPE, Place, ROLLOUT, TAB};
+use crate::support::{Cockpit, DOWN, ENTER, ESCAPE, Place, ROLLOUT, TAB, ledger};
 
 /// What is typed, the exit code, and what is said.
 type Case<'a> = (&'a [&'a str], i32, &'a [&'a str]);
@@ -111,7 +111,7 @@ fn a_scenario_that_is_wrong_is_refused_before_anything_starts() {
 fn a_situation_that_is_wrong_is_not_put_on_the_stage() {
     let place = Place::with_site(100);
     let address = place.address().expect("a site");
-    let before = send(&address, "GET", "/__sim/situations", "");
+    let before = ledger::send(&address, "GET", "/__sim/situations", "");
     let cases = [
         (r#"{"name":"cluster-buzy"}"#, "did you mean `cluster-busy`?"),
         (r#"{"name":"throttled","partition":"prd"}"#, "did you mean `prod`?"),
@@ -124,29 +124,17 @@ fn a_situation_that_is_wrong_is_not_put_on_the_stage() {
         ("Tonight", ""),
     ];
     for (body, words) in cases {
-        let said = send(&address, "POST", "/__sim/situations", body);
+        let said = ledger::send(&address, "POST", "/__sim/situations", body);
         assert!(said.starts_with("HTTP/1.1 4"), "{body}: {said}");
         assert!(words.is_empty() || said.starts_with("HTTP/1.1 422"), "{body}: {said}");
         assert!(said.contains(words), "{body} is told {words}: {said}");
     }
     let staged = |said: &str| said.split_once("\r\n\r\n").map(|(_, body)| body.to_owned());
-    let after = send(&address, "GET", "/__sim/situations", "");
+    let after = ledger::send(&address, "GET", "/__sim/situations", "");
     assert_eq!(staged(&after), staged(&before), "nothing was put on the stage");
-    let right = send(&address, "POST", "/__sim/situations", r#"{"name":"cluster-busy","partition":"dev","times":1}"#);
+    let right =
+        ledger::send(&address, "POST", "/__sim/situations", r#"{"name":"cluster-busy","partition":"dev","times":1}"#);
     assert!(right.starts_with("HTTP/1.1 200") && right.contains("cluster-busy"), "{right}");
-}
-
-/// One request with a body; the whole answer.
-fn send(address: &str, method: &str, path: &str, body: &str) -> String {
-    use std::io::{Read as _, Write as _};
-    let host = address.strip_prefix("http://").expect("an address");
-    let mut stream = std::net::TcpStream::connect(host).expect("the site listens");
-    let head = format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\n");
-    let request = format!("{head}content-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
-    stream.write_all(request.as_bytes()).expect("the site reads");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("the site answers");
-    answer
 }
 
 #[test]

@@ -6,6 +6,7 @@
 mod bad_input;
 mod demo;
 mod headless;
+mod init;
 mod keys;
 mod monitor;
 mod rehearse;

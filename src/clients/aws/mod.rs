@@ -33,7 +33,7 @@ use super::secrets::Secrets;
 use super::tokens::Tokens;
 use crate::runbook::event::Call;
 use crate::runbook::plan::AwsTarget;
-use crate::runbook::text::shell_line;
+use crate::runbook::text::{clean_line, shell_line};
 
 pub use session::{Session, SessionEnd};
 pub(crate) use trouble::trouble;
@@ -219,4 +219,24 @@ pub(crate) fn moment(time: Option<&aws_smithy_types::DateTime>) -> Option<jiff::
 pub async fn profile_exists(name: &str) -> bool {
     let profiles = aws_config::profile::load(&Fs::real(), &Env::real(), &Default::default(), None).await;
     profiles.is_ok_and(|profiles| profiles.get_profile(name).is_some())
+}
+
+/// A profile of the AWS configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Profile {
+    /// Its name.
+    pub name: String,
+    /// Its region, if it says one.
+    pub region: Option<String>,
+}
+
+/// The profiles of the AWS configuration; none where there is no configuration.
+///
+/// # Errors
+/// Why the configuration cannot be read.
+pub async fn profiles() -> Result<Vec<Profile>, String> {
+    let found = aws_config::profile::load(&Fs::real(), &Env::real(), &Default::default(), None).await;
+    let found = found.map_err(|error| clean_line(&error.to_string()))?;
+    let region = |name: &str| found.get_profile(name)?.get("region").map(str::to_owned);
+    Ok(found.profiles().map(|name| Profile { name: name.to_owned(), region: region(name) }).collect())
 }

@@ -22,6 +22,11 @@ const PARAMETERS: &str = "rds:DescribeDBClusterParameters";
 /// `DescribeDBClusters` and `DescribeDBInstances` know a cluster by this filter.
 const BY_CLUSTER: &str = "db-cluster-id";
 
+/// Aurora PostgreSQL, as both calls know it by their filter `engine`.
+///
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DescribeDBClusters.html>
+const ENGINE: &str = "aurora-postgresql";
+
 impl Rds {
     /// A cluster with its instances: two calls at once.
     pub async fn cluster(&self, id: &str) -> Result<ClusterView, Trouble> {
@@ -42,23 +47,37 @@ impl Rds {
 
     /// Several clusters of the account with their instances, in two calls; one that does not exist is left out.
     pub async fn clusters(&self, ids: &[&str]) -> Result<Vec<ClusterView>, Trouble> {
-        let listing = async {
-            let mut pages =
-                self.reading.describe_db_clusters().filters(by_cluster(ids)).into_paginator().items().send();
-            let mut clusters = Vec::new();
-            while let Some(cluster) = pages.next().await {
-                clusters.push(view_cluster(cluster.map_err(|error| trouble(CLUSTERS, error))?));
-            }
-            Ok(clusters)
-        };
-        let (clusters, instances) = tokio::try_join!(listing, self.instances(ids))?;
+        let (clusters, instances) = tokio::try_join!(self.list_clusters(by_cluster(ids)), self.instances(ids))?;
         Ok(clusters.into_iter().map(|cluster| joined(cluster, &instances)).collect())
+    }
+
+    /// Every Aurora PostgreSQL cluster of the account and region with its instances. Where those cannot be read, the
+    /// clusters come without them, and with the trouble.
+    pub async fn fleet(&self) -> Result<(Vec<ClusterView>, Option<Trouble>), Trouble> {
+        let (clusters, instances) = tokio::join!(self.list_clusters(by_engine()), self.list_instances(by_engine()));
+        let clusters = clusters?;
+        Ok(match instances {
+            Ok(instances) => (clusters.into_iter().map(|cluster| joined(cluster, &instances)).collect(), None),
+            Err(trouble) => (clusters, Some(trouble)),
+        })
     }
 
     /// The instances of these clusters, in one call.
     pub async fn instances(&self, clusters: &[&str]) -> Result<Vec<InstanceView>, Trouble> {
-        let mut pages =
-            self.reading.describe_db_instances().filters(by_cluster(clusters)).into_paginator().items().send();
+        self.list_instances(by_cluster(clusters)).await
+    }
+
+    async fn list_clusters(&self, filter: Filter) -> Result<Vec<ClusterView>, Trouble> {
+        let mut pages = self.reading.describe_db_clusters().filters(filter).into_paginator().items().send();
+        let mut clusters = Vec::new();
+        while let Some(cluster) = pages.next().await {
+            clusters.push(view_cluster(cluster.map_err(|error| trouble(CLUSTERS, error))?));
+        }
+        Ok(clusters)
+    }
+
+    async fn list_instances(&self, filter: Filter) -> Result<Vec<InstanceView>, Trouble> {
+        let mut pages = self.reading.describe_db_instances().filters(filter).into_paginator().items().send();
         let mut instances = Vec::new();
         while let Some(instance) = pages.next().await {
             instances.push(view_instance(instance.map_err(|error| trouble(INSTANCES, error))?));
@@ -117,6 +136,10 @@ fn by_cluster(ids: &[&str]) -> Filter {
     let values = ids.iter().map(|id| id.to_lowercase()).collect();
     // Both fields are set, so that the builder cannot refuse.
     Filter::builder().name(BY_CLUSTER).set_values(Some(values)).build()
+}
+
+fn by_engine() -> Filter {
+    Filter::builder().name("engine").set_values(Some(vec![ENGINE.to_owned()])).build()
 }
 
 /// Puts the instances beside their members.

@@ -70,3 +70,15 @@ pub fn ask(address: &str, method: &str, path: &str) -> Option<String> {
     stream.read_to_string(&mut answer).ok()?;
     answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned())
 }
+
+/// One request with a body; the whole answer.
+pub fn send(address: &str, method: &str, path: &str, body: &str) -> String {
+    let host = address.strip_prefix("http://").expect("an address");
+    let mut stream = TcpStream::connect(host).expect("the site listens");
+    let head = format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\n");
+    let request = format!("{head}content-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
+    stream.write_all(request.as_bytes()).expect("the site reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("the site answers");
+    answer
+}
