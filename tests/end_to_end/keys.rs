@@ -75,7 +75,6 @@ fn case(id: CommandId) -> Case {
         CommandId::PartitionBefore => Case("]", Words("dev · steps"), "f"),
         CommandId::PaneNext => Case("", Another, "\x1b[Z"),
         CommandId::PaneBefore => Case("", Words("/ search"), "\t"),
-        CommandId::Share => Case("", Words("DEV   "), "S"),
         CommandId::Zoom => Case("", Gone("average active sessions"), "z"),
         CommandId::Share => Case("", Words("DEV   p Prerequisites"), "S"),
         CommandId::Follow => Case("]", Words("dev · steps"), ""),
