@@ -18,6 +18,14 @@ use ratatui::{Frame, Terminal};
 /// Whether the terminal is in our hands, so that giving it back twice does no harm.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
+/// Whether the window's title is another one now.
+static TITLED: AtomicBool = AtomicBool::new(false);
+
+/// Puts the window's title on the terminal's stack, and takes it from there.
+/// <https://invisible-island.net/xterm/ctlseqs/ctlseqs.html>, `CSI Ps ; Ps ; Ps t`
+const KEEP_TITLE: &str = "\x1b[22;2t";
+const TITLE_BACK: &str = "\x1b[23;2t";
+
 /// Asks for buttons and wheel, in coordinates that any screen has room for; not for every movement, which nothing here needs.
 /// <https://invisible-island.net/xterm/ctlseqs/ctlseqs.html#h2-Mouse-Tracking>
 const MOUSE: &str = "\x1b[?1000h\x1b[?1006h";
@@ -74,6 +82,23 @@ impl Screen {
         execute!(io::stdout(), CopyToClipboard::to_clipboard_from(text))
     }
 
+    /// Sends bytes that draw nothing: a bell, a title.
+    ///
+    /// # Errors
+    /// If the terminal is gone.
+    pub fn send(&mut self, bytes: &str) -> io::Result<()> {
+        execute!(io::stdout(), Print(bytes))
+    }
+
+    /// Puts the window's title by, to have it back when the terminal is given back.
+    ///
+    /// # Errors
+    /// If the terminal is gone.
+    pub fn keep_title(&mut self) -> io::Result<()> {
+        TITLED.store(true, Ordering::SeqCst);
+        execute!(io::stdout(), Print(KEEP_TITLE))
+    }
+
     /// Forgets what is on the terminal, so that the next frame is drawn whole.
     ///
     /// # Errors
@@ -104,6 +129,9 @@ impl Drop for Screen {
 pub fn give_back() {
     if !TAKEN.swap(false, Ordering::SeqCst) {
         return;
+    }
+    if TITLED.swap(false, Ordering::SeqCst) {
+        let _ = execute!(io::stdout(), Print(TITLE_BACK));
     }
     // Each is tried whatever became of the one before: a terminal half given back is worse than an error unheard.
     let _ = execute!(io::stdout(), Print(NO_MOUSE), DisableBracketedPaste, LeaveAlternateScreen, cursor::Show);

@@ -1,6 +1,7 @@
 //! The cockpit's mind: one state, one update, no drawing.
 
 pub mod attach;
+pub mod attention;
 pub mod banner;
 pub mod commands;
 pub mod concerns;

@@ -84,6 +84,8 @@ pub struct State {
     pub share: bool,
     /// The keys that those who look on are shown.
     pub echo: Echo,
+    /// The step whose silence the operator was called for.
+    pub called_for: Option<StepRef>,
     /// Where a replay is; none where what is shown is of now.
     pub replay: Option<Replay>,
     /// Which key does what.
@@ -193,6 +195,7 @@ impl State {
             themes: ThemeChoice::default(),
             share: false,
             echo: Echo::default(),
+            called_for: None,
             replay: None,
             keymap: Keymap::default(),
             leaving: false,

@@ -38,7 +38,7 @@ pub(super) fn operator() -> State {
     State::new(run(), Mode::Operator, now())
 }
 
-fn of(step: &str) -> StepRef {
+pub(super) fn of(step: &str) -> StepRef {
     StepRef::new("dev", step)
 }
 
@@ -72,11 +72,18 @@ fn draw(state: &mut State) {
 }
 
 fn happens(state: &mut State, event: Event) {
-    let record = Record { seq: state.run.seq + 1, at: now(), event };
-    assert_eq!(update(state, Message::Record(record), ME), []);
+    let mut effects = told(state, event);
+    effects.retain(|effect| !matches!(effect, Effect::Attention { .. }));
+    assert_eq!(effects, []);
 }
 
-fn attempt_started(step: &str) -> Event {
+/// Tells an event; answers what it has others do.
+pub(super) fn told(state: &mut State, event: Event) -> Vec<Effect> {
+    let record = Record { seq: state.run.seq + 1, at: now(), event };
+    update(state, Message::Record(record), ME)
+}
+
+pub(super) fn attempt_started(step: &str) -> Event {
     Event::AttemptStarted { step: of(step), attempt: 1, by: ME.into(), preconditions: Vec::new(), choice: None }
 }
 

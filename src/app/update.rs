@@ -9,7 +9,7 @@ use super::mouse::{self, Act, Target};
 use super::replay::{Moment, Playback};
 use super::state::{Mode, State};
 use super::terminal::{ProgramEnd, Size, Typed};
-use super::{attach, in_dialog, keys, replay, unplanned};
+use super::{attach, attention, in_dialog, keys, replay, unplanned};
 use crate::runbook::event::{Brief, Event, Record};
 use crate::runbook::names::StepRef;
 use crate::runbook::plan::StepKind;
@@ -137,6 +137,11 @@ pub enum Effect {
         /// What it is, for the operator: `12 lines`.
         what: String,
     },
+    /// Call the operator, who may look elsewhere.
+    Attention {
+        /// What for, as it may leave the cockpit.
+        text: String,
+    },
     /// Tell the program in that directory the size of its terminal.
     Resize {
         /// Directory of the program.
@@ -153,7 +158,7 @@ pub fn update(state: &mut State, message: Message, operator: &str) -> Vec<Effect
         Message::Key(key) => keys::on_key(state, key, operator),
         Message::Tick(now) => {
             state.now = now;
-            Vec::new()
+            attention::on_tick(state)
         }
         Message::Drawn { fits, terminal } => {
             state.dialog_drawn = fits && state.dialog.is_some();
@@ -272,7 +277,9 @@ fn on_record(state: &mut State, record: Record) -> Vec<Effect> {
     if solved {
         close(state);
     }
-    attach::attach_to_sign_in(state, &event)
+    let mut effects = attach::attach_to_sign_in(state, &event);
+    effects.extend(attention::on_event(state, &event));
+    effects
 }
 
 /// A dialog whose question the run has answered goes away, whoever answered it.

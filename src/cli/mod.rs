@@ -4,6 +4,7 @@
 //! repeat.
 
 mod args;
+mod attention;
 mod auto;
 mod check;
 mod examples;

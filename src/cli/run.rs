@@ -106,7 +106,8 @@ impl Executor {
                 let _ = Program::find(Path::new(&directory)).map(|program| program.resize(size.rows, size.columns));
             }
             // The terminal's own; see there.
-            Effect::Attach { .. } | Effect::Detach | Effect::Copy { .. } | Effect::Replay(_) => {}
+            Effect::Attach { .. } | Effect::Detach | Effect::Copy { .. } => {}
+            Effect::Attention { .. } | Effect::Replay(_) => {}
             Effect::Record(event) => {
                 tokio::spawn(async move {
                     if let Err(error) = session.record(*event).await {

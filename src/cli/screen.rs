@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use crossterm::event::{Event as Input, EventStream, MouseButton, MouseEventKind};
 use futures::StreamExt as _;
-use jiff::Timestamp;
+use jiff::{Timestamp, Zoned};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
 use super::Failure;
+use super::attention::Caller;
 use super::place::Place;
 use crate::app::log::Limit;
 use crate::app::mouse::Act;
@@ -91,6 +92,10 @@ pub(super) async fn show(
     let mut drawn_in = state.theme().to_owned();
     let mut theme = look.theme(&drawn_in);
     let mut screen = Screen::take(!place.settings.no_mouse).map_err(Failure::usage)?;
+    let mut caller = Caller::new(place.settings.attention);
+    if caller.titles() {
+        screen.keep_title().map_err(|error| gone(&error))?;
+    }
     let mut keys = EventStream::new();
     let mut clock = interval(Duration::from_secs(1));
     clock.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -157,8 +162,14 @@ pub(super) async fn show(
         for effect in update(&mut state, message, &place.operator) {
             match effect {
                 Effect::Copy { text, what } => copy(&mut screen, text, what, &copied).map_err(|error| gone(&error))?,
+                Effect::Attention { text } => {
+                    screen.send(&caller.call(&text, &Zoned::now())).map_err(|error| gone(&error))?;
+                }
                 effect => carry_out(&state.run, effect),
             }
+        }
+        if let Some(title) = caller.title(&state) {
+            screen.send(&title).map_err(|error| gone(&error))?;
         }
         is_due = true;
         if state.leaving {

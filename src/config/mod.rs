@@ -1,6 +1,7 @@
 //! Files: the rollout, the operator's overlay over it, and the user's settings. Typed and strict: a wrong file is refused
 //! with everything that is wrong with it, each with file, line and key, before anything starts.
 
+pub mod attention;
 mod document;
 pub mod draft;
 mod levers;

@@ -6,6 +6,9 @@
 //! state_dir = "~/rollouts"
 //! mouse = false
 //!
+//! [attention]
+//! quiet = "22:00-06:00"
+//!
 //! [keys]
 //! fire = "F5"
 //! quit = ["q", "ctrl-q"]
@@ -18,6 +21,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::attention::{Attention, AttentionFile, Hours};
 use super::document::{Entry, Node, Place};
 use super::problem::{Problem, Problems, meant};
 use super::resolve::{At, Findings};
@@ -49,6 +53,8 @@ pub struct Settings {
     pub log_lines: Option<u64>,
     /// Mebibytes of memory that they may take; none leaves it to the cockpit.
     pub log_megabytes: Option<u64>,
+    /// How the operator is called.
+    pub attention: Attention,
     /// Keys that commands have instead of their own. Which commands there are, the [keymap](crate::app::keymap) knows.
     pub keys: Vec<Bound>,
 }
@@ -126,6 +132,8 @@ struct SettingsFile {
     /// Mebibytes of memory that they may take, such as `256`.
     #[schemars(range(min = 1))]
     log_megabytes: Option<u64>,
+    /// How the operator is called who looks elsewhere.
+    attention: Option<AttentionFile>,
     /// Keys by command, such as `fire = "F5"` or `quit = ["q", "ctrl-q"]`; an empty list takes a command's key away.
     #[expect(dead_code, reason = "only the shape is asked for; what stands where is read from the tree")]
     keys: Option<BTreeMap<String, Keys>>,
@@ -145,6 +153,7 @@ impl Settings {
         let mut findings = Findings { problems: shape::check(&root, &schema) };
         let at = At { node: &root, key: String::new() };
         findings.value(&at, &["cadence"], values::duration);
+        findings.value(&at, &["attention", "quiet"], Hours::parse);
         let themes = theme_names(path);
         for key in ["theme", "production_theme"] {
             findings.value(&at, &[key], |name| known_theme(name, &themes));
@@ -200,6 +209,7 @@ impl SettingsFile {
             no_mouse: self.mouse == Some(false),
             log_lines: self.log_lines,
             log_megabytes: self.log_megabytes,
+            attention: self.attention.unwrap_or_default().attention(),
             keys: Vec::new(),
         }
     }
@@ -248,6 +258,20 @@ mod tests {
              config.toml:3:1: operater: unknown key; did you mean `operator`?\n\
              3 problems; nothing was started."
         );
+    }
+
+    #[test]
+    fn how_the_operator_is_called_is_as_strict_as_the_rest() {
+        let attention = load("[attention]\nbell = false\nquiet = \"22:00-06:00\"\n").unwrap().attention;
+        assert!(!attention.bell && attention.notify && attention.title && attention.quiet.is_some(), "{attention:?}");
+        let message = load("[attention]\nbel = true\nquiet = \"late\"\ntitle = \"no\"\n").unwrap_err();
+        for words in [
+            "config.toml:2:1: attention.bel: unknown key; did you mean `bell`?",
+            "config.toml:3:9: attention.quiet: `late` are no hours of the day; write them like `22:00-06:00`",
+            "config.toml:4:9: attention.title: must be",
+        ] {
+            assert!(message.contains(words), "{words}\n{message}");
+        }
     }
 
     #[test]

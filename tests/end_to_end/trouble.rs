@@ -17,6 +17,7 @@ fn who_is_signed_out_signs_in_from_the_finding_and_goes_on() {
 
     // The finding, and the one thing to do about it.
     cockpit.see("FAILED · op-signed-out");
+    assert_eq!(cockpit.rings(), 1, "whoever looks elsewhere is called, and once");
     cockpit.see("w: Sign in to 1Password");
     cockpit.press("w");
     cockpit.see("ways out of p Prerequisites");

@@ -29,6 +29,8 @@ pub struct Cockpit {
     /// What came of a frame that is not whole yet.
     unfinished: Vec<u8>,
     terminal: vt100::Parser,
+    /// How often the bell rang.
+    rings: usize,
 }
 
 impl Cockpit {
@@ -56,7 +58,15 @@ impl Cockpit {
             }
         });
         let keys = pair.master.take_writer().expect("its input");
-        Self { child, master: pair.master, keys, bytes, unfinished: Vec::new(), terminal: screen(columns, rows) }
+        Self {
+            child,
+            master: pair.master,
+            keys,
+            bytes,
+            unfinished: Vec::new(),
+            terminal: screen(columns, rows),
+            rings: 0,
+        }
     }
 
     /// Types keys.
@@ -73,11 +83,18 @@ impl Cockpit {
     /// Takes in what came, as far as it makes whole frames: half a frame shows words of two screens at once.
     fn take(&mut self, bytes: &[u8]) {
         self.unfinished.extend_from_slice(bytes);
+        // The cockpit ends no control string with a bell.
+        self.rings += bytes.iter().filter(|byte| **byte == 7).count();
         let end = self.unfinished.windows(FRAME_END.len()).rposition(|window| window == FRAME_END);
         if let Some(end) = end {
             let whole: Vec<u8> = self.unfinished.drain(..end + FRAME_END.len()).collect();
             self.terminal.process(&whole);
         }
+    }
+
+    /// How often the bell has rung.
+    pub fn rings(&self) -> usize {
+        self.rings
     }
 
     /// Waits until the screen is as it should be.
