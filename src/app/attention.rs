@@ -75,6 +75,7 @@ fn said(state: &State, words: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::panic)]
     use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
     use super::*;
