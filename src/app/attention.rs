@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn a_step_that_ends_calls_for_attention_once_and_says_how_it_ended() {
-        let finding = || Finding::of("x", "y");
+        let finding = || Finding::of("snapshot-in-use", "y");
         let table = [
             (Outcome::Passed, "passed"),
             (Outcome::PassedWithWarnings { warnings: Vec::new() }, "passed with warnings"),

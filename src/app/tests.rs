@@ -448,11 +448,14 @@ fn goes_on(state: &mut State, what: Meanwhile) {
 }
 
 proptest! {
+    /// A copy goes to the terminal's clipboard, and to nobody else.
     #[test]
-    fn no_key_of_a_monitor_has_an_effect(keys in prop::collection::vec((any_key(), meanwhile()), 1..150)) {
+    fn no_key_of_a_monitor_has_an_effect_but_a_copy(keys in prop::collection::vec((any_key(), meanwhile()), 1..150)) {
         let mut state = monitor();
         for (key, what) in keys {
-            prop_assert_eq!(update(&mut state, Message::Key(key), ME), []);
+            for effect in update(&mut state, Message::Key(key), ME) {
+                prop_assert!(matches!(effect, Effect::Copy { .. }), "{effect:?}");
+            }
             goes_on(&mut state, what);
             state.leaving = false;
         }

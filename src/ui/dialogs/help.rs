@@ -96,6 +96,7 @@ static GROUPS: &[Group] = &[
                 | CommandId::Zoom
                 | CommandId::Follow
                 | CommandId::Palette
+                | CommandId::Share
                 | CommandId::Help
                 | CommandId::Quit
         )
