@@ -181,8 +181,7 @@ fn recovered(state: &State, partition: &Partition) -> Option<Piece> {
     let timeline = &state.live.get(&partition.name)?.timeline;
     let (_, Some(_)) = timeline.outage()? else { return None };
     let disruption = timeline.disruption(state.now)?;
-    let (length, uncertainty) = (disruption.length.as_secs_f64(), disruption.uncertainty.as_secs_f64());
-    Some(piece(format!("writes were down {length:.1} s ±{uncertainty:.1} s"), Stress::Strong))
+    Some(piece(format!("writes were down {disruption}"), Stress::Strong))
 }
 
 /// Who disagrees on the writer.

@@ -113,10 +113,7 @@ fn ended(outcome: &Outcome) -> String {
 fn measured(failover: &crate::runbook::event::FailoverMeasure) -> String {
     let disruption = failover.disruption.map_or_else(
         || "disruption not measured".to_owned(),
-        |disruption| {
-            let (length, uncertainty) = (disruption.length.as_secs_f64(), disruption.uncertainty.as_secs_f64());
-            format!("writer endpoint down {length:.1} s ±{uncertainty:.1} s")
-        },
+        |disruption| format!("writer endpoint down {disruption}"),
     );
     let unplanned = if failover.unplanned { "unplanned failover is over: " } else { "" };
     format!("{unplanned}writer moved from {} to {}, {disruption}", failover.from, failover.to)

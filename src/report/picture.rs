@@ -84,13 +84,12 @@ fn bracket(picture: &Picture, axis: &Axis, y: f64) -> Markup {
     let measured = picture.timeline.outage().zip(picture.timeline.disruption(picture.over));
     let Some(((from, to), disruption)) = measured else { return html! {} };
     let (x, width) = axis.stretch(from, to.unwrap_or(axis.to));
-    let (length, off) = (disruption.length.as_secs_f64(), disruption.uncertainty.as_secs_f64());
     let open = if to.is_none() { " and on" } else { "" };
     html! {
         g class="bracket" {
             text x="0" y=(y + 15.0) class="name" { "no writes" }
             path d=(format!("M {x:.1} {0:.1} v 10 M {x:.1} {1:.1} h {width:.1} m 0 -5 v 10", y + 5.0, y + 10.0)) {}
-            text x=(px(x + width + 6.0)) y=(y + 15.0) { (format!("{length:.2} s ±{off:.2} s{open}")) }
+            text x=(px(x + width + 6.0)) y=(y + 15.0) { (disruption) (open) }
         }
     }
 }

@@ -4,6 +4,7 @@
 //! to know, after a crash, what was decided, what was sent, what was seen, and what is still unknown.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -430,6 +431,18 @@ pub struct Disruption {
     pub length: Duration,
     /// By how much it may be off, either way.
     pub uncertainty: Duration,
+}
+
+impl fmt::Display for Disruption {
+    /// To the tenth, or to the hundredth where it is known that well: `11.8 s ±0.3 s`, `1.72 s ±0.04 s`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (length, off) = (self.length.as_secs_f64(), self.uncertainty.as_secs_f64());
+        if off < 0.1 {
+            write!(f, "{length:.2} s ±{:.2} s", off.max(0.01))
+        } else {
+            write!(f, "{length:.1} s ±{off:.1} s")
+        }
+    }
 }
 
 /// A measured application.

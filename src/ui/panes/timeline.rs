@@ -338,11 +338,7 @@ impl<'a> Drawing<'a> {
             return;
         };
         let style = if recovered.is_none() { theme.palette.state.danger.bold() } else { theme.danger() };
-        let words = format!(
-            "{} ±{}",
-            format::seconds(disruption.length),
-            format::seconds(disruption.uncertainty.max(Duration::from_millis(100)))
-        );
+        let words = disruption.to_string();
         let until = recovered.unwrap_or(now);
         if until > self.scale.from && began < self.scale.to {
             let cells = self.scale.cells_between(began, until);
