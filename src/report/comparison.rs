@@ -154,7 +154,7 @@ fn failovers(run: &Run) -> String {
 fn failover_row(partition: &PartitionName, failover: &FailoverMeasure) -> Vec<String> {
     let FailoverMeasure { accepted_at: _, from, to, milestones, disruption, unplanned } = failover;
     let settled = milestones.iter().filter_map(|milestone| std::time::Duration::try_from(milestone.after).ok()).max();
-    let disruption = disruption.map(|it| format!("{} ± {}", duration(it.length), duration(it.uncertainty)));
+    let disruption = disruption.map(|it| it.to_string());
     let name = if *unplanned { format!("{partition} (unplanned)") } else { partition.to_string() };
     vec![
         name,

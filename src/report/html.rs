@@ -29,7 +29,7 @@ pub fn html(run: &Run, pictures: &[Picture]) -> String {
                     @for section in sections(&text) {
                         (section.words)
                         @let here = pictures.iter().filter(|picture| section.is_of(picture.partition.as_str()));
-                        @for picture in here { (figure(picture)) }
+                        @for picture in here { (figure(run, picture)) }
                     }
                 }
             }
@@ -87,12 +87,13 @@ fn sections(text: &str) -> Vec<Section> {
     rendered.collect()
 }
 
-fn figure(picture: &Picture) -> Markup {
-    let Some(zero) = &picture.timeline.zero else { return html! {} };
+fn figure(run: &Run, picture: &Picture) -> Markup {
+    let planned = run.plan.partitions.iter().find(|partition| partition.name == picture.partition);
+    let (Some(zero), Some(planned)) = (&picture.timeline.zero, planned) else { return html! {} };
     let how = if zero.fired { "T=0 is the accepted call" } else { "nobody fired it; T=0 is its first sign" };
     html! {
         figure {
-            (picture::timeline(picture))
+            (picture::timeline(picture, &planned.cluster))
             (picture::load(picture))
             figcaption { (picture.partition) ": the writer moves away from " (zero.from) "; " (how) "." }
         }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::comparison::{self, page_timings, slow_threshold};
 use super::times;
-use super::words::{Clock, code, duration, heading, prose, result, span, span_or_dash, table, verdict};
+use super::words::{Clock, code, heading, prose, result, span, span_or_dash, table, verdict};
 use crate::runbook::check::{Check, Evidence};
 use crate::runbook::decision::Decision;
 use crate::runbook::event::{ActionOutcome, AppMeasure, FailoverMeasure, Finding, NoteKind, Outcome};
@@ -375,8 +375,7 @@ impl Page<'_> {
             self.item("Its end was not seen from here.");
         }
         if let Some(it) = disruption {
-            let (length, uncertainty) = (duration(it.length), duration(it.uncertainty));
-            self.item(&format!("The writer endpoint took no writes for {length} (± {uncertainty})."));
+            self.item(&format!("The writer endpoint took no writes for {it}."));
         }
     }
 

@@ -6,9 +6,10 @@ use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, html};
 
 use crate::runbook::names::PartitionName;
+use crate::runbook::plan::ClusterTarget;
 use crate::runbook::timeline::Timeline;
 use crate::runbook::tone::{Tone, tone};
-use crate::runbook::witness::Word;
+use crate::runbook::witness::{Witness, Word};
 
 /// Width of a picture in its own units.
 const WIDTH: f64 = 960.0;
@@ -47,7 +48,7 @@ pub struct Load {
 }
 
 /// The timeline, a lane for each witness.
-pub(super) fn timeline(picture: &Picture) -> Markup {
+pub(super) fn timeline(picture: &Picture, cluster: &ClusterTarget) -> Markup {
     let Some(zero) = &picture.timeline.zero else { return html! {} };
     let axis = Axis { from: zero.at - MARGIN, to: picture.over.max(zero.at) + MARGIN, zero: zero.at };
     let lanes = &picture.timeline.lanes;
@@ -58,12 +59,12 @@ pub(super) fn timeline(picture: &Picture) -> Markup {
             (axis.draw(LANE, foot))
             @for (index, (witness, lane)) in lanes.iter().enumerate() {
                 @let y = LANE * (index as f64 + 1.0);
-                text x="0" y=(y + 15.0) class="name" { (witness) }
+                text x="0" y=(y + 15.0) class="name" { (label(witness, cluster)) }
                 @let ends = lane.segments.iter().skip(1).map(|segment| segment.since).chain([axis.to]);
                 @for (segment, end) in lane.segments.iter().zip(ends) {
                     @if end > axis.from && segment.since < axis.to {
                         @let (x, width) = axis.stretch(segment.since, end);
-                        @let words = word(&segment.word);
+                        @let words = word(&segment.word, cluster);
                         g class=(class(tone(&segment.word, Some(&zero.from)))) {
                             rect x=(px(x)) y=(y + 2.0) width=(px(width)) height=(LANE - 4.0) { title { (words) } }
                             // About seven units a letter: a word that does not fit is told by the pointer.
@@ -119,7 +120,10 @@ pub(super) fn load(picture: &Picture) -> Markup {
         svg viewBox=(format!("0 0 {WIDTH} {}", legend + LANE)) role="img" aria-label="average active sessions" {
             (axis.draw(LANE, LANE + PLOT))
             text x="0" y="15" class="name" { "average active sessions" }
-            text x=(LEFT - 8.0) y=(px(level(peak) + 4.0)) class="figure" { (format!("{peak:.1}")) }
+            // The peak's figure gives way to that of the vCPUs.
+            @if vcpus > top || (level(peak) - level(vcpus)).abs() > 14.0 {
+                text x=(LEFT - 8.0) y=(px(level(peak) + 4.0)) class="figure" { (format!("{peak:.1}")) }
+            }
             @for (at, (seconds, waits)) in &load.points {
                 @let (x, width) = axis.stretch(*at - SignedDuration::from_millis((seconds * 1000.0) as i64), *at);
                 @for (name, from, to) in stacked(&layers, waits) {
@@ -174,10 +178,18 @@ fn class(tone: Tone) -> &'static str {
     }
 }
 
-fn word(word: &Word) -> String {
+/// A witness's name, an instance by what sets it apart in its cluster.
+fn label(witness: &Witness, cluster: &ClusterTarget) -> String {
+    match witness {
+        Witness::SqlInstance(instance) => format!("SQL {}", cluster.short_name(instance)),
+        other => other.to_string(),
+    }
+}
+
+fn word(word: &Word, cluster: &ClusterTarget) -> String {
     match word {
-        Word::Writer { instance, writes: Some(false) } => format!("{instance}, no writes"),
-        Word::Writer { instance, .. } => instance.to_string(),
+        Word::Writer { instance, writes: Some(false) } => format!("{}, no writes", cluster.short_name(instance)),
+        Word::Writer { instance, .. } => cluster.short_name(instance).to_owned(),
         Word::Reader => "replica".to_owned(),
         Word::Status { text, .. } | Word::Happened { text } => text.clone(),
         Word::Silent { reason } => reason.clone(),
@@ -215,8 +227,10 @@ impl Axis {
         html! {
             @for (seconds, x) in ticks {
                 path class=(if seconds == 0 { "zero" } else { "tick" }) d=(format!("M {x:.1} {top:.1} V {bottom:.1}")) {}
-                text x=(px(x)) y="15" class="time" {
-                    @if seconds == 0 { "T=0" } @else { (format!("{seconds:+} s")) }
+                @if x < WIDTH - 24.0 {
+                    text x=(px(x)) y="15" class="time" {
+                        @if seconds == 0 { "T=0" } @else { (format!("{seconds:+} s")) }
+                    }
                 }
             }
         }

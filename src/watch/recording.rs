@@ -5,7 +5,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
@@ -40,7 +40,7 @@ impl Recording {
     /// Its file cannot be made.
     pub fn begin(run_dir: &Path) -> io::Result<Self> {
         let directory = run_dir.join(DIRECTORY);
-        fs::create_dir_all(&directory)?;
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&directory)?;
         let number = files(run_dir).len() + 1;
         let path = directory.join(format!("{number:04}.jsonl.gz"));
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
