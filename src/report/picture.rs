@@ -25,6 +25,20 @@ const MARGIN: SignedDuration = SignedDuration::from_secs(3);
 const WAITS: [&str; 10] =
     ["#2f8a3a", "#1f77c4", "#b07a00", "#c8382b", "#7d52c4", "#00819c", "#b8457d", "#5d8021", "#a36c1f", "#4d62c9"];
 
+/// Wait events that are met every night: each has a colour of its own, in the order of [`WAITS`].
+const KNOWN: [&str; 10] = [
+    "CPU",
+    "IO:DataFileRead",
+    "Lock:tuple",
+    "Lock:transactionid",
+    "Client:ClientRead",
+    "IO:XactSync",
+    "LWLock:buffer_mapping",
+    "LWLock:lock_manager",
+    "Lock:relation",
+    "IO:AuroraStorageLogAllocate",
+];
+
 /// What is drawn of one failover.
 #[derive(Debug, Clone)]
 pub struct Picture {
@@ -135,9 +149,9 @@ pub(super) fn load(picture: &Picture) -> Markup {
                 text x=(LEFT - 8.0) y=(px(level(vcpus) + 4.0)) class="figure" { (format!("{vcpus:.0} vCPU")) }
             }
             @for (index, (name, _)) in layers.iter().take(6).enumerate() {
-                @let x = LEFT + 134.0 * index as f64;
+                @let x = LEFT + 135.0 * index as f64;
                 rect x=(px(x)) y=(px(legend)) width="10" height="10" fill=(colour(name)) {}
-                text x=(px(x + 15.0)) y=(px(legend + 9.0)) { (name.chars().take(17).collect::<String>()) }
+                text x=(px(x + 15.0)) y=(px(legend + 9.0)) { (name.chars().take(16).collect::<String>()) }
             }
         }
     }
@@ -159,6 +173,9 @@ fn stacked<'a>(layers: &[(&'a str, f64)], waits: &[(String, f64)]) -> Vec<(&'a s
 
 /// The colour of a wait event: the same in every picture.
 fn colour(name: &str) -> &'static str {
+    if let Some(place) = KNOWN.iter().position(|known| *known == name) {
+        return WAITS[place];
+    }
     let sum = name.bytes().fold(5381_usize, |sum, byte| sum.wrapping_mul(33) ^ usize::from(byte));
     WAITS[sum % WAITS.len()]
 }
