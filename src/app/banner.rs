@@ -12,7 +12,7 @@ use super::{attach, levers, unplanned};
 use crate::runbook::check::Verdict;
 use crate::runbook::event::Outcome;
 use crate::runbook::names::{InstanceId, StepRef};
-use crate::runbook::plan::{Partition, StepKind};
+use crate::runbook::plan::{Partition, Step, StepKind};
 use crate::runbook::state::StepState;
 use crate::runbook::topology::FRESH;
 use crate::runbook::witness::Witness;
@@ -242,8 +242,11 @@ fn unplanned(state: &State) -> Option<Banner> {
 fn others(state: &State) -> Option<Piece> {
     match concerns(state).len() {
         0 => None,
-        1 => Some(piece("1 concern · !", Stress::Faint)),
-        count => Some(piece(format!("{count} concerns · !"), Stress::Faint)),
+        count => {
+            let key = state.keymap.name(CommandId::Concerns);
+            let plural = if count == 1 { "" } else { "s" };
+            Some(piece(format!("{count} concern{plural}: {key}"), Stress::Faint))
+        }
     }
 }
 
@@ -279,9 +282,11 @@ fn way_out(state: &State, step: &StepRef) -> Vec<Piece> {
         let at = from.to_zoned(state.zone.clone()).strftime("%H:%M:%S").to_string();
         format!(" from {at}, in {}", clock(state.until(from)))
     });
-    let (fire, ways) = (state.keymap.name(CommandId::Fire), state.keymap.name(CommandId::Ways));
+    let ways = state.keymap.name(CommandId::Ways);
     match state.mode {
+        Mode::Operator if !is_marked(state, step) => detail.push(elsewhere(state)),
         Mode::Operator if way.act == Act::Again => {
+            let fire = state.keymap.name(CommandId::Fire);
             detail.push(piece(format!("{fire}: {words}{when}"), Stress::Mind));
             if all.iter().filter(|way| way.offered).count() > 1 {
                 detail.push(piece(format!("{ways}: other ways out"), Stress::Faint));
@@ -291,6 +296,16 @@ fn way_out(state: &State, step: &StepRef) -> Vec<Piece> {
         Mode::Monitor(_) => detail.push(piece(format!("way out: {words}{when}"), Stress::Mind)),
     }
     detail
+}
+
+/// Whether the keys that decide mean this step.
+fn is_marked(state: &State, step: &StepRef) -> bool {
+    state.marked_step().as_ref() == Some(step)
+}
+
+/// How to get to the step that the sentence speaks of, while another one is marked: its keys would mean that one.
+fn elsewhere(state: &State) -> Piece {
+    piece(format!("{} goes there", state.keymap.name(CommandId::Follow)), Stress::Mind)
 }
 
 /// The first sentence says what happened; the details hold the rest.
@@ -341,12 +356,14 @@ fn ready(state: &State, step: &StepRef) -> Banner {
     let key = state.keymap.name(if waiting { CommandId::GoAhead } else { CommandId::Fire });
     match &state.mode {
         _ if confirming => headline.push(piece("is being confirmed", Stress::Mind)),
-        Mode::Operator if waiting => headline.push(piece("waits for your go-ahead · all green", Stress::Good)),
+        Mode::Operator if waiting => headline.push(waits_for_go_ahead(state, partition)),
         Mode::Operator => headline.push(piece("is next", Stress::Plain)),
         Mode::Monitor(_) => headline.push(piece("waits for the operator", Stress::Plain)),
     }
     if state.mode == Mode::Operator && !confirming {
-        headline.push(piece(key, Stress::Mind));
+        // A go-ahead is the partition's; every other key means the marked step.
+        let here = if waiting { state.looked_at().0.name == step.partition } else { is_marked(state, step) };
+        headline.push(if here { piece(key, Stress::Mind) } else { elsewhere(state) });
     }
     let mut detail = hurts(state, partition);
     detail.extend(lever_in_trouble(state, step));
@@ -355,12 +372,23 @@ fn ready(state: &State, step: &StepRef) -> Banner {
         detail.push(piece(format!("takes about {}", clock(expected)), Stress::Faint));
     }
     if let Some(impact) = &planned.impact {
-        detail.push(piece(impact, Stress::Faint));
+        detail.push(piece(format!("users feel: {impact}"), Stress::Faint));
     } else if waiting {
         detail.push(piece(format!("{} is through all its steps", partition.name), Stress::Faint));
     }
     detail.extend(others(state));
     Banner { urgency: if waiting { Urgency::Waiting } else { Urgency::Ready }, headline, detail }
+}
+
+/// That nothing but a word is missing, and how green what is behind is.
+fn waits_for_go_ahead(state: &State, partition: &Partition) -> Piece {
+    let of = |step: &Step| state.run.state_of(&partition.reference(&step.id));
+    let warned = partition.steps.iter().filter(|step| of(step) == StepState::PassedWithWarnings).count();
+    match warned {
+        0 => piece("waits for your go-ahead · all green", Stress::Good),
+        1 => piece("waits for your go-ahead · 1 step passed with warnings", Stress::Mind),
+        count => piece(format!("waits for your go-ahead · {count} steps passed with warnings"), Stress::Mind),
+    }
 }
 
 fn through(state: &State) -> Banner {

@@ -34,7 +34,13 @@ pub(super) fn in_dialog(state: &mut State, key: KeyEvent, operator: &str) -> Vec
             if matches!(state.mode, Mode::Monitor(_)) {
                 (true, if key.code == KeyCode::Char('q') { command(state, CommandId::Quit) } else { Vec::new() })
             } else {
-                in_confirm(confirm, key)
+                let (stays, effects) = in_confirm(confirm, key);
+                if !stays {
+                    let opens = state.keymap.name(CommandId::Fire);
+                    let words = format!("nothing was fired; to fire: {opens}, ⇥ to Fire, Enter");
+                    state.notice = Some((state.now, words));
+                }
+                (stays, effects)
             }
         }
         Dialog::Ask(ask) => in_ask(ask, key, operator, &state.run),
@@ -82,6 +88,7 @@ fn turn(scroll: &mut u16, key: KeyEvent) -> bool {
         KeyCode::Up | KeyCode::Char('k') => *scroll = scroll.saturating_sub(1),
         KeyCode::PageDown | KeyCode::Char(' ') => *scroll = scroll.saturating_add(10),
         KeyCode::PageUp => *scroll = scroll.saturating_sub(10),
+        KeyCode::Home => *scroll = 0,
         KeyCode::Esc | KeyCode::Enter | KeyCode::Char('q' | 'd' | 'v' | '?' | 'W') => return false,
         _ => {}
     }

@@ -3,9 +3,10 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::attach::{attach, attachable};
-use super::commands::{self, Command, CommandId};
+use super::commands::{self, Command, CommandId, named};
 use super::dialog::{Ask, Dialog, Purpose};
 use super::in_dialog::in_dialog;
+use super::keymap::Chord;
 use super::load_look::LoadTable;
 use super::log_keys;
 use super::palette::Palette;
@@ -51,6 +52,8 @@ pub(super) fn on_key(state: &mut State, key: KeyEvent, operator: &str) -> Vec<Ef
             let next = state.keymap.name(CommandId::PaneNext);
             let words = format!("{} is a key of the {pane} pane; {next} goes there", elsewhere.label);
             state.notice = Some((state.now, words));
+        } else {
+            no_command(state, &key);
         }
         return Vec::new();
     };
@@ -59,8 +62,27 @@ pub(super) fn on_key(state: &mut State, key: KeyEvent, operator: &str) -> Vec<Ef
     effects
 }
 
+/// A key that nothing is bound to: Esc takes a zoomed pane back, as it takes back everything else that came up, and is pressed
+/// by habit; any other may have been meant for something.
+fn no_command(state: &mut State, key: &KeyEvent) {
+    if key.code == KeyCode::Esc {
+        state.zoomed = false;
+        return;
+    }
+    let name = Chord::of(key).name();
+    if !name.is_empty() {
+        let (help, palette) = (state.keymap.name(CommandId::Help), state.keymap.name(CommandId::Palette));
+        let words = format!("{name} does nothing; {help} lists the keys, {palette} finds everything by its name");
+        state.notice = Some((state.now, words));
+    }
+}
+
 /// Does what a command does, or says why it does nothing now: the one way for keys and for the palette.
 pub(super) fn run(state: &mut State, found: &Command) -> Vec<Effect> {
+    // It says more of why not.
+    if found.id == CommandId::Fire {
+        return fire(state);
+    }
     if let Some(reason) = (found.disabled_reason)(state) {
         state.notice = Some((state.now, format!("{}: {reason}", found.label)));
         return Vec::new();
@@ -199,9 +221,13 @@ pub(super) fn roll_back(state: &mut State) {
 fn fire(state: &mut State) -> Vec<Effect> {
     let Some(step) = state.marked_step() else { return Vec::new() };
     let fire = commands::COMMANDS.iter().find(|command| command.id == CommandId::Fire);
+    if let Some(reason) = commands::controls_missing(state) {
+        state.notice = Some((state.now, reason));
+        return Vec::new();
+    }
     if let Some(reason) = fire.and_then(|command| (command.disabled_reason)(state)) {
-        let title = state.run.step(&step).map_or(step.to_string(), |(_, planned, _)| planned.title.clone());
-        state.notice = Some((state.now, format!("{title} is locked: {reason}")));
+        let words = format!("{} is locked: {reason}{}", named(state, &step), instead(state, &step));
+        state.notice = Some((state.now, words));
         return Vec::new();
     }
     let goes_ahead = state.run.step(&step).is_some_and(|(_, planned, _)| planned.kind == StepKind::GoAhead);
@@ -209,6 +235,13 @@ fn fire(state: &mut State) -> Vec<Effect> {
         return command(state, CommandId::GoAhead);
     }
     prepare(state, step, None)
+}
+
+/// How to get to the step that could be fired instead, if there is another.
+fn instead(state: &State, marked: &StepRef) -> String {
+    let next = state.run.next_step().map(|(next, _)| next);
+    let Some(next) = next.filter(|next| next != marked && state.run.running().is_none()) else { return String::new() };
+    format!("; {} goes to {}, which is next", state.keymap.name(CommandId::Follow), named(state, &next))
 }
 
 /// Asks for the facts with which a step or lever is confirmed.

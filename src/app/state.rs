@@ -268,10 +268,13 @@ impl State {
         self.follow_pane();
         let (partition, _) = self.looked_at();
         let reference = |step: &crate::runbook::plan::Step| partition.reference(&step.id);
+        // A step that waits for a later one is not behind, and is not next either.
+        let next = self.run.next_step().map(|(step, _)| step);
         let marked = partition
             .steps
             .iter()
             .position(|step| self.run.state_of(&reference(step)).is_running())
+            .or_else(|| partition.steps.iter().position(|step| next.as_ref() == Some(&reference(step))))
             .or_else(|| partition.steps.iter().position(|step| !self.run.state_of(&reference(step)).is_behind()));
         self.step = marked.unwrap_or(partition.steps.len().saturating_sub(1));
     }

@@ -255,7 +255,7 @@ fn the_key_of_a_locked_step_says_why_it_is_locked() {
     // and so is another step that runs.
     happens(&mut state, attempt_started("reader"));
     assert_eq!(press(&mut state, KeyCode::Char('3')), []);
-    assert!(notice(&state).contains("dev/reader is running"), "{}", notice(&state));
+    assert!(notice(&state).contains("dev's 2 Restart the reader is running"), "{}", notice(&state));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::commands::locked;
+use super::commands::{locked, named};
 use super::state::State;
 use crate::runbook::event::{ActionOutcome, Way};
 use crate::runbook::names::{InstanceId, StepRef};
@@ -117,7 +117,7 @@ fn lock(state: &State, step: &StepRef, act: &Act) -> Option<String> {
         // A step is passed over by the gate that it is fired by.
         Act::Skip { .. } => locked(state, step),
         Act::Back(_) | Act::RollBack | Act::Stop => {
-            state.run.running().map(|(running, _)| format!("{running} is running; wait until it ends"))
+            state.run.running().map(|(running, _)| format!("{} is running; wait until it ends", named(state, &running)))
         }
     }
 }

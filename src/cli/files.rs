@@ -9,11 +9,11 @@ pub(super) fn config(common: &Common, command: &ConfigCommand) -> Result<u8, Fai
         ConfigCommand::Validate { file } => {
             let plan = place::plan(file.as_deref(), common.overlay.as_deref())?;
             let steps: usize = plan.partitions.iter().map(|partition| partition.steps.len()).sum();
-            print(&format!(
-                "{}: {} partitions, {steps} steps; nothing is wrong with it\n",
-                plan.id,
-                plan.partitions.len()
-            ))?;
+            let partitions = match plan.partitions.len() {
+                1 => "1 partition".to_owned(),
+                count => format!("{count} partitions"),
+            };
+            print(&format!("{}: {partitions}, {steps} steps; nothing is wrong with it\n", plan.id))?;
         }
         ConfigCommand::Show { file } => {
             let plan = place::plan(file.as_deref(), common.overlay.as_deref())?;

@@ -13,7 +13,9 @@ use super::{Failure, exit, site};
 use crate::app::state::{Mode, State};
 use crate::app::update::{Effect, Message};
 use crate::clients::program::Program;
+use crate::config::paths;
 use crate::runbook::state::Run;
+use crate::runbook::text::shell_word;
 use crate::session::{self, Opened, Session};
 
 pub(super) async fn run(place: &Place, args: &RunArgs) -> Result<u8, Failure> {
@@ -32,7 +34,7 @@ pub(super) async fn run(place: &Place, args: &RunArgs) -> Result<u8, Failure> {
         Err(failure) => Err(failure),
         // A terminal that was closed is no end: a simulated site lives on for whoever comes back, and ends by itself if nobody
         // does.
-        Ok(opened) => match operate(place, opened).await? {
+        Ok(opened) => match operate(place, args, opened).await? {
             Ended::Cut => return Ok(exit::DONE),
             Ended::Left => Ok(exit::DONE),
         },
@@ -41,9 +43,10 @@ pub(super) async fn run(place: &Place, args: &RunArgs) -> Result<u8, Failure> {
     done
 }
 
-async fn operate(place: &Place, opened: Opened) -> Result<Ended, Failure> {
+async fn operate(place: &Place, args: &RunArgs, opened: Opened) -> Result<Ended, Failure> {
     let Opened { session, run, told, notices } = opened;
     let session = Arc::new(session);
+    let rollout = run.plan.id.clone();
     let state = State::new(run.clone(), Mode::Operator, jiff::Timestamp::now());
     let (messages, inbox) = mpsc::unbounded_channel();
     for notice in notices {
@@ -63,10 +66,30 @@ async fn operate(place: &Place, opened: Opened) -> Result<Ended, Failure> {
     let done = screen::show(state, place, sources, carry_out).await;
     // Nothing hangs on this word: a session that could not say good-bye is found by its lock.
     let _ = session.close().await;
-    let run_dir = session.run_dir().display().to_string();
     let ended = done?;
-    super::print(&format!("the run is in {run_dir}\n`aurora-cockpit report` writes its execution log\n"))?;
+    let goes_on = ended == Ended::Cut || !site::is_ours();
+    let unfinished = if goes_on { place.unfinished(&rollout).ok().flatten() } else { None };
+    super::print(&last_words(place, args, session.run_dir(), unfinished.is_some()))?;
     Ok(ended)
+}
+
+/// Where the run is and what leads on from it, as commands that can be copied.
+fn last_words(place: &Place, args: &RunArgs, run_dir: &Path, goes_on: bool) -> String {
+    // What is the same without being named is not named.
+    let usual = paths::state_dir().is_ok_and(|usual| usual == place.state_dir);
+    let state_dir = Some(("--state-dir", place.state_dir.as_path())).filter(|_| !usual);
+    let rollout = args.rollout.as_deref().map(|file| ("--rollout", file));
+    let command = |name: &str, options: &[Option<(&str, &Path)>]| {
+        let given =
+            options.iter().flatten().map(|(option, path)| format!(" {option} {}", shell_word(&path.to_string_lossy())));
+        format!("aurora-cockpit {name}{}", given.collect::<String>())
+    };
+    let mut words = format!("the run is in {}\n", run_dir.display());
+    if goes_on {
+        words += &format!("`{}` goes on with it\n", command("run", &[rollout, state_dir]));
+    }
+    words += &format!("`{}` writes its execution log\n", command("report", &[state_dir]));
+    words
 }
 
 /// Carries out what the update wants done, each in a task of its own, so that the screen never waits.

@@ -210,6 +210,11 @@ fn become_it(mut command: Command) -> Failure {
     Failure::failed(format!("the cockpit could not be started: {}", command.exec()))
 }
 
+/// Whether this process's simulated site ends with it.
+pub(super) fn is_ours() -> bool {
+    std::env::var_os(OURS).is_some()
+}
+
 /// Ends the site that was started for this cockpit, if one was.
 pub(super) async fn end_if_ours() {
     if let Ok(address) = std::env::var(OURS) {

@@ -27,6 +27,11 @@ impl<'a> Doc<'a> {
         self.room.saturating_sub(LABEL)
     }
 
+    /// Rows so far.
+    pub fn rows(&self) -> usize {
+        self.lines.len()
+    }
+
     /// An empty line, unless there is one already.
     pub fn blank(&mut self) {
         if self.lines.last().is_some_and(|line| !line.spans.is_empty()) {

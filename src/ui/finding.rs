@@ -2,6 +2,7 @@
 //! alike.
 
 use jiff::Timestamp;
+use ratatui::style::Style;
 
 use super::doc::Doc;
 use super::text::{Spans, column, fit, span, spread, wrap};
@@ -46,10 +47,25 @@ pub fn tell_shortly(doc: &mut Doc<'_>, state: &State, theme: &Theme, finding: &F
         doc.labelled(if index == 0 { "seen" } else { "" }, vec![line.spans]);
     }
     let remedy = finding.remedy.as_ref().and_then(|remedy| items(remedy).into_iter().next());
-    for (label, words) in [("means", &finding.means), ("way out", &remedy)] {
-        let Some(words) = words else { continue };
-        doc.labelled(label, vec![vec![span(fit(words, doc.beside()), theme.plain())]]);
+    let told = [&finding.means, &remedy].into_iter().flatten().count();
+    // What there is room for beyond a row each goes to the way out before it goes to the meaning.
+    let spare = rows.saturating_sub(doc.rows() + told);
+    let remedy = in_rows(remedy.as_deref(), 1 + spare, doc.beside());
+    let spare = spare.saturating_sub(remedy.len().saturating_sub(1));
+    let means = in_rows(finding.means.as_deref(), 1 + spare, doc.beside());
+    for (label, lines) in [("means", means), ("way out", remedy)] {
+        doc.labelled(label, lines.into_iter().map(|line| vec![span(line, theme.plain())]).collect());
     }
+}
+
+/// Words in so many rows at most; the last one is cut where they do not do.
+fn in_rows(words: Option<&str>, rows: usize, room: usize) -> Vec<String> {
+    let Some(words) = words else { return Vec::new() };
+    let text = |line: &Spans| line.iter().map(|span| span.content.as_ref()).collect::<String>().trim_end().to_owned();
+    let lines: Vec<String> = wrap(&[span(words.to_owned(), Style::new())], room).iter().map(text).collect();
+    let (whole, rest) = lines.split_at(lines.len().min(rows.max(1) - 1));
+    let last = Some(rest.join(" ")).filter(|rest| !rest.is_empty()).map(|rest| fit(&rest, room));
+    whole.iter().cloned().chain(last).collect()
 }
 
 /// Its cause. The first sentence says what happened; the others explain it.

@@ -9,6 +9,7 @@ use super::state::{Pane, State};
 use crate::runbook::event::Outcome;
 use crate::runbook::state::StepState;
 
+pub(super) use reasons::named;
 pub use reasons::{controls_missing, fire_disabled, locked};
 pub use table::COMMANDS;
 

@@ -3,6 +3,7 @@
 use crate::app::attach::attachable;
 use crate::app::state::{Mode, State};
 use crate::app::ways::{tries_again, troubled};
+use crate::runbook::gate::Lock;
 use crate::runbook::names::StepRef;
 use crate::runbook::plan::StepKind;
 
@@ -31,8 +32,22 @@ pub fn fire_disabled(state: &State) -> Option<String> {
 /// Why a step cannot be fired now, if so.
 pub fn locked(state: &State, step: &StepRef) -> Option<String> {
     let locks = state.run.gate(step).err()?;
-    let reasons: Vec<String> = locks.iter().map(ToString::to_string).collect();
+    let reasons: Vec<String> = locks.iter().map(|lock| in_words(state, lock)).collect();
     Some(reasons.join("; "))
+}
+
+/// A lock, with steps named as the screen names them.
+fn in_words(state: &State, lock: &Lock) -> String {
+    match lock {
+        Lock::Busy(running) => format!("{} is running; nothing is fired beside it", named(state, running)),
+        other => other.to_string(),
+    }
+}
+
+/// A step as the screen names it: `dev's 2 amm.sh`.
+pub(in crate::app) fn named(state: &State, step: &StepRef) -> String {
+    let planned = state.run.step(step).map(|(_, planned, _)| planned);
+    planned.map_or_else(|| step.to_string(), |it| format!("{}'s {} {}", step.partition, it.label, it.title))
 }
 
 pub(super) fn skip_disabled(state: &State) -> Option<String> {
@@ -61,7 +76,7 @@ pub(super) fn stop_disabled(state: &State) -> Option<String> {
         return Some(reason);
     }
     let (running, _) = state.run.running()?;
-    Some(format!("{running} is running; wait until it ends"))
+    Some(format!("{} is running; wait until it ends", named(state, &running)))
 }
 
 pub(super) fn ways_disabled(state: &State) -> Option<String> {

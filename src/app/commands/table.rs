@@ -363,7 +363,7 @@ pub static COMMANDS: &[Command] = &[
         danger: false,
         pane: None,
         footer: false,
-        help: "Look at what runs again, and let every pane follow.",
+        help: "Look again at what runs or is next, and let every pane follow.",
         disabled_reason: already_following,
     },
     Command {

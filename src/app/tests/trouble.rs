@@ -242,7 +242,7 @@ fn a_sign_in_is_pulled_while_a_step_runs_and_nothing_else_is() {
         let effects = press(&mut state, KeyCode::Enter);
         assert_eq!(!effects.is_empty(), fires, "{name}: {effects:?} {}", notice(&state));
     }
-    assert!(notice(&state).contains("dev/failover is running"), "{}", notice(&state));
+    assert!(notice(&state).contains("dev's 3 Failover to the reader is running"), "{}", notice(&state));
 }
 
 fn passes_again(state: &mut State) {

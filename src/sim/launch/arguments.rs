@@ -59,11 +59,13 @@ impl SimArguments {
         let refused = |problems: config::Problems| LaunchError::Program(problems.to_string());
         let plan = plan.map_err(refused)?;
         let scenario = self.scenario.map(|name| config::scenario::load(&name, &plan)).transpose().map_err(refused)?;
-        let beside = || self.env_file.with_extension("site");
+        let dir = self.dir.clone().unwrap_or_else(|| self.env_file.with_extension("site"));
+        // Whoever sources the environment file may do so from anywhere.
+        let dir = std::path::absolute(&dir).unwrap_or(dir);
         serve(Options {
             listen: self.listen,
             beyond_loopback: self.beyond_loopback,
-            dir: self.dir.clone().unwrap_or_else(beside),
+            dir,
             env_file: self.env_file,
             speed: self.speed,
             // The command line's word goes before the scenario's.

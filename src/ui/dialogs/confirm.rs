@@ -10,6 +10,7 @@ use crate::app::dialog::{Button, Confirm};
 use crate::runbook::check::{Holds, Precondition};
 use crate::runbook::event::Call;
 use crate::runbook::gate::FRESH;
+use crate::runbook::plan::StepKind;
 use crate::ui::doc::Doc;
 use crate::ui::text::{Spans, fit_spans, span, width};
 use crate::ui::{format, symbols};
@@ -46,6 +47,8 @@ pub fn draw(buffer: &mut Buffer, scene: &Scene<'_>, confirm: &Confirm) -> Option
     doc.blank();
     if let Some(feels) = &brief.feels {
         doc.words("users feel", feels.clone(), theme.bright());
+    } else if !planned.kind.changes_the_world() && !matches!(planned.kind, StepKind::Lever(_)) {
+        doc.words("users feel", "Nothing: it only looks.", theme.plain());
     }
     if let Some(then) = &brief.then {
         doc.words("then", then.clone(), theme.plain());
@@ -89,8 +92,9 @@ fn calls(doc: &mut Doc<'_>, scene: &Scene<'_>, calls: &[Call]) {
     for (index, call) in calls.iter().enumerate() {
         let label = if index == 0 { "calls" } else { "" };
         let mut head = Spans::new();
-        // A program is its own name; an operation of a service stands above its command line.
-        let program = call.command_line.split(' ').next() == Some(call.operation.as_str());
+        // A program's command line says its name; an operation of a service stands above its command line.
+        let rest = call.command_line.strip_prefix(call.operation.as_str());
+        let program = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '));
         if !program {
             head.push(span(format!("{}  ", call.operation), key));
         }

@@ -21,6 +21,7 @@ const REPLAY: &str = "replay";
 pub fn draw(buffer: &mut Buffer, scene: &Scene<'_>, scroll: u16) {
     let theme = scene.theme;
     let mut doc = Doc::new(theme, room(scene));
+    in_short(&mut doc, scene);
     // The keys of the pane that has them come first.
     let focus = scene.state.focus;
     in_pane(&mut doc, scene, focus);
@@ -47,6 +48,31 @@ pub fn draw(buffer: &mut Buffer, scene: &Scene<'_>, scroll: u16) {
     sheet.scroll = usize::from(scroll);
     sheet.foot = vec![Line::from(span("Esc closes", theme.faint()))];
     sheet.draw(buffer, scene);
+}
+
+/// What gets one through a night: what is next, how it is fired, where to look when it fails, how to leave.
+fn in_short(doc: &mut Doc<'_>, scene: &Scene<'_>) {
+    let key = |id| scene.state.keymap.name(id);
+    let mut say = |label: &str, words: String| doc.words(label, words, scene.theme.plain());
+    say("what next", "The row under the header says what is next, and the key that leads on.".to_owned());
+    if scene.state.replay.is_none() {
+        say("to fire", format!("{} opens the confirmation, ⇥ goes to Fire there, Enter fires.", key(CommandId::Fire)));
+        let ways = key(CommandId::Ways);
+        let (details, concerns) = (key(CommandId::Details), key(CommandId::Concerns));
+        say(
+            "if it fails",
+            format!("{ways} lists the ways out; {details} tells all of a step, {concerns} what else is wrong."),
+        );
+    }
+    let (pane, zoom, follow) = (key(CommandId::PaneNext), key(CommandId::Zoom), key(CommandId::Follow));
+    say(
+        "to look",
+        format!("{pane} goes from pane to pane, the log is the last; {zoom} enlarges; {follow} comes back."),
+    );
+    say(
+        "to leave",
+        format!("{} leaves. What runs goes on, and the next `run` takes it up again.", key(CommandId::Quit)),
+    );
 }
 
 /// What the mouse does.
@@ -99,16 +125,6 @@ static GROUPS: &[Group] = &[
                 | CommandId::Share
                 | CommandId::Help
                 | CommandId::Quit
-        )
-    }),
-    ("top queries", |id| {
-        matches!(
-            id,
-            CommandId::SortNext
-                | CommandId::SortReversed
-                | CommandId::Filter
-                | CommandId::QueryText
-                | CommandId::Compare
         )
     }),
     ("move", |id| {

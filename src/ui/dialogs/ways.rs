@@ -40,6 +40,11 @@ pub fn draw(buffer: &mut Buffer, scene: &Scene<'_>, step: &StepRef, marked: usiz
     }
     doc.blank();
     if let Some(way) = all.get(marked) {
+        if let (Act::Again, Some(remedy)) = (&way.act, &what.remedy) {
+            for (index, item) in finding::items(remedy).into_iter().enumerate() {
+                doc.words(if index == 0 { "way out" } else { "" }, item, theme.strong());
+            }
+        }
         about(&mut doc, scene, way);
     }
     if what.situation.is_none() {

@@ -5,6 +5,8 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::Line;
 
+use unicode_width::UnicodeWidthStr as _;
+
 use super::Slot;
 use crate::app::commands;
 use crate::runbook::check::{Check, Verdict};
@@ -28,7 +30,7 @@ pub fn draw(buffer: &mut Buffer, slot: &Slot<'_>) {
         super::finding::draw(buffer, slot, (reference, step), trouble);
         return;
     }
-    let title = slot.title(format!("{} {} · what must hold", step.label, step.title));
+    let title = slot.title(title(slot, step));
     match run.attempts.last() {
         Some(attempt) if !attempt.checks.is_empty() => with_checks(buffer, slot, title, attempt),
         attempt => {
@@ -37,6 +39,15 @@ pub fn draw(buffer: &mut Buffer, slot: &Slot<'_>) {
             slot.empty(buffer, inner, &about(slot, &reference, step, attempt, usize::from(inner.width)));
         }
     }
+}
+
+/// The step, and what is told of it where there is room for that.
+fn title(slot: &Slot<'_>, step: &Step) -> String {
+    let step = format!("{} {}", step.label, step.title);
+    let whole = format!("{step} · what must hold");
+    // The frame's corners and blanks.
+    let room = usize::from(slot.area.width.saturating_sub(6));
+    if whole.width() <= room { whole } else { step }
 }
 
 fn with_checks(buffer: &mut Buffer, slot: &Slot<'_>, title: Spans, attempt: &Attempt) {

@@ -49,7 +49,7 @@ pub fn draw(
         lines.retain(|line| !line.spans.is_empty());
     }
     if lines.len() > height && state.scrolled(slot.pane) == 0 {
-        lines = in_short(slot, (attempt, what), room, height);
+        lines = in_short(slot, (attempt, what), room, height.saturating_sub(failing(attempt).count()));
     }
     let scrolled = state.scrolled(slot.pane).min(lines.len().saturating_sub(height));
     let hidden = lines.len().saturating_sub(scrolled + height);
@@ -85,7 +85,7 @@ fn whole(slot: &Slot<'_>, step: &Step, (attempt, what): (&Attempt, &Finding), ro
     doc.finish()
 }
 
-/// The same where there is little room: a line for each thing.
+/// The same where there is little room: a line for each thing, and what rows are left for the way out and the meaning.
 fn in_short(slot: &Slot<'_>, (attempt, what): (&Attempt, &Finding), room: usize, rows: usize) -> Vec<Line<'static>> {
     let mut doc = Doc::new(slot.theme, room);
     taken_back(&mut doc, slot);

@@ -110,7 +110,7 @@ impl Row<'_> {
             StepState::Verifying { .. } => ("verifying".to_owned(), theme.running()),
             StepState::Ready if self.step.kind == StepKind::GoAhead => ("you".to_owned(), theme.waiting()),
             StepState::Ready => ("ready".to_owned(), theme.accent()),
-            StepState::PassedWithWarnings => ("mind".to_owned(), theme.mind()),
+            StepState::PassedWithWarnings => ("warnings".to_owned(), theme.mind()),
             StepState::Passed if self.has_remarks() => ("remarks".to_owned(), theme.faint()),
             _ if attempts > 1 => (format!("{attempts} attempts"), theme.faint()),
             _ => return Spans::new(),

@@ -6,7 +6,7 @@ pub mod pty;
 
 pub use ledger::Ledger;
 pub use place::{Place, Said, step_of, wait_until};
-pub use pty::{Cockpit, DOWN, ENTER, ESCAPE, RIGHT, TAB};
+pub use pty::{Cockpit, DOWN, ENTER, ESCAPE, Left, RIGHT, TAB, holds};
 
 /// The shipped rollout.
 pub const ROLLOUT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/config/rollouts/pdev-479.toml");

@@ -143,6 +143,15 @@ impl Place {
         self.command(arguments).output().expect("the binary starts").into()
     }
 
+    /// Runs a command line as it is typed into a shell that finds the binary on its PATH.
+    pub fn shell(&self, line: &str) -> Said {
+        let programs = Path::new(BINARY).parent().expect("a directory").display();
+        let mut command = Command::new("sh");
+        command.args(["-c", line]).env_clear().envs(&self.env).current_dir(self.dir.path()).stdin(Stdio::null());
+        command.env("PATH", format!("{programs}:{}", self.env["PATH"]));
+        command.output().expect("a shell").into()
+    }
+
     /// The ledger of the living site.
     pub fn ledger(&self) -> Ledger {
         Ledger::at(&self.address().expect("a site"))

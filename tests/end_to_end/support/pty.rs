@@ -31,21 +31,43 @@ pub struct Cockpit {
     terminal: vt100::Parser,
     /// How often the bell rang.
     rings: usize,
+    /// Everything that came, as it came: what draws nothing is in no screen.
+    sent: Vec<u8>,
+    /// How the terminal was set before the binary had it.
+    line_before: String,
+}
+
+/// A terminal after its program has ended.
+pub struct Left {
+    /// The program's exit code.
+    pub code: u32,
+    /// What is on it, and the modes that were asked of it.
+    pub terminal: vt100::Parser,
+    /// Everything that was sent to it.
+    pub sent: Vec<u8>,
+    /// Whether it takes lines, echoes and makes signals of keys as it did before.
+    pub line_is_as_before: bool,
 }
 
 impl Cockpit {
     /// Starts the binary in a terminal of so many columns and rows.
     pub fn start(place: &Place, (columns, rows): (u16, u16), arguments: &[&str]) -> Self {
-        let pair = native_pty_system().openpty(size(columns, rows)).expect("a terminal");
         let mut command = CommandBuilder::new(BINARY);
+        command.args(arguments);
+        command.arg("--state-dir");
+        command.arg(place.state());
+        Self::start_command(place, (columns, rows), command)
+    }
+
+    /// Starts any program in such a terminal.
+    pub fn start_command(place: &Place, (columns, rows): (u16, u16), mut command: CommandBuilder) -> Self {
+        let pair = native_pty_system().openpty(size(columns, rows)).expect("a terminal");
         command.env_clear();
         for (name, value) in place.env() {
             command.env(name, value);
         }
         command.cwd(place.path());
-        command.args(arguments);
-        command.arg("--state-dir");
-        command.arg(place.state());
+        let line_before = line(pair.master.as_ref());
         let child = pair.slave.spawn_command(command).expect("the binary starts");
         let mut output = pair.master.try_clone_reader().expect("its output");
         let (sender, bytes) = mpsc::channel();
@@ -66,6 +88,8 @@ impl Cockpit {
             unfinished: Vec::new(),
             terminal: screen(columns, rows),
             rings: 0,
+            sent: Vec::new(),
+            line_before,
         }
     }
 
@@ -83,6 +107,7 @@ impl Cockpit {
     /// Takes in what came, as far as it makes whole frames: half a frame shows words of two screens at once.
     fn take(&mut self, bytes: &[u8]) {
         self.unfinished.extend_from_slice(bytes);
+        self.sent.extend_from_slice(bytes);
         // The cockpit ends no control string with a bell.
         self.rings += bytes.iter().filter(|byte| **byte == 7).count();
         let end = self.unfinished.windows(FRAME_END.len()).rposition(|window| window == FRAME_END);
@@ -95,6 +120,27 @@ impl Cockpit {
     /// How often the bell has rung.
     pub fn rings(&self) -> usize {
         self.rings
+    }
+
+    /// Waits until these bytes have come, wherever among the others.
+    pub fn hear(&mut self, bytes: &str) {
+        let until = Instant::now() + LIMIT;
+        while !holds(&self.sent, bytes) {
+            match self.bytes.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(more) => self.take(&more),
+                Err(error) => panic!("{bytes:?}: {error}\n{}", self.text()),
+            }
+        }
+    }
+
+    /// Everything that came so far.
+    pub fn sent(&self) -> &[u8] {
+        &self.sent
+    }
+
+    /// The screen.
+    pub fn screen(&self) -> &vt100::Screen {
+        self.terminal.screen()
     }
 
     /// Waits until the screen is as it should be.
@@ -175,19 +221,29 @@ impl Cockpit {
     }
 
     /// Waits for the binary's own end and for its last words; its exit code, and the terminal as it was left.
-    pub fn end(mut self) -> (u32, vt100::Parser) {
+    pub fn end(self) -> (u32, vt100::Parser) {
+        let left = self.leave();
+        (left.code, left.terminal)
+    }
+
+    /// The same, with all that there is to know of how the terminal was left.
+    pub fn leave(mut self) -> Left {
         let until = Instant::now() + LIMIT;
         self.terminal.process(&std::mem::take(&mut self.unfinished));
         loop {
             match self.bytes.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                Ok(bytes) => self.terminal.process(&bytes),
+                Ok(bytes) => {
+                    self.terminal.process(&bytes);
+                    self.sent.extend_from_slice(&bytes);
+                }
                 Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => panic!("it does not end\n{}", self.text()),
             }
         }
         let status = self.child.wait().expect("an end");
+        let line_is_as_before = line(self.master.as_ref()) == self.line_before;
         let terminal = std::mem::replace(&mut self.terminal, screen(1, 1));
-        (status.exit_code(), terminal)
+        Left { code: status.exit_code(), terminal, sent: std::mem::take(&mut self.sent), line_is_as_before }
     }
 }
 
@@ -198,6 +254,16 @@ impl Drop for Cockpit {
             let _ = self.child.wait();
         }
     }
+}
+
+/// How the terminal's line discipline is set, in words that can be compared.
+fn line(master: &dyn MasterPty) -> String {
+    format!("{:?}", master.get_termios().expect("a terminal has settings"))
+}
+
+/// Whether bytes hold some.
+pub fn holds(all: &[u8], bytes: &str) -> bool {
+    all.windows(bytes.len()).any(|window| window == bytes.as_bytes())
 }
 
 fn size(columns: u16, rows: u16) -> PtySize {
