@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::examples;
 use crate::clients::program::holder::HoldArgs;
+use crate::report;
 use crate::sim::launch::{Postgres, SimArguments};
 
 /// Takes an Aurora PostgreSQL fleet through a risky change, calmly.
@@ -99,9 +100,9 @@ pub enum Command {
     /// A run on the same screens, read-only, at any speed.
     #[command(after_help = examples::REPLAY)]
     Replay(ReplayArgs),
-    /// Whether a run's journal is whole and every event was admitted by its gates.
+    /// Whether a run's journal is whole, every event was admitted by its gates, and reports follow from it.
     #[command(after_help = examples::VERIFY)]
-    Verify(RunChoice),
+    Verify(VerifyArgs),
     /// Writes a first rollout file: of the clusters that the given profiles lead to, or an example. Changes nothing.
     #[command(after_help = examples::INIT)]
     Init(InitArgs),
@@ -293,6 +294,22 @@ pub struct ReplayArgs {
     pub speed: f64,
 }
 
+/// Options of `verify`.
+#[derive(Debug, Clone, Args)]
+pub struct VerifyArgs {
+    /// The run [default: the latest].
+    pub run: Option<String>,
+    /// A report of the run, in any form: whether it says what the journal says. May be repeated.
+    #[arg(long, value_name = "FILE")]
+    pub report: Vec<PathBuf>,
+    /// A record's checksum that was noted elsewhere: whether the journal still has that record. May be repeated.
+    #[arg(long, value_name = "CHECKSUM")]
+    pub seal: Vec<String>,
+    /// How the result is printed.
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    pub output: Form,
+}
+
 /// Options of `report`.
 #[derive(Debug, Clone, Args)]
 pub struct ReportArgs {
@@ -316,6 +333,16 @@ pub enum ReportForm {
     Html,
     /// For programs.
     Json,
+}
+
+impl From<ReportForm> for report::Form {
+    fn from(form: ReportForm) -> Self {
+        match form {
+            ReportForm::Markdown => Self::Markdown,
+            ReportForm::Html => Self::Html,
+            ReportForm::Json => Self::Json,
+        }
+    }
 }
 
 /// What to do with rollout files.

@@ -4,6 +4,8 @@ use super::args::{AutoArgs, Form};
 use super::headless::Headless;
 use super::place::{self, Place};
 use super::{Failure, exit, inspect, print, print_json, site};
+use crate::journal;
+use crate::report::Form::Markdown;
 use crate::runbook::check::Evidence;
 use crate::runbook::event::{Event, NoteKind, Way};
 use crate::runbook::names::StepRef;
@@ -25,7 +27,11 @@ pub(super) async fn auto(place: &Place, args: &AutoArgs) -> Result<u8, Failure> 
     site::end_if_ours().await;
     match args.output {
         Form::Json => print_json(&inspect::summary(&run))?,
-        Form::Text => print(&crate::report::markdown(&run))?,
+        Form::Text => {
+            let entry = place.run_entry(Some(run.id.as_str()))?;
+            let contents = journal::read(&entry.journal()).map_err(Failure::failed)?;
+            print(&inspect::report_of(&entry, &contents.entries, Markdown)?)?;
+        }
     }
     let stopped = ended?;
     closed?;

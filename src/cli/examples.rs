@@ -77,6 +77,7 @@ Examples:
 pub const VERIFY: &str = "\
 Examples:
   aurora-cockpit verify
+  aurora-cockpit verify --report execution-log.md
   aurora-cockpit verify --output json";
 
 /// Of `config`.

@@ -1,15 +1,16 @@
-//! `status`, `report`, `verify`: what a journal says, without its lock.
+//! `status`, `report`: what a journal says, without its lock.
 
 use serde_json::json;
 
-use super::args::{Form, ReportArgs, ReportForm, RunChoice};
+use super::args::{Form, ReportArgs, RunChoice};
 use super::past::Past;
 use super::place::Place;
 use super::{Failure, exit, print, print_json};
-use crate::journal;
+use crate::journal::{self, RunEntry};
 use crate::report;
-use crate::runbook::event::{Outcome, Record};
+use crate::runbook::event::Outcome;
 use crate::runbook::state::{Attempt, Note, Run};
+use crate::session;
 
 pub(super) fn status(place: &Place, args: &RunChoice) -> Result<u8, Failure> {
     let entry = place.run_entry(args.run.as_deref())?;
@@ -136,12 +137,8 @@ fn attempt(attempt: &Attempt) -> serde_json::Value {
 
 pub(super) fn report(place: &Place, args: &ReportArgs) -> Result<u8, Failure> {
     let entry = place.run_entry(args.run.as_deref())?;
-    let (run, _) = place.read_run(&entry)?;
-    let text = match args.output {
-        ReportForm::Markdown => report::markdown(&run),
-        ReportForm::Html => report::html(&run, &Past::read(&entry)?.pictures()),
-        ReportForm::Json => format!("{:#}\n", report::json(&run)),
-    };
+    let contents = journal::read(&entry.journal()).map_err(Failure::failed)?;
+    let text = report_of(&entry, &contents.entries, args.output.into())?;
     match &args.out {
         None => print(&text)?,
         Some(file) => std::fs::write(file, text)
@@ -150,31 +147,10 @@ pub(super) fn report(place: &Place, args: &ReportArgs) -> Result<u8, Failure> {
     Ok(exit::DONE)
 }
 
-/// Reads the journal's chain, and asks the gates again for every event, as they stood when it was written.
-pub(super) fn verify(place: &Place, args: &RunChoice) -> Result<u8, Failure> {
-    let entry = place.run_entry(args.run.as_deref())?;
-    let contents = journal::read(&entry.journal()).map_err(Failure::failed)?;
-    let mut run: Option<Run> = None;
-    for line in &contents.entries {
-        let record = Record { seq: line.seq(), at: line.at(), event: line.event().map_err(Failure::failed)? };
-        match &mut run {
-            None => run = Some(Run::begin(record).map_err(Failure::failed)?),
-            Some(run) => {
-                run.admit(&record.event, record.at)
-                    .map_err(|refusal| Failure::failed(format!("event {}: {refusal}", record.seq)))?;
-                run.apply(record).map_err(Failure::failed)?;
-            }
-        }
-    }
-    let events = contents.entries.len();
-    match args.output {
-        Form::Json => {
-            print_json(&json!({ "run": entry.id, "events": events, "whole": true, "notice": contents.notice }))?
-        }
-        Form::Text => {
-            let notice = contents.notice.map_or_else(String::new, |notice| format!("{notice}\n"));
-            print(&format!("{}: {events} events, the chain is whole, every gate was open\n{notice}", entry.id))?;
-        }
-    }
-    Ok(exit::DONE)
+/// The report of a run as these records of its journal tell it.
+pub(super) fn report_of(entry: &RunEntry, records: &[journal::Entry], form: report::Form) -> Result<String, Failure> {
+    let run = session::fold(&entry.journal(), records).map_err(Failure::failed)?;
+    let pictures = if form == report::Form::Html { Past::until(entry, records)?.pictures() } else { Vec::new() };
+    let head = records.last().map(journal::Entry::head).unwrap_or_default();
+    Ok(report::write(form, &run, &pictures, &report::Seal { records: head.seq, sum: head.sum }))
 }

@@ -21,6 +21,7 @@ mod run;
 mod screen;
 mod site;
 mod terminal;
+mod verify;
 
 use std::io::Write as _;
 
@@ -127,7 +128,7 @@ async fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Status(args) => inspect::status(&Place::of(&cli.common)?, &args),
         Command::Report(args) => inspect::report(&Place::of(&cli.common)?, &args),
         Command::Replay(args) => replay::replay(&Place::of(&cli.common)?, &args).await,
-        Command::Verify(args) => inspect::verify(&Place::of(&cli.common)?, &args),
+        Command::Verify(args) => verify::verify(&Place::of(&cli.common)?, &args),
         Command::Init(args) => init::init(&args).await,
         Command::Config(command) => files::config(&cli.common, &command),
         Command::Completions { shell } => {

@@ -50,8 +50,13 @@ impl Past {
     /// The past of a run, as its directory has it.
     pub fn read(entry: &RunEntry) -> Result<Self, Failure> {
         let contents = journal::read(&entry.journal()).map_err(Failure::failed)?;
+        Self::until(entry, &contents.entries)
+    }
+
+    /// The past of a run as far as these records of its journal go.
+    pub fn until(entry: &RunEntry, lines: &[journal::Entry]) -> Result<Self, Failure> {
         let record = |line: &journal::Entry| Ok(Record { seq: line.seq(), at: line.at(), event: line.event()? });
-        let records: Result<Vec<Record>, journal::JournalError> = contents.entries.iter().map(record).collect();
+        let records: Result<Vec<Record>, journal::JournalError> = lines.iter().map(record).collect();
         let records = records.map_err(Failure::failed)?;
         if records.is_empty() {
             return Err(Failure::failed(format!("run {} has no events", entry.id)));

@@ -4,15 +4,16 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd, html as to_html};
 
-use super::markdown;
+use super::markdown::markdown;
 use super::picture::{self, Picture};
+use super::seal::Seal;
 use crate::runbook::state::Run;
 
 const STYLE: &str = include_str!("page.css");
 
 /// The execution log of a run as far as it has come, with what was recorded of its failovers.
-pub fn html(run: &Run, pictures: &[Picture]) -> String {
-    let text = markdown(run);
+pub(super) fn html(run: &Run, pictures: &[Picture], seal: &Seal) -> String {
+    let text = markdown(run, seal);
     let page = html! {
         (DOCTYPE)
         html lang="en" {

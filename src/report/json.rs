@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::comparison::slow_threshold;
+use super::seal::Seal;
 use super::times::{self, StepTimes};
 use crate::runbook::decision::Decision;
 use crate::runbook::event::{FailoverMeasure, NoteKind};
@@ -11,7 +12,7 @@ use crate::runbook::plan::{Partition, Step};
 use crate::runbook::state::{Attempt, Note, PartitionRun, Run, StepRun, Word};
 
 /// The execution log of a run, as far as it has come.
-pub fn json(run: &Run) -> Value {
+pub(super) fn json(run: &Run, seal: &Seal) -> Value {
     let partitions = run.plan.partitions.iter().zip(&run.partitions);
     let follow_ups = run.notes.iter().filter(|note| note.kind == NoteKind::FollowUp);
     json!({
@@ -29,6 +30,8 @@ pub fn json(run: &Run) -> Value {
         "notes": run.notes.iter().map(note).collect::<Vec<_>>(),
         "decisions": run.decisions.iter().map(decision).collect::<Vec<_>>(),
         "follow_ups": follow_ups.map(note).collect::<Vec<_>>(),
+        // The last word, as in the other forms: it is looked for at the end.
+        "journal": { "records": seal.records, "sum": seal.sum },
     })
 }
 

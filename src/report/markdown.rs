@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::comparison::{self, page_timings, slow_threshold};
+use super::seal::Seal;
 use super::times;
 use super::words::{Clock, code, heading, prose, result, span, span_or_dash, table, verdict};
 use crate::runbook::check::{Check, Evidence};
@@ -13,7 +14,7 @@ use crate::runbook::plan::{Partition, Step, StepKind};
 use crate::runbook::state::{ActionRun, Attempt, Note, PartitionRun, Run, StepRun, StepState};
 
 /// The execution log of a run, as far as it has come.
-pub fn markdown(run: &Run) -> String {
+pub(super) fn markdown(run: &Run, seal: &Seal) -> String {
     let mut page = Page { run, clock: Clock::new(&run.plan.time_zone), text: String::new() };
     page.head();
     for (planned, partition) in run.plan.partitions.iter().zip(&run.partitions) {
@@ -25,7 +26,8 @@ pub fn markdown(run: &Run) -> String {
     page.decisions();
     page.follow_ups();
     page.text.truncate(page.text.trim_end().len());
-    page.text + "\n"
+    page.line(&format!("\n---\n\n{}", seal.sentence(run.id.as_str())));
+    page.text
 }
 
 fn begun(partition: &PartitionRun) -> bool {

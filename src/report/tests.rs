@@ -15,6 +15,10 @@ use crate::runbook::names::StepRef;
 use crate::runbook::state::Run;
 use crate::runbook::witness::Witness;
 
+fn seal() -> Seal {
+    Seal { records: 215, sum: "0123456789abcdef".repeat(4) }
+}
+
 /// Writes a run as the log's day went, in PDT.
 struct Day {
     records: Vec<Record>,
@@ -169,7 +173,7 @@ fn section<'a>(text: &'a str, heading: &str) -> &'a str {
 
 #[test]
 fn the_log_has_the_runbook_s_shape() {
-    insta::assert_snapshot!(markdown(&day()));
+    insta::assert_snapshot!(markdown(&day(), &seal()));
 }
 
 /// dev's drift checks: a remark, a failure, a lever, a skip over it on evidence, and something left to do.
@@ -197,7 +201,7 @@ fn trouble() -> Run {
 #[test]
 fn trouble_is_told_with_its_levers_and_what_was_decided() {
     let run = trouble();
-    let text = markdown(&run);
+    let text = markdown(&run, &seal());
     let step = section(&text, "### Drift checks — FAIL (insights-advanced)");
     assert!(step.contains("- Met (lowercased-ids): identifiers differ by case only"), "{step}");
     assert!(step.contains("- Seen: 11:02:04 PDT — rds:DescribeDBClusters: `mode advanced`"), "{step}");
@@ -208,7 +212,7 @@ fn trouble_is_told_with_its_levers_and_what_was_decided() {
     assert!(decisions.contains("  - Shown:") && decisions.contains("`mode advanced`"), "{decisions}");
     let left = section(&text, "## Follow-ups");
     assert!(left.contains("- set the mode in the template (dev 0 Drift checks; Miguel Pinilla"), "{left}");
-    let json = json(&run);
+    let json = json(&run, &seal());
     assert_eq!(json["decisions"][0]["evidence"][0]["text"], "mode advanced");
     assert_eq!(json["follow_ups"][0]["text"], "set the mode in the template");
     let dev = &json["partitions"][0];
@@ -218,7 +222,7 @@ fn trouble_is_told_with_its_levers_and_what_was_decided() {
 
 #[test]
 fn each_attempt_has_its_times_and_what_was_found() {
-    let text = markdown(&day());
+    let text = markdown(&day(), &seal());
     let failed = section(&text, "### Step 2 — amm.sh — attempt 1 — FAIL (op-timeout-before-deploy)");
     assert!(failed.contains("Start 11:15:29 PDT, end 11:16:33 PDT (64 s)."), "{failed}");
     assert!(failed.contains("- Cause: 1Password did not answer before anything was deployed\n"), "{failed}");
@@ -248,7 +252,7 @@ fn the_time_of_people_is_kept_apart_from_the_time_of_machines() {
 fn a_later_partition_s_pages_stand_beside_the_earlier_ones() {
     let mut run = day();
     run.partitions[1].app = Some(app(598));
-    let text = markdown(&run);
+    let text = markdown(&run, &seal());
     let table = section(&text, "### Page timings");
     assert!(table.contains("| Metric | dev | stage |"), "{table}");
     assert!(table.contains("| `responseEnd` | 4193 ms | 598 ms |"), "{table}");
@@ -257,7 +261,7 @@ fn a_later_partition_s_pages_stand_beside_the_earlier_ones() {
 
 #[test]
 fn json_says_the_same() {
-    let json = json(&day());
+    let json = json(&day(), &seal());
     let amm = &json["partitions"][0]["steps"][3];
     assert_eq!(amm["id"], "amm");
     assert_eq!(amm["state"], "passed");
@@ -275,7 +279,7 @@ fn nothing_that_happened_at_night_is_dated_wrongly() {
     let mut day = Day::begun();
     day.passes("23:59:30", "23:59:40", "dev", "prerequisites");
     day.passes("00:00:10", "00:00:20", "dev", "drift");
-    let text = markdown(&day.run());
+    let text = markdown(&day.run(), &seal());
     assert!(text.contains("Start 23:59:30 PDT, end 23:59:40 PDT (10 s)"), "{text}");
     assert!(text.contains("Start 2026-05-15 00:00:10 PDT"), "{text}");
 }
@@ -289,7 +293,7 @@ fn control_sequences_and_tables_survive_hostile_text() {
     let evidence = Evidence { at: at("11:01:01"), ..Evidence::now("pod", text) };
     day.put("11:01:01", Event::Witnessed { step: drift.clone(), attempt: 1, evidence });
     day.ends("11:01:05", &drift, 1, Outcome::Passed);
-    let text = markdown(&day.run());
+    let text = markdown(&day.run(), &seal());
     assert!(!text.contains('\u{1b}'));
     assert!(!text.contains("\n# heading"), "{text}");
 }

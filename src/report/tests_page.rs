@@ -13,6 +13,10 @@ use crate::runbook::state::Run;
 use crate::runbook::timeline::{Timeline, Zero};
 use crate::runbook::witness::{Testimony, Witness, Word};
 
+fn seal() -> Seal {
+    Seal { records: 2, sum: "0123456789abcdef".repeat(4) }
+}
+
 fn at(millis: i64) -> Timestamp {
     Timestamp::from_millisecond(1_800_000_000_000 + millis).unwrap()
 }
@@ -59,7 +63,7 @@ fn picture() -> Picture {
 
 #[test]
 fn the_page_has_the_words_of_the_log_and_a_picture_below_its_partition() {
-    let page = html(&run("all calm"), &[picture()]);
+    let page = html(&run("all calm"), &[picture()], &seal());
     let (dev, stage) = (page.find("<h2>dev —").unwrap(), page.find("<h2>stage —").unwrap());
     let drawn = page.find("<figure>").unwrap();
     assert!(dev < drawn && drawn < stage, "the picture stands below its own partition");
@@ -73,7 +77,7 @@ fn the_page_has_the_words_of_the_log_and_a_picture_below_its_partition() {
 #[test]
 fn the_page_loads_nothing_and_runs_nothing_whatever_was_said() {
     let hostile = "<script>alert(1)</script> ![x](https://evil.example/x.png) <img src=x onerror=alert(1)> [l](javascript:alert(1))";
-    let page = html(&run(hostile), &[picture()]);
+    let page = html(&run(hostile), &[picture()], &seal());
     for word in ["<script", "<img", "onerror=alert(1)>", "href=\"javascript", "old<i>", "src=\"http"] {
         assert!(!page.contains(word), "{word} is in the page");
     }

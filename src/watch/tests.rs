@@ -186,7 +186,7 @@ async fn a_cadence_that_is_sent_anew_makes_all_look_at_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failover_is_witnessed_by_each_source_on_its_own() {
-    let mut stage = Stage::open(12.0, Cadence::only("stage".into(), Pace::Failover)).await;
+    let mut stage = Stage::open(6.0, Cadence::only("stage".into(), Pace::Failover)).await;
     let (old, new) = ("alpha002-stage-auroraclusterwriter", "alpha002-stage-auroraclusterreader1");
     let written = |sample: &Sample| of(sample, "stage") && sample.source == Source::Writes;
     let before = stage.until("a write through the endpoint", |sample| {
@@ -202,18 +202,18 @@ async fn a_failover_is_witnessed_by_each_source_on_its_own() {
         .await;
 
     let id = stage.site.read(|world| world.partitions[1].cluster.id.clone());
-    stage.site.change(|world| world.failover(&id, None, 12.0)).expect("accepted");
+    stage.site.change(|world| world.failover(&id, None, 6.0)).expect("accepted");
 
-    let mut seen: BTreeMap<&str, bool> = BTreeMap::new();
     let wanted = ["cut", "failing-over", "writes", "endpoint", "dns", "api", "instance", "demoted", "event"];
+    let mut missing = BTreeSet::from(wanted);
     stage
         .until("all of it", |sample| {
             if !of(sample, "stage") {
                 return false;
             }
             let mut note = |what, is: bool| {
-                if is {
-                    seen.insert(what, true);
+                if is && missing.remove(what) {
+                    eprintln!("seen: {what}; missing: {missing:?}");
                 }
             };
             match &sample.source {
@@ -246,7 +246,7 @@ async fn a_failover_is_witnessed_by_each_source_on_its_own() {
                 ),
                 _ => {}
             }
-            wanted.iter().all(|what| seen.contains_key(what))
+            missing.is_empty()
         })
         .await;
 }

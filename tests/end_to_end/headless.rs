@@ -46,6 +46,40 @@ fn a_run_is_checked_fired_read_and_verified_without_a_screen() {
 }
 
 #[test]
+fn a_report_that_was_altered_is_told_from_one_that_follows_from_the_journal() {
+    let place = Place::with_site(200);
+    let fire = |step| place.run(&["exec", "--partition", "dev", "--step", step, "--yes", "--output", "json"]);
+    assert_eq!(fire("prerequisites").code, 0);
+    let file = |name: &str| place.path().join(name).to_str().expect("UTF-8").to_owned();
+    let forms = ["markdown", "html", "json"].map(|form| (form, file(form)));
+    for (form, file) in &forms {
+        assert_eq!(place.run(&["report", "--output", form, "--out", file]).code, 0);
+    }
+    // The run goes on; what was written before still follows from what was there then.
+    assert_eq!(fire("drift").code, 0);
+    for (form, file) in &forms {
+        let verified = place.run(&["verify", "--report", file]);
+        assert!(verified.code == 0 && verified.out.contains("follows from records 1 to"), "{form}: {verified:?}");
+
+        let written = std::fs::read_to_string(file).expect("the report");
+        std::fs::write(file, written.replacen("Prerequisites", "Prerequisitez", 1)).expect("the altered report");
+        let verified = place.run(&["verify", "--report", file]);
+        assert!(verified.code == 1 && verified.out.contains("it does not follow: line"), "{form}: {verified:?}");
+    }
+    let head = place.run(&["verify", "--output", "json"]).json()["head"].as_str().expect("a checksum").to_owned();
+    assert_eq!(place.run(&["verify", "--seal", &head]).code, 0);
+
+    // A journal that ends before its last record is a whole chain still; only who knows the seal can tell.
+    let journal = place.journal();
+    let lines = std::fs::read_to_string(&journal).expect("the journal");
+    let last = lines.trim_end().rfind('\n').expect("several records") + 1;
+    std::fs::write(&journal, &lines[..last]).expect("the journal cut short");
+    assert_eq!(place.run(&["verify"]).code, 0);
+    let verified = place.run(&["verify", "--seal", &head]);
+    assert!(verified.code == 1 && verified.out.contains("cut short"), "{verified:?}");
+}
+
+#[test]
 fn rollout_files_are_validated_shown_described_and_begun() {
     let place = Place::new();
     let validated = place.run(&["config", "validate", ROLLOUT]);

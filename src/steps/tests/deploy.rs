@@ -5,11 +5,9 @@ use serde_json::json;
 
 use super::*;
 use crate::clients::kubernetes::Kubernetes;
-use crate::config::scenario::Staged;
 use crate::runbook::event::Way;
 use crate::runbook::lever::Lever;
 use crate::runbook::plan::{DeployBy, DeploySpec, KubernetesTarget, StepKind};
-use crate::runbook::situation::Situation;
 use crate::sim::world::cloud::Secret;
 use crate::sim::world::operations::{Chart, Ended, rollout};
 
@@ -141,14 +139,6 @@ fn remarks(stage: &Stage) -> Vec<&str> {
     stage.last("chart").remarks.iter().filter_map(|remark| remark.situation.as_deref()).collect()
 }
 
-/// Puts a situation on the site's stage.
-fn staged(situation: Situation) -> impl FnOnce(&mut World) {
-    move |world| {
-        let staged = Staged { situation, partition: None, step: None, times: None, after: Duration::ZERO };
-        world.stage_one(&staged, SPEED);
-    }
-}
-
 /// Every way that a finding offers, by its name.
 fn ways(outcome: &Outcome) -> Vec<String> {
     let finding = outcome.finding().expect("a finding");
@@ -183,7 +173,7 @@ async fn an_init_container_without_the_preload_is_told_by_its_log_and_by_a_fresh
 #[tokio::test]
 async fn an_extension_of_long_ago_is_no_fault_of_the_rollouts_and_heals_once_it_is_mended() {
     let mut stage = stage(plan(|_| {})).await;
-    stage.site.change(staged(Situation::InitExtension));
+    stage.site.change(staged(Situation::InitExtension, SPEED));
     stage.site.change(deploy);
     let outcome = stage.fire("chart").await;
     assert_eq!(situation(&outcome).0, Some("init-extension"), "{outcome:?}");
@@ -196,7 +186,7 @@ async fn an_extension_of_long_ago_is_no_fault_of_the_rollouts_and_heals_once_it_
 #[tokio::test]
 async fn pods_older_than_their_secret_are_told_by_start_times_and_mended_by_a_restart() {
     let mut stage = stage(plan(|_| {})).await;
-    stage.site.change(staged(Situation::PodsBeforeSecret));
+    stage.site.change(staged(Situation::PodsBeforeSecret, SPEED));
     stage.site.change(deploy);
     let outcome = stage.fire("chart").await;
     assert_eq!(situation(&outcome).0, Some("pods-before-secret"), "{outcome:?}");
@@ -210,7 +200,7 @@ async fn pods_older_than_their_secret_are_told_by_start_times_and_mended_by_a_re
 #[tokio::test]
 async fn an_application_without_its_secret_goes_on_with_a_warning() {
     let mut stage = stage(plan(|_| {})).await;
-    stage.site.change(staged(Situation::SecretNotSynced));
+    stage.site.change(staged(Situation::SecretNotSynced, SPEED));
     stage.site.change(deploy);
     let outcome = stage.fire("chart").await;
     let Outcome::PassedWithWarnings { warnings } = &outcome else { panic!("{outcome:?}") };
@@ -224,7 +214,7 @@ async fn an_application_without_its_secret_goes_on_with_a_warning() {
 #[tokio::test]
 async fn a_cold_pool_is_waited_out() {
     let mut stage = stage(plan(|_| {})).await;
-    stage.site.change(staged(Situation::PoolCold));
+    stage.site.change(staged(Situation::PoolCold, SPEED));
     stage.site.change(deploy);
     assert_eq!(stage.fire("chart").await, Outcome::Passed);
     assert_eq!(remarks(&stage), ["pool-cold", "deployed-elsewhere"]);
@@ -234,7 +224,7 @@ async fn a_cold_pool_is_waited_out() {
 #[tokio::test]
 async fn a_crash_is_told_by_the_run_that_failed() {
     let mut stage = stage(plan(|_| {})).await;
-    stage.site.change(staged(Situation::PodCrash));
+    stage.site.change(staged(Situation::PodCrash, SPEED));
     stage.site.change(deploy);
     let outcome = stage.fire("chart").await;
     assert_eq!(situation(&outcome).0, Some("pod-crash"), "{outcome:?}");

@@ -23,11 +23,13 @@ use super::context::Noting;
 use super::*;
 use crate::clients::{Aws, Controls};
 use crate::config;
+use crate::config::scenario::Staged;
 use crate::journal::lock::{OperatorLock, Owner};
 use crate::runbook::check::Verdict;
 use crate::runbook::event::{ActionOutcome, Event, Record};
 use crate::runbook::names::{RunId, StepRef};
 use crate::runbook::plan::Plan;
+use crate::runbook::situation::Situation;
 use crate::runbook::state::{Attempt, Run};
 use crate::sim::world::{Site, World};
 use crate::watch::Cadence;
@@ -269,6 +271,14 @@ impl Stage {
         let checks = &self.last(step).checks;
         assert!(!checks.is_empty());
         assert!(checks.iter().all(|check| check.verdict == Verdict::Passed), "{checks:#?}");
+    }
+}
+
+/// Puts a situation on the stage of a site of that speed.
+fn staged(situation: Situation, speed: f64) -> impl FnOnce(&mut World) {
+    move |world| {
+        let staged = Staged { situation, partition: None, step: None, times: None, after: Duration::ZERO };
+        world.stage_one(&staged, speed);
     }
 }
 

@@ -155,30 +155,10 @@ fn finding(outcome: &Outcome) -> &Finding {
 #[tokio::test]
 async fn a_reader_that_hangs_is_not_rebooted_again() {
     let mut stage = Stage::with(impatient(), SPEED).await;
-    let hung = stage.begin("reader", |_| {}).await;
-    while stage.changes(REBOOT) == 0 {
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-    let hangs = |world: &mut World| {
-        let cluster = &mut world.partitions[0].cluster;
-        cluster.happen(Box::new(|cluster| cluster.set_status(READER, "rebooting")));
-    };
-    // It reads `rebooting` again and again, whatever the site's story says.
-    let site = stage.site.clone();
-    let hanging = tokio::spawn(async move {
-        loop {
-            if site
-                .read(|world| world.partitions[0].cluster.instance(READER).is_some_and(|one| one.status != "modifying"))
-            {
-                site.change(hangs);
-            }
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-    });
-    let outcome = stage.end("reader", hung).await;
+    stage.site.change(staged(Situation::ReaderStuck, SPEED));
+    let outcome = stage.fire("reader").await;
     assert_eq!(situation(&outcome).0, Some("reader-stuck"), "{outcome:?}");
     assert!(finding(&outcome).evidence.iter().any(|one| one.source == "rds:DescribeEvents"), "{outcome:?}");
-    hanging.abort();
     let brief = stage.brief("reader").await;
     assert!(brief.calls.is_empty() && brief.already_done.is_some(), "{brief:?}");
     stage.site.change(|world| world.partitions[0].cluster.set_status(READER, "available"));

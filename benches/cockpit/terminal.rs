@@ -1,0 +1,100 @@
+//! A program in a terminal, with the moment at which each of its bytes came.
+
+use std::io::{Read as _, Write};
+use std::num::NonZeroU16;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+
+/// How long anything may take that is waited for.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A program in a terminal of its own. Dropping it kills the program.
+pub struct Terminal {
+    child: Box<dyn Child + Send + Sync>,
+    keys: Box<dyn Write + Send>,
+    chunks: Receiver<(Instant, Vec<u8>)>,
+    screen: vt100::Parser,
+    /// Bytes that it has written.
+    pub bytes: u64,
+    /// When it was started.
+    pub started: Instant,
+    _master: Box<dyn MasterPty + Send>,
+}
+
+impl Terminal {
+    /// Starts a program in a terminal of so many columns and rows.
+    pub fn start(command: CommandBuilder, (columns, rows): (u16, u16)) -> Self {
+        let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
+        let pair = native_pty_system().openpty(size).expect("a terminal");
+        let mut output = pair.master.try_clone_reader().expect("its output");
+        let keys = pair.master.take_writer().expect("its input");
+        let (sender, chunks) = mpsc::channel();
+        std::thread::spawn(move || {
+            let mut buffer = [0; 64 * 1024];
+            while let Ok(length @ 1..) = output.read(&mut buffer) {
+                if sender.send((Instant::now(), buffer[..length].to_vec())).is_err() {
+                    return;
+                }
+            }
+        });
+        let started = Instant::now();
+        let child = pair.slave.spawn_command(command).expect("the program starts");
+        let cells = |cells| NonZeroU16::new(cells).expect("a terminal has cells");
+        let screen = vt100::Parser::new(cells(rows), cells(columns), 0);
+        Self { child, keys, chunks, screen, bytes: 0, started, _master: pair.master }
+    }
+
+    /// When the screen was first as it should be; none where it never was.
+    pub fn until(&mut self, holds: impl Fn(&vt100::Screen) -> bool) -> Option<Instant> {
+        let until = Instant::now() + LIMIT;
+        loop {
+            let (at, bytes) = self.chunks.recv_timeout(until.saturating_duration_since(Instant::now())).ok()?;
+            self.take(&bytes);
+            if holds(self.screen.screen()) {
+                return Some(at);
+            }
+        }
+    }
+
+    /// Lets it go on for a time; how many bytes it wrote meanwhile.
+    pub fn stay(&mut self, time: Duration) -> u64 {
+        let (until, before) = (Instant::now() + time, self.bytes);
+        loop {
+            match self.chunks.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok((_, bytes)) => self.take(&bytes),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return self.bytes - before,
+            }
+        }
+    }
+
+    /// Presses keys; when.
+    pub fn press(&mut self, keys: &str) -> Instant {
+        let at = Instant::now();
+        self.keys.write_all(keys.as_bytes()).and_then(|()| self.keys.flush()).expect("the terminal takes keys");
+        at
+    }
+
+    /// What is on the screen.
+    pub fn text(&self) -> String {
+        self.screen.screen().contents()
+    }
+
+    /// Its process.
+    pub fn process(&self) -> u32 {
+        self.child.process_id().expect("a process")
+    }
+
+    fn take(&mut self, bytes: &[u8]) {
+        self.bytes += bytes.len() as u64;
+        self.screen.process(bytes);
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
