@@ -3,6 +3,8 @@
 
 #[path = "screen/pods.rs"]
 mod pods;
+#[path = "screen/readonly.rs"]
+mod readonly;
 #[path = "screen/share.rs"]
 mod share;
 mod support;

@@ -6,7 +6,7 @@ use super::attach::silent_for;
 use super::banner::clock;
 use super::dialog::Dialog;
 use super::share::Mask;
-use super::state::State;
+use super::state::{Mode, State};
 use super::update::Effect;
 use crate::runbook::event::{Event, Outcome};
 use crate::runbook::names::StepRef;
@@ -30,7 +30,18 @@ pub fn title(state: &State) -> String {
 
 /// What an event calls for: nothing in a replay, whose events are long past.
 pub(super) fn on_event(state: &State, event: &Event) -> Vec<Effect> {
-    let Event::AttemptEnded { step, outcome, .. } = event else { return Vec::new() };
+    let (step, outcome) = match event {
+        Event::AttemptEnded { step, outcome, .. } => (step, outcome),
+        // Both of the two who take part may look elsewhere meanwhile.
+        Event::ConfirmationOpened { step, .. } if super::approve::offer(state).is_some() => {
+            return call(state, &format!("{} waits for an approval", named(state, step)));
+        }
+        Event::Approved { step, .. } if state.mode == Mode::Operator => {
+            return call(state, &format!("{} is approved", named(state, step)));
+        }
+        Event::HandedOver { .. } => return call(state, "the controls have been taken over"),
+        _ => return Vec::new(),
+    };
     let became = match outcome {
         Outcome::Passed => "passed",
         Outcome::PassedWithWarnings { .. } => "passed with warnings",

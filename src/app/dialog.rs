@@ -2,8 +2,10 @@
 
 use super::palette::Palette;
 use super::terminal::Terminal;
+use crate::runbook::approval::Approval;
 use crate::runbook::event::{Brief, NoteKind};
 use crate::runbook::names::{PartitionName, StepRef};
+use crate::runbook::state::Run;
 use crate::watch::sample::StatementKey;
 
 /// What stands over the screen.
@@ -107,6 +109,21 @@ pub struct Confirm {
     pub firing: bool,
     /// Why it was not fired.
     pub refused: Option<String>,
+    /// Whether a second person's approval is wanted.
+    pub wants: Wants,
+    /// Whether this screen asks its own user, who is not the operator, for that approval.
+    pub approving: bool,
+}
+
+/// Whether a second person's approval is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wants {
+    /// The operator fires alone.
+    Nobody,
+    /// It waits for it.
+    Another,
+    /// It was given.
+    Given(Approval),
 }
 
 /// A button of a confirmation.
@@ -132,7 +149,20 @@ impl Confirm {
             focus: Button::Cancel,
             firing: false,
             refused: None,
+            wants: Wants::Nobody,
+            approving: false,
         }
+    }
+
+    /// The same, with the second person's part as the run has it.
+    pub fn guarded(mut self, run: &Run) -> Self {
+        let open = run.confirming.as_ref().filter(|open| open.step == self.step && open.request == self.request);
+        self.wants = match open.and_then(|open| open.approved.clone()) {
+            Some(approval) => Wants::Given(approval),
+            None if run.wants_approval(&self.step) => Wants::Another,
+            None => Wants::Nobody,
+        };
+        self
     }
 
     /// The same, with the choice marked that a way out named. Where it is not among the choices now, that is said: the first
@@ -153,10 +183,12 @@ impl Confirm {
         self.brief.choices.get(self.choice).map(|choice| choice.id.clone()).or_else(|| self.wanted.clone())
     }
 
-    /// Whether Fire can be chosen: nothing blocks, and the name, where one is asked for, is complete.
+    /// Whether Fire can be chosen: nothing blocks, a second person has approved where one is to, and the name, where one is
+    /// asked for, is complete.
     pub fn can_fire(&self) -> bool {
         let blocked = self.brief.preconditions.iter().any(|each| each.holds == crate::runbook::check::Holds::No);
-        !blocked && !self.firing && self.brief.type_name.as_ref().is_none_or(|name| *name == self.typed)
+        let alone = self.wants == Wants::Another;
+        !blocked && !alone && !self.firing && self.brief.type_name.as_ref().is_none_or(|name| *name == self.typed)
     }
 }
 

@@ -10,7 +10,7 @@ use super::state::{Mode, Pane, State};
 use super::terminal::{Terminal, Typed, leaves};
 use super::update::{Effect, close, open};
 use super::ways::{Act, ways};
-use super::{line, log_keys, palette};
+use super::{approve, line, log_keys, palette};
 use crate::runbook::event::{Event, NoteKind};
 use crate::runbook::names::{PartitionName, StepRef};
 use crate::runbook::state::Run;
@@ -32,7 +32,7 @@ pub(super) fn in_dialog(state: &mut State, key: KeyEvent, operator: &str) -> Vec
         Dialog::Preparing { .. } => (key.code != KeyCode::Esc, Vec::new()),
         Dialog::Confirm(confirm) => {
             if matches!(state.mode, Mode::Monitor(_)) {
-                (true, if key.code == KeyCode::Char('q') { command(state, CommandId::Quit) } else { Vec::new() })
+                approve::key(state, confirm, key)
             } else {
                 let (stays, effects) = in_confirm(confirm, key);
                 if !stays {

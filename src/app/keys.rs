@@ -14,7 +14,7 @@ use super::queries;
 use super::replay::{Move, moved};
 use super::state::{Mode, Pane, State};
 use super::update::{Effect, open};
-use super::{share, timeline_view, ways};
+use super::{approve, share, timeline_view, ways};
 use crate::runbook::event::NoteKind;
 use crate::runbook::names::StepRef;
 use crate::runbook::plan::StepKind;
@@ -124,6 +124,7 @@ pub(super) fn command(state: &mut State, id: CommandId) -> Vec<Effect> {
             let partition = state.looked_at().0.name.clone();
             open(state, Dialog::Levers { partition, marked: 0 });
         }
+        CommandId::Approve => approve::ask(state),
         CommandId::Play => return moved(state, Move::Toggle),
         CommandId::Back => return moved(state, Move::Back),
         CommandId::Forth => return moved(state, Move::Forth),

@@ -1,5 +1,6 @@
 //! The cockpit's mind: one state, one update, no drawing.
 
+pub mod approve;
 pub mod attach;
 pub mod attention;
 pub mod banner;

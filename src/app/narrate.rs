@@ -33,6 +33,8 @@ fn words(event: &Event) -> Option<(Level, String)> {
         Event::SessionOpened { session } => {
             (Level::Notice, format!("{} on {} holds the controls", session.operator, session.host))
         }
+        Event::HandedOver { from, to } => (Level::Warning, format!("the controls go from {from} to {to}")),
+        Event::Approved { by, .. } => (Level::Notice, format!("{name}: approved by {by}, as the second person")),
         Event::AttemptStarted { attempt, by, .. } => {
             (Level::Notice, format!("{name} fired by {by}, attempt {attempt}"))
         }

@@ -18,7 +18,7 @@ use super::share::Echo;
 use super::terminal::Size;
 use super::timeline_view::TimelineView;
 use super::unplanned;
-use crate::runbook::event::Session;
+use crate::runbook::event::{Person, Session};
 use crate::runbook::names::{PartitionName, StepRef};
 use crate::runbook::plan::Partition;
 use crate::runbook::state::{PartitionRun, Run};
@@ -34,6 +34,8 @@ pub struct State {
     pub run: Run,
     /// Whether this session holds the controls.
     pub mode: Mode,
+    /// The user of the system that this session is; none where it is of no consequence.
+    pub user: Option<Person>,
     /// The second that is shown.
     pub now: Timestamp,
     /// Zone in which times are shown.
@@ -170,6 +172,7 @@ impl State {
         let mut state = Self {
             run,
             mode,
+            user: None,
             now,
             zone,
             live,

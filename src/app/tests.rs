@@ -364,7 +364,7 @@ fn the_chosen_way_is_fired() {
 }
 
 fn monitor() -> State {
-    let holder = Session { operator: "ana".into(), host: "bastion".into(), pid: 1, version: "0".into() };
+    let holder = Session { operator: "ana".into(), host: "bastion".into(), pid: 1, version: "0".into(), user: None };
     State::new(run(), Mode::Monitor(Some(holder)), now())
 }
 

@@ -9,7 +9,7 @@ use super::mouse::{self, Act, Target};
 use super::replay::{Moment, Playback};
 use super::state::{Mode, State};
 use super::terminal::{ProgramEnd, Size, Typed};
-use super::{attach, attention, in_dialog, keys, replay, unplanned};
+use super::{approve, attach, attention, in_dialog, keys, replay, unplanned};
 use crate::runbook::event::{Brief, Event, Record};
 use crate::runbook::names::StepRef;
 use crate::runbook::plan::StepKind;
@@ -107,6 +107,11 @@ pub enum Effect {
         step: StepRef,
         /// The way that was chosen, where there were several.
         choice: Option<String>,
+    },
+    /// Leave this user's approval of what has that digest, for the operator's session to find.
+    Approve {
+        /// See [`digest`](crate::runbook::approval::digest).
+        digest: String,
     },
     /// Write an event of the operator's.
     Record(Box<Event>),
@@ -272,6 +277,8 @@ fn on_record(state: &mut State, record: Record) -> Vec<Effect> {
     if let Err(error) = state.run.apply(record) {
         notice(state, format!("the screen lost the run's thread: {error}; restart the cockpit, nothing is lost"));
     }
+    approve::on_event(state, &event);
+    hands_change(state, &event);
     state.follow();
     let solved = matches!(&state.dialog, Some(Dialog::Ways { step, .. }) if state.run.trouble(step).is_none());
     if solved {
@@ -280,6 +287,25 @@ fn on_record(state: &mut State, record: Record) -> Vec<Effect> {
     let mut effects = attach::attach_to_sign_in(state, &event);
     effects.extend(attention::on_event(state, &event));
     effects
+}
+
+/// Whose hands the controls are in: an operator who handed them over looks on from here.
+fn hands_change(state: &mut State, event: &Event) {
+    if state.replay.is_some() {
+        return;
+    }
+    match (&state.mode, event) {
+        (Mode::Operator, Event::HandedOver { to, .. }) => {
+            let words = format!("{to} has taken the run over; this screen only looks on now, and what runs goes on");
+            state.mode = Mode::Monitor(None);
+            close(state);
+            notice(state, words);
+        }
+        (Mode::Monitor(_), Event::SessionOpened { .. } | Event::SessionClosed | Event::HandedOver { .. }) => {
+            state.mode = Mode::Monitor(state.run.session.clone());
+        }
+        _ => {}
+    }
 }
 
 /// A dialog whose question the run has answered goes away, whoever answered it.
@@ -307,9 +333,17 @@ fn close_answered(state: &mut State, event: &Event) {
     if matches!(state.mode, Mode::Monitor(_)) {
         match event {
             Event::ConfirmationOpened { step, request, brief } => {
-                open(state, Dialog::Confirm(Box::new(Confirm::new(step.clone(), *request, (**brief).clone()))));
+                open(
+                    state,
+                    Dialog::Confirm(Box::new(
+                        Confirm::new(step.clone(), *request, (**brief).clone()).guarded(&state.run),
+                    )),
+                );
             }
-            Event::ConfirmationClosed { .. } | Event::AttemptStarted { .. } | Event::SessionOpened { .. }
+            Event::ConfirmationClosed { .. }
+            | Event::AttemptStarted { .. }
+            | Event::SessionOpened { .. }
+            | Event::HandedOver { .. }
                 if matches!(state.dialog, Some(Dialog::Confirm(_))) =>
             {
                 close(state);
@@ -376,7 +410,10 @@ fn on_brief(state: &mut State, request: u64, brief: Result<Box<Brief>, String>) 
     match brief {
         Ok(brief) => {
             let event = Event::ConfirmationOpened { step: step.clone(), request, brief: brief.clone() };
-            open(state, Dialog::Confirm(Box::new(Confirm::new(step, request, *brief).wanting(choice))));
+            open(
+                state,
+                Dialog::Confirm(Box::new(Confirm::new(step, request, *brief).wanting(choice).guarded(&state.run))),
+            );
             vec![Effect::Record(Box::new(event))]
         }
         Err(why) => {

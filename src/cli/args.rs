@@ -59,6 +59,10 @@ pub struct RunArgs {
     /// Begin a new run although an unfinished one is there.
     #[arg(long)]
     pub new: bool,
+    /// Take the run over from the operator of this name, who holds it now: their session finishes what it is sending, hands
+    /// over, and looks on.
+    #[arg(long, value_name = "HOLDER", conflicts_with_all = ["new", "read_only"])]
+    pub take_over: Option<String>,
     /// Only look: the same as `monitor`.
     #[arg(long)]
     pub read_only: bool,
@@ -158,7 +162,7 @@ pub struct InitArgs {
 /// Options of `monitor`.
 #[derive(Debug, Clone, Args, Default)]
 pub struct MonitorArgs {
-    /// The run to follow [default: the latest].
+    /// The run to follow, by name, or by its directory where it is another user's [default: the latest].
     pub run: Option<String>,
     /// Only watch the partitions of this rollout file; follow no run.
     #[arg(long, value_name = "FILE")]

@@ -13,12 +13,14 @@ pub const RUN: &str = "\
 Examples:
   aurora-cockpit run --rollout rollout.toml
   aurora-cockpit run --rollout rollout.toml --overlay ~/my-machine.toml
-  aurora-cockpit run --rollout rollout.toml --new";
+  aurora-cockpit run --rollout rollout.toml --new
+  aurora-cockpit run --rollout rollout.toml --take-over ada";
 
 /// Of `monitor`.
 pub const MONITOR: &str = "\
 Examples:
   aurora-cockpit monitor
+  aurora-cockpit monitor /srv/cockpit/runs/pdev-479-20260514T181200Z
   aurora-cockpit monitor --rollout rollout.toml
   aurora-cockpit monitor --rollout rollout.toml --write-probe";
 

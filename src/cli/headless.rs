@@ -3,8 +3,8 @@
 use std::io::Write as _;
 use std::time::Duration;
 
-use super::Failure;
 use super::place::Place;
+use super::{Failure, exit};
 use crate::clients::TroubleKind;
 use crate::runbook::check::Holds;
 use crate::runbook::event::{Brief, Event, Outcome, Record, Way};
@@ -158,6 +158,7 @@ impl Headless {
                     Some(record) => self.take(record)?,
                     None => return Err(Failure::failed("the run's recorder has ended; start again, nothing is lost")),
                 },
+                Some(news) = self.told.news.recv() => self.talk(&news.to_string()),
                 Some(said) = self.told.said.recv() => self.talk(&format!("  {} {}", said.source, said.text)),
             }
         }
@@ -179,7 +180,21 @@ impl Headless {
         if self.signs_in {
             self.note_sign_in(&record.event);
         }
-        self.run.apply(record).map_err(Failure::failed)
+        let handed_over = match &record.event {
+            Event::HandedOver { to, .. } => Some(to.clone()),
+            _ => None,
+        };
+        self.run.apply(record).map_err(Failure::failed)?;
+        match handed_over {
+            None => Ok(()),
+            // What runs goes on, in other hands: what becomes of it is not for this process to say.
+            Some(to) => Err(Failure {
+                code: exit::UNKNOWN,
+                message: format!(
+                    "{to} has taken the run over; what runs goes on there, `aurora-cockpit monitor` shows it"
+                ),
+            }),
+        }
     }
 
     /// Notes that a step which goes on waiting asks for a sign-in, or that one which it asked for came to nothing.

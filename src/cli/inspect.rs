@@ -32,6 +32,10 @@ pub(super) fn status(place: &Place, args: &RunChoice) -> Result<u8, Failure> {
             text.push_str(&format!("  {:>2} {:<32} {}\n", step.label, step.title, run.state_of(&reference)));
         }
     }
+    for handover in &run.handovers {
+        let at = handover.at.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S %Z");
+        text.push_str(&format!("\nhanded over by {} to {} at {at}\n", handover.from, handover.to));
+    }
     text.extend(holder.map(|holder| format!("\nheld by {holder}\n")));
     text.extend(notice.map(|notice| format!("\n{notice}\n")));
     print(&text)?;
@@ -62,6 +66,7 @@ pub(super) fn summary(run: &Run) -> serde_json::Value {
         .collect();
     let notes: Vec<_> = run.notes.iter().map(note).collect();
     json!({
+        "handovers": run.handovers.iter().map(|it| json!({ "at": it.at, "from": it.from, "to": it.to })).collect::<Vec<_>>(),
         "run": run.id, "rollout": run.plan.id, "simulated": run.simulated, "partitions": partitions, "notes": notes,
     })
 }
@@ -121,6 +126,7 @@ fn attempt(attempt: &Attempt) -> serde_json::Value {
     json!({
         "number": attempt.number,
         "started": attempt.started_at,
+        "approved": attempt.approved.as_ref().map(|it| json!({ "at": it.at, "by": it.by, "digest": it.digest })),
         "ended": attempt.ended_at,
         "outcome": attempt.outcome,
         // What was diagnosed on the way, and at the end.

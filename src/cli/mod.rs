@@ -9,6 +9,7 @@ mod auto;
 mod check;
 mod examples;
 mod exec;
+mod feed;
 mod files;
 mod headless;
 mod init;

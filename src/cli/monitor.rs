@@ -10,21 +10,22 @@ use super::screen::{self, Clock, Sources};
 use super::terminal::Attachment;
 use super::{Failure, exit};
 use crate::app::state::{Mode, State};
-use crate::app::update::Message;
+use crate::app::update::{Effect, Message};
 use crate::clients::Accounts;
 use crate::clients::database::Databases;
-use crate::journal::Follow;
+use crate::journal::{Follow, approvals, sharing};
 use crate::runbook::event::{Event, Record};
 use crate::runbook::names::RunId;
 use crate::runbook::state::Run;
 use crate::watch::Cadence;
 
 /// Samples that the screen may lag behind.
-const SAMPLES: usize = 4096;
+pub(super) const SAMPLES: usize = 4096;
 
 pub(super) async fn monitor(place: &Place, args: &MonitorArgs) -> Result<u8, Failure> {
     let (messages, inbox) = mpsc::unbounded_channel();
     let (to_screen, records) = mpsc::unbounded_channel();
+    let mut run_dir = None;
     let (run, mode) = match &args.rollout {
         Some(file) => (unkept(place, file)?, Mode::Monitor(None)),
         None => {
@@ -37,6 +38,7 @@ pub(super) async fn monitor(place: &Place, args: &MonitorArgs) -> Result<u8, Fai
             let follow = Follow::new(entry.journal(), run.seq);
             tokio::spawn(follow_run(follow, to_screen, messages.clone()));
             let holder = run.session.clone();
+            run_dir = Some(entry.directory);
             (run, Mode::Monitor(holder))
         }
     };
@@ -54,10 +56,19 @@ pub(super) async fn monitor(place: &Place, args: &MonitorArgs) -> Result<u8, Fai
         let _ = messages.send(Message::Notice(gone));
         None
     };
-    let state = State::new(run, mode, Timestamp::now());
+    let mut state = State::new(run, mode, Timestamp::now());
+    state.user = Some(sharing::user());
     let sources = Sources { messages: inbox, records, said: None, samples, clock: Clock::Wall };
-    let mut attachment = Attachment::new(messages);
-    let done = screen::show(state, place, sources, |_, effect| attachment.follow(&effect)).await;
+    let mut attachment = Attachment::new(messages.clone());
+    let done = screen::show(state, place, sources, |_, effect| match (&effect, &run_dir) {
+        // The one thing that a monitor leaves behind: its user's word, which the operator's session may find.
+        (Effect::Approve { digest }, Some(run_dir)) => {
+            let left = approvals::leave(run_dir, digest);
+            let _ = left.map_err(|error| messages.send(Message::Refused(error.to_string())));
+        }
+        _ => attachment.follow(&effect),
+    })
+    .await;
     cancel.cancel();
     drop(watchers);
     done.map(|_| exit::DONE)
@@ -72,7 +83,7 @@ fn unkept(place: &Place, file: &std::path::Path) -> Result<Run, Failure> {
 }
 
 /// Hands over what the operator's session writes, as it is written.
-async fn follow_run(
+pub(super) async fn follow_run(
     mut follow: Follow,
     records: mpsc::UnboundedSender<Record>,
     messages: mpsc::UnboundedSender<Message>,

@@ -74,6 +74,14 @@ impl Place {
     /// # Errors
     /// If there is none.
     pub fn run_entry(&self, name: Option<&str>) -> Result<RunEntry, Failure> {
+        if let Some(directory) = name.filter(|name| name.contains('/')) {
+            let none = || {
+                Failure::usage(format!(
+                    "there is no run in {directory} that you may read; its owner opens it with `group` in their settings"
+                ))
+            };
+            return journal::runs::at(Path::new(directory)).ok_or_else(none);
+        }
         let runs = journal::runs(&self.state_dir).map_err(Failure::failed)?;
         let found = match name {
             None => runs.into_iter().next(),
@@ -128,8 +136,19 @@ impl Place {
     /// # Errors
     /// If somebody else holds them, or the journal cannot be used.
     pub async fn open(&self, plan: Plan, new: bool) -> Result<Opened, Failure> {
+        self.open_from(plan, new, None).await
+    }
+
+    /// As [`Self::open`], taking the run over from the operator of that name, who holds it.
+    ///
+    /// # Errors
+    /// As there, and if that operator's session does not hand it over.
+    pub async fn open_from(&self, plan: Plan, new: bool, holder: Option<&str>) -> Result<Opened, Failure> {
         let options = self.options();
         let unfinished = if new { None } else { self.unfinished(&plan.id)? };
+        if let (Some(entry), Some(holder)) = (&unfinished, holder) {
+            session::take_over(&entry.directory, &self.operator, holder).await.map_err(refused)?;
+        }
         let opened = match unfinished {
             Some(entry) => {
                 let mut opened = Session::resume(&entry.id, options).await.map_err(refused)?;
@@ -151,6 +170,7 @@ impl Place {
             state_dir: self.state_dir.clone(),
             operator: self.operator.clone(),
             simulated: is_simulated(),
+            group: self.settings.group.clone(),
             pause: Duration::from_secs(1),
         }
     }
@@ -220,9 +240,10 @@ fn login_name() -> String {
 
 fn refused(error: session::SessionError) -> Failure {
     match &error {
-        session::SessionError::Journal(crate::journal::JournalError::Held { .. }) => {
-            Failure::refused(format!("{error}\n`aurora-cockpit monitor` shows the run without the controls"))
-        }
+        session::SessionError::Journal(crate::journal::JournalError::Held { .. }) => Failure::refused(format!(
+            "{error}\n`aurora-cockpit run --take-over NAME`, with the holder's name, takes the run over"
+        )),
+        session::SessionError::NotHandedOver(_) => Failure::refused(error),
         _ => Failure::failed(error),
     }
 }

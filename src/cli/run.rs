@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::args::RunArgs;
+use super::feed::Feed;
 use super::place::{self, Place};
 use super::screen::{self, Clock, Ended, Sources};
 use super::terminal::Attachment;
@@ -14,6 +15,7 @@ use crate::app::state::{Mode, State};
 use crate::app::update::{Effect, Message};
 use crate::clients::program::Program;
 use crate::config::paths;
+use crate::journal::{approvals, sharing};
 use crate::runbook::state::Run;
 use crate::runbook::text::shell_word;
 use crate::session::{self, Opened, Session};
@@ -26,16 +28,17 @@ pub(super) async fn run(place: &Place, args: &RunArgs) -> Result<u8, Failure> {
     }
     let plan = place::only(place.plan(args.rollout.as_deref())?, &args.only)?;
     screen::check(place.theme.as_deref().or(place.settings.theme.as_deref()))?;
-    let done = match place.open(plan, args.new).await {
+    let take_over = args.take_over.as_deref();
+    let done = match place.open_from(plan, args.new, take_over).await {
         // Somebody else has the controls, and the site if it is simulated: then this session looks on.
-        Err(failure) if failure.code == exit::REFUSED => {
+        Err(failure) if failure.code == exit::REFUSED && take_over.is_none() => {
             return super::monitor::monitor(place, &super::args::MonitorArgs::default()).await;
         }
         Err(failure) => Err(failure),
         // A terminal that was closed is no end: a simulated site lives on for whoever comes back, and ends by itself if nobody
         // does.
         Ok(opened) => match operate(place, args, opened).await? {
-            Ended::Cut => return Ok(exit::DONE),
+            Ended::Cut | Ended::LookedOn => return Ok(exit::DONE),
             Ended::Left => Ok(exit::DONE),
         },
     };
@@ -47,18 +50,19 @@ async fn operate(place: &Place, args: &RunArgs, opened: Opened) -> Result<Ended,
     let Opened { session, run, told, notices } = opened;
     let session = Arc::new(session);
     let rollout = run.plan.id.clone();
-    let state = State::new(run.clone(), Mode::Operator, jiff::Timestamp::now());
+    let mut state = State::new(run.clone(), Mode::Operator, jiff::Timestamp::now());
+    state.user = Some(sharing::user());
     let (messages, inbox) = mpsc::unbounded_channel();
     for notice in notices {
         // The receiver is in our hands.
         let _ = messages.send(Message::Notice(notice));
     }
     session.take_up(&run).await.map_err(Failure::failed)?;
-    let samples = session.watch().await;
+    let feed = Feed::of(&session, messages.clone());
+    let (records, samples) = feed.start(told.records, told.news, session.watch().await);
     let executor = Executor { session: session.clone(), messages: messages.clone() };
     let mut attachment = Attachment::new(messages);
-    let sources =
-        Sources { messages: inbox, records: told.records, said: Some(told.said), samples, clock: Clock::Wall };
+    let sources = Sources { messages: inbox, records, said: Some(told.said), samples, clock: Clock::Wall };
     let carry_out = |run: &Run, effect: Effect| {
         attachment.follow(&effect);
         executor.carry_out(run, effect);
@@ -66,8 +70,12 @@ async fn operate(place: &Place, args: &RunArgs, opened: Opened) -> Result<Ended,
     let done = screen::show(state, place, sources, carry_out).await;
     // Nothing hangs on this word: a session that could not say good-bye is found by its lock.
     let _ = session.close().await;
-    let ended = done?;
-    let goes_on = ended == Ended::Cut || !site::is_ours();
+    let ended = match done? {
+        // The site, if it is ours, is in use by whoever has the run now.
+        Ended::Left if session.is_handed_over() => Ended::LookedOn,
+        ended => ended,
+    };
+    let goes_on = ended != Ended::Left || !site::is_ours();
     let unfinished = if goes_on { place.unfinished(&rollout).ok().flatten() } else { None };
     super::print(&last_words(place, args, session.run_dir(), unfinished.is_some()))?;
     Ok(ended)
@@ -116,6 +124,10 @@ impl Executor {
                         let _ = messages.send(Message::Refused(error.to_string()));
                     }
                 });
+            }
+            Effect::Approve { digest } => {
+                let left = approvals::leave(session.run_dir(), &digest);
+                let _ = left.map_err(|error| messages.send(Message::Refused(error.to_string())));
             }
             Effect::Nudge => session.nudge(),
             // Keys keep their order: a holder takes them at once.

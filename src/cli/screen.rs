@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crossterm::event::{Event as Input, EventStream, MouseButton, MouseEventKind};
+use crossterm::event::{Event as Input, EventStream};
 use futures::StreamExt as _;
 use jiff::{Timestamp, Zoned};
 use tokio::signal::unix::{SignalKind, signal};
@@ -13,7 +13,6 @@ use super::Failure;
 use super::attention::Caller;
 use super::place::Place;
 use crate::app::log::Limit;
-use crate::app::mouse::Act;
 use crate::app::state::{State, ThemeChoice};
 use crate::app::update::{Effect, Message, update};
 use crate::clients::program::Capture;
@@ -32,9 +31,6 @@ const FRAME: Duration = Duration::from_millis(33);
 
 /// Lines that are taken in at once, between two looks at the keyboard.
 const MOST_LINES: usize = 4_096;
-
-/// Lines that a notch of the wheel scrolls.
-const WHEEL: isize = 3;
 
 /// What reaches the state besides keys and the clock.
 pub(super) struct Sources {
@@ -55,6 +51,8 @@ pub(super) struct Sources {
 pub(super) enum Ended {
     /// The operator left.
     Left,
+    /// Somebody left who had handed the run over before, and looked on.
+    LookedOn,
     /// The terminal was closed, or the system asked for the end. Somebody will come back.
     Cut,
 }
@@ -128,23 +126,15 @@ pub(super) async fn show(
                 continue;
             }
             input = keys.next() => match input {
-                Some(Ok(Input::Key(key))) => {
-                    // A key is answered at once, not at the next frame.
-                    next_frame = tokio::time::Instant::now();
-                    Message::Key(key)
+                Some(Ok(input)) => {
+                    let by_hand = matches!(input, Input::Key(_) | Input::Mouse(_));
+                    let Some(message) = ui::message(screen.area(), &state, input) else { continue };
+                    if by_hand {
+                        // A key is answered at once, not at the next frame.
+                        next_frame = tokio::time::Instant::now();
+                    }
+                    message
                 }
-                Some(Ok(Input::Resize(..))) => {
-                    // Nobody knows what of a dialog is still seen before it is drawn again.
-                    Message::Drawn { fits: false, terminal: None }
-                }
-                Some(Ok(Input::Paste(text))) => Message::Paste(text),
-                Some(Ok(Input::Mouse(event))) => {
-                    let Some(act) = act_of(event.kind) else { continue };
-                    next_frame = tokio::time::Instant::now();
-                    let target = ui::target(screen.area(), &state, (event.column, event.row).into());
-                    Message::Mouse { target, act }
-                }
-                Some(Ok(_)) => continue,
                 Some(Err(error)) => return Err(gone(&error)),
                 None => return Ok(Ended::Cut),
             },
@@ -175,16 +165,6 @@ pub(super) async fn show(
         if state.leaving {
             return Ok(Ended::Left);
         }
-    }
-}
-
-/// What the mouse does with a button or its wheel; nothing of the rest concerns the cockpit.
-fn act_of(kind: MouseEventKind) -> Option<Act> {
-    match kind {
-        MouseEventKind::ScrollUp => Some(Act::Wheel(WHEEL)),
-        MouseEventKind::ScrollDown => Some(Act::Wheel(-WHEEL)),
-        MouseEventKind::Down(MouseButton::Left) => Some(Act::Click),
-        _ => None,
     }
 }
 

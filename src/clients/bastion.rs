@@ -7,7 +7,7 @@
 mod tests;
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -41,8 +41,8 @@ pub struct Bastions {
 /// Who may make bastions.
 #[derive(Debug, Clone)]
 pub struct Keeper {
-    /// What permits it.
-    pub controls: Arc<Controls>,
+    /// What permits it, for as long as the session has it.
+    pub controls: Weak<Controls>,
     /// The run.
     pub run: String,
     /// The session, as the pod says it to whoever wonders.
@@ -83,6 +83,14 @@ struct Pod {
     name: String,
     /// As it was when it was last seen to run; none where that is not known.
     runs: Option<BastionView>,
+}
+
+impl Keeper {
+    /// What permits it now.
+    fn controls(&self) -> Result<Arc<Controls>, Trouble> {
+        let gone = || Trouble::new(CALL, TroubleKind::Denied, "this session has given the controls away");
+        self.controls.upgrade().ok_or_else(gone)
+    }
 }
 
 impl State {
@@ -234,7 +242,7 @@ impl Bastion {
                 Some(seen) if seen.is_ready => state.pods.push(Pod { runs: Some(seen.clone()), ..pod }),
                 // Its deadline has come.
                 Some(seen) if seen.has_ended => {
-                    if let Err(trouble) = kubernetes.delete_bastion(&keeper.controls, &seen.name).await {
+                    if let Err(trouble) = kubernetes.delete_bastion(&*keeper.controls()?, &seen.name).await {
                         tracing::warn!(name = %seen.name, %trouble, "a bastion that has ended is left where it is");
                     }
                 }
@@ -277,7 +285,7 @@ impl Bastion {
         };
         // Said before the call: if it is cut short, the pod is looked for all the same.
         state.pods.push(Pod { name: name.clone(), runs: None });
-        kubernetes.create_bastion(&keeper.controls, &spec).await?;
+        kubernetes.create_bastion(&*keeper.controls()?, &spec).await?;
         self.tell(keeper, format!("made, for {} min at most: {name}", self.target.deadline.as_secs() / 60));
         Ok(())
     }
@@ -304,7 +312,7 @@ impl Bastion {
         for left in kubernetes.bastions(Some(&keeper.run)).await? {
             // Another partition's pod may stand in the same namespace.
             if !left.name.contains(&self.mark) {
-                kubernetes.delete_bastion(&keeper.controls, &left.name).await?;
+                kubernetes.delete_bastion(&*keeper.controls()?, &left.name).await?;
                 self.tell(keeper, format!("removed, left behind by a former session: {}", left.name));
             }
         }
@@ -321,7 +329,7 @@ impl Bastion {
         let seen = there.into_iter().map(|pod| pod.name).filter(own);
         let names: BTreeSet<String> = before.pods.into_iter().map(|pod| pod.name).chain(seen).collect();
         for name in names {
-            kubernetes.delete_bastion(&keeper.controls, &name).await?;
+            kubernetes.delete_bastion(&*keeper.controls()?, &name).await?;
             self.tell(keeper, format!("removed: {name}"));
         }
         Ok(())

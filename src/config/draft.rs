@@ -121,6 +121,8 @@ fn partition(found: &Found, name: &str, infrastructure: &str) -> String {
         format!("name = {} # from the cluster's name", quoted(name)),
         format!("infrastructure = {} # guessed from the names; texts may refer to it", quoted(infrastructure)),
         production(found),
+        "# approval = \"second-person\"   # another user must approve, in a monitor, whatever changes something here"
+            .to_owned(),
         String::new(),
         "[partitions.aws]".to_owned(),
         format!("profile = {}", quoted(&found.profile)),

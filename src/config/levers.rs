@@ -69,6 +69,7 @@ fn step(partition: &Partition, lever: Lever, label: char) -> Step {
         title: words.title.to_owned(),
         needs: Vec::new(),
         confirm: if guarded { ConfirmRule::Type(partition.cluster.id.clone()) } else { ConfirmRule::Plain },
+        second_person: false,
         expected: Some(Duration::from_secs(words.seconds)),
         limit: Duration::from_secs(words.limit_minutes * 60),
         stuck_after: Duration::from_secs(5 * 60),

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::document::{Node, Value, joined};
 use super::problem::{Problem, meant};
-use super::rollout::{BastionFile, PartitionFile, RolloutFile, SecretFile, TlsFile};
+use super::rollout::{ApprovalFile, BastionFile, PartitionFile, RolloutFile, SecretFile, TlsFile};
 use super::scope::Scope;
 use super::values::{self, Wrong};
 use super::{levers, placeholder, shape, steps};
@@ -184,9 +184,13 @@ fn partition(top: &At<'_>, item: &At<'_>, zone: &TimeZone, findings: &mut Findin
         kubernetes: file.kubernetes.is_some(),
         application: file.application.is_some(),
     };
-    let steps = steps::steps(top, &at, &scope, &partition, declared, findings);
+    let guarded = file.approval == Some(ApprovalFile::SecondPerson);
+    let steps = steps::steps(top, &at, &scope, &partition, (declared, guarded), findings);
     let partition = Partition { steps, ..partition };
-    let levers = levers::levers(&partition);
+    let mut levers = levers::levers(&partition);
+    for lever in &mut levers {
+        lever.second_person = guarded && lever.kind.changes_the_world();
+    }
     Some(Partition { levers, ..partition })
 }
 

@@ -59,6 +59,9 @@ pub struct PartitionFile {
     pub infrastructure: Option<String>,
     /// Whether it is production: what changes it asks for its cluster's name to be typed.
     pub production: Option<bool>,
+    /// `second-person`: whatever changes something in it, levers included, is fired only once another user of the system
+    /// has approved it in a monitor. Left out: `none`. A step may say otherwise.
+    pub approval: Option<ApprovalFile>,
     /// Values of this partition that steps refer to as `${vars.NAME}`.
     #[serde(default)]
     pub vars: BTreeMap<String, String>,
@@ -74,6 +77,16 @@ pub struct PartitionFile {
     pub application: Option<ApplicationFile>,
     /// The agreed window of a production change.
     pub window: Option<WindowFile>,
+}
+
+/// Whose approval firing needs, besides the operator's confirmation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ApprovalFile {
+    /// Nobody's.
+    None,
+    /// That of another user of the system.
+    SecondPerson,
 }
 
 /// How AWS is reached.
@@ -242,6 +255,9 @@ pub struct StepFile {
     /// How firing it is confirmed: `plain`, or `type NAME` for a name that must be typed. Left out: `type ${cluster}`
     /// where it changes something in production, else `plain`.
     pub confirm: Option<String>,
+    /// `second-person`: it is fired only once another user of the system has approved it in a monitor; `none`: the operator
+    /// fires it alone. Left out: as its partition says, where it changes something.
+    pub approval: Option<ApprovalFile>,
     /// How long it usually takes, such as `4m`.
     pub expected: Option<String>,
     /// How long it may take before the cockpit gives its verdict; left out: a limit fit for its kind.

@@ -45,6 +45,8 @@ pub struct Settings {
     pub overlay: Option<PathBuf>,
     /// The operator's name in the journal; none takes the login name.
     pub operator: Option<String>,
+    /// The group of users who may follow the runs begun here from sessions of their own, and approve; none by default.
+    pub group: Option<String>,
     /// Whether what is private is masked on screen, for a shared one; not by default.
     pub share: bool,
     /// Whether the mouse scrolls and marks; by default it does. The terminal's own selection is had with Shift then.
@@ -122,6 +124,9 @@ struct SettingsFile {
     overlay: Option<String>,
     /// The operator's name in the journal.
     operator: Option<String>,
+    /// A group of the system, by name or number, whose members may read the journal of runs begun from here, and approve
+    /// what waits for a second person. Left out: nobody but their owner reads runs.
+    group: Option<String>,
     /// `true`: what is private is masked on screen.
     share: Option<bool>,
     /// `false`: the mouse is the terminal's alone.
@@ -205,6 +210,7 @@ impl SettingsFile {
             state_dir: self.state_dir.map(full),
             overlay: self.overlay.map(full),
             operator: self.operator.filter(|name| !name.trim().is_empty()),
+            group: self.group.filter(|name| !name.trim().is_empty()),
             share: self.share.unwrap_or_default(),
             no_mouse: self.mouse == Some(false),
             log_lines: self.log_lines,

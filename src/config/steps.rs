@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::document::{Node, joined};
 use super::placeholder;
 use super::resolve::{At, Findings, below, check_members};
-use super::rollout::{CheckFile, KindName, SettingFile, ShapeName, StepFile};
+use super::rollout::{ApprovalFile, CheckFile, KindName, SettingFile, ShapeName, StepFile};
 use super::scope::Scope;
 use super::values;
 use crate::runbook::names::StepId;
@@ -60,7 +60,7 @@ pub(super) fn steps(
     partition_at: &At<'_>,
     scope: &Scope<'_>,
     partition: &Partition,
-    declared: Declared,
+    (declared, guarded): (Declared, bool),
     findings: &mut Findings,
 ) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
@@ -78,7 +78,7 @@ pub(super) fn steps(
             continue;
         };
         check_declared(&at, partition_at, file.kind, declared, findings);
-        let reader = StepReader { at: &at, file: &file, partition, before: &steps, all_read };
+        let reader = StepReader { at: &at, file: &file, partition, guarded, before: &steps, all_read };
         match reader.step(findings) {
             Some(step) => steps.push(step),
             None => all_read = false,
@@ -105,6 +105,8 @@ struct StepReader<'a> {
     at: &'a At<'a>,
     file: &'a StepFile,
     partition: &'a Partition,
+    /// Whether what changes something in the partition needs a second person.
+    guarded: bool,
     /// The partition's steps before this one.
     before: &'a [Step],
     /// Whether all of them could be read; if not, what seems to be missing may stand in one that was reported already.
@@ -127,6 +129,7 @@ impl StepReader<'_> {
             title: title.clone(),
             needs: self.needs(),
             confirm: self.confirm(&kind, findings),
+            second_person: self.second_person(&kind, findings),
             expected,
             limit: limit.unwrap_or_else(|| usual_limit(self.file.kind)),
             stuck_after: stuck_after.unwrap_or_else(|| usual_patience(self.file.kind)),
@@ -182,6 +185,19 @@ impl StepReader<'_> {
                     ConfirmRule::Plain
                 }
             },
+        }
+    }
+
+    fn second_person(&self, kind: &StepKind, findings: &mut Findings) -> bool {
+        match self.file.approval {
+            Some(ApprovalFile::SecondPerson) if *kind == StepKind::GoAhead => {
+                let help = "put it on the steps that change something, or on the partition".to_owned();
+                let message = "asks for an approval of what is not fired: a go-ahead is a person's word itself";
+                findings.add(self.at, &["approval"], message, Some(help));
+                false
+            }
+            Some(approval) => approval == ApprovalFile::SecondPerson,
+            None => self.guarded && kind.changes_the_world(),
         }
     }
 

@@ -419,3 +419,39 @@ fn the_shipped_schema_is_the_one_that_files_are_held_against() {
         assert!(text.starts_with("#:schema ../rollout.schema.json\n"));
     }
 }
+
+/// Whether a second person is asked for: by the partition for whatever changes something, levers included, by a step for itself.
+#[test]
+fn a_second_person_is_asked_for_where_the_file_says_so_and_nowhere_else() {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/rds-only.toml")).unwrap();
+    let guarded = |plan: &Plan, name: &str| -> Vec<String> {
+        let partition = partition(plan, name);
+        let all = partition.steps.iter().chain(&partition.levers);
+        all.filter(|step| step.second_person).map(|step| step.id.to_string()).collect()
+    };
+    let load = |text: &str| load_text("r.toml", text, None).unwrap_or_else(|problems| panic!("{problems}"));
+    let plain = load(&text);
+    assert!(guarded(&plain, "one").is_empty() && guarded(&plain, "two").is_empty());
+    assert!(shipped().partitions.iter().all(|partition| guarded(&shipped(), partition.name.as_str()).is_empty()));
+
+    let by_partition = load(&text.replacen("name = \"two\"", "name = \"two\"\napproval = \"second-person\"", 1));
+    assert!(guarded(&by_partition, "one").is_empty());
+    let two = partition(&by_partition, "two");
+    for step in two.steps.iter().chain(&two.levers) {
+        assert_eq!(step.second_person, step.kind.changes_the_world(), "{}", step.id);
+    }
+    assert!(guarded(&by_partition, "two").len() > 3);
+
+    let by_step =
+        |rule: &str| text.replacen("id = \"snapshot\"", &format!("id = \"snapshot\"\napproval = \"{rule}\""), 1);
+    assert_eq!(guarded(&load(&by_step("second-person")), "one"), ["snapshot"]);
+    let excepted = by_step("none").replacen("name = \"two\"", "name = \"two\"\napproval = \"second-person\"", 1);
+    assert!(!guarded(&load(&excepted), "two").contains(&"snapshot".to_owned()));
+
+    let wrong = problems(&by_step("second-persn")).join("\n");
+    assert!(wrong.contains("did you mean `second-person`"), "{wrong}");
+    let go =
+        "\n[[steps]]\nid = \"go\"\nlabel = \"g\"\ntitle = \"Go\"\nkind = \"go-ahead\"\napproval = \"second-person\"\n";
+    let wrong = problems(&text.replacen("\n[[steps]]", &format!("{go}\n[[steps]]"), 1)).join("\n");
+    assert!(wrong.contains("a go-ahead is a person's word itself"), "{wrong}");
+}

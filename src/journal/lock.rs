@@ -46,8 +46,14 @@ impl Owner {
 impl fmt::Display for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { operator, host, pid, since } = self;
+        let minutes = Timestamp::now().duration_since(*since).as_mins();
+        let age = match minutes {
+            ..1 => "less than a minute".to_owned(),
+            1..60 => format!("{minutes} min"),
+            _ => format!("{} h {:02} min", minutes / 60, minutes % 60),
+        };
         let since = Zoned::new(*since, jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S %Z");
-        write!(f, "{operator} on {host} (process {pid}) since {since}")
+        write!(f, "{operator} on {host} (process {pid}) since {since}, for {age}")
     }
 }
 

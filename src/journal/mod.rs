@@ -18,12 +18,15 @@
 //! # }
 //! ```
 
+pub mod approvals;
 pub mod directory;
 pub mod entry;
 pub mod error;
 pub mod follow;
 pub mod lock;
 pub mod runs;
+pub mod sharing;
+pub mod takeover;
 
 use jiff::Timestamp;
 use serde::Serialize;

@@ -78,6 +78,13 @@ pub fn runs(state_dir: &Path) -> Result<Vec<RunEntry>, JournalError> {
     Ok(found)
 }
 
+/// The run in that directory, whoever's it is; none where there is no journal in it that can be read.
+pub fn at(directory: &Path) -> Option<RunEntry> {
+    let directory = directory.canonicalize().ok()?;
+    File::open(directory.join(JOURNAL)).ok()?;
+    described(directory)
+}
+
 /// The run that began last.
 ///
 /// # Errors

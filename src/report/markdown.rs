@@ -6,12 +6,13 @@ use super::comparison::{self, page_timings, slow_threshold};
 use super::seal::Seal;
 use super::times;
 use super::words::{Clock, code, heading, prose, result, span, span_or_dash, table, verdict};
+use crate::runbook::approval::Approval;
 use crate::runbook::check::{Check, Evidence};
 use crate::runbook::decision::Decision;
 use crate::runbook::event::{ActionOutcome, AppMeasure, FailoverMeasure, Finding, NoteKind, Outcome};
 use crate::runbook::names::{PartitionName, StepRef};
 use crate::runbook::plan::{Partition, Step, StepKind};
-use crate::runbook::state::{ActionRun, Attempt, Note, PartitionRun, Run, StepRun, StepState};
+use crate::runbook::state::{ActionRun, Attempt, HandOver, Note, PartitionRun, Run, StepRun, StepState};
 
 /// The execution log of a run, as far as it has come.
 pub(super) fn markdown(run: &Run, seal: &Seal) -> String {
@@ -65,6 +66,10 @@ impl Page<'_> {
         for (at, session) in &run.sessions {
             let (operator, host, version) = (prose(&session.operator), code(&session.host), prose(&session.version));
             self.item(&format!("Operator: {operator} on {host}, from {}, cockpit {version}.", clock.time(*at)));
+        }
+        for HandOver { at, from, to } in &run.handovers {
+            let (from, to, host) = (prose(from), prose(&to.operator), code(&to.host));
+            self.item(&format!("Handed over by {from} to {to} on {host} at {}.", clock.time(*at)));
         }
         if let Some(word) = &run.stopped {
             let (by, why) = (prose(&word.by), prose(&word.text));
@@ -171,6 +176,13 @@ impl Page<'_> {
         );
         let choice = attempt.choice.as_ref().map_or_else(String::new, |choice| format!(" Chosen: {}.", prose(choice)));
         self.item(&format!("Start {start}{end}. Fired by {by}.{choice}"));
+        if let Some(Approval { at, by, digest }) = &attempt.approved {
+            let (by, digest) = (prose(&by.to_string()), code(digest));
+            self.item(&format!(
+                "Approved by {by} as the second person at {}, proposal {digest}.",
+                self.clock.time(*at)
+            ));
+        }
         for at in &attempt.resumed_at {
             self.item(&format!("Taken up again by a new session at {}.", self.clock.time(*at)));
         }

@@ -36,7 +36,7 @@ impl Day {
         let run = "pdev-479-20260514T180000Z".into();
         day.put("11:00:00", Event::RunStarted { run, plan: Box::new(plan), simulated: true });
         let (operator, host, version) = ("Miguel Pinilla".into(), "jmp-mac".into(), "0.1.0".into());
-        day.put("11:00:00", Event::SessionOpened { session: Session { operator, host, pid: 1, version } });
+        day.put("11:00:00", Event::SessionOpened { session: Session { operator, host, pid: 1, version, user: None } });
         day
     }
 

@@ -14,6 +14,7 @@ use super::check::{Check, Evidence, Precondition};
 pub use super::finding::{Finding, Way};
 pub use super::milestone::{Milestone, Moment};
 use super::names::{InstanceId, PartitionName, RunId, StepId, StepRef};
+pub use super::people::{Party, Person, Session};
 use super::plan::Plan;
 use super::witness::Witness;
 
@@ -48,6 +49,24 @@ pub enum Event {
     },
     /// The session gave the controls back in good order.
     SessionClosed,
+    /// The session gave the controls to another one, which had asked for them.
+    HandedOver {
+        /// Whose they were.
+        from: String,
+        /// Whose they are to be.
+        to: Party,
+    },
+    /// A second person approved what the operator is about to confirm.
+    Approved {
+        /// The step in question.
+        step: StepRef,
+        /// Number of the confirmation that was approved.
+        request: u64,
+        /// [Digest](super::approval::digest) of exactly what was approved.
+        digest: String,
+        /// The second person, by the operating system.
+        by: Person,
+    },
     /// A confirmation is on the operator's screen.
     ConfirmationOpened {
         /// The step in question.
@@ -264,19 +283,6 @@ pub enum NoteKind {
     Decision,
     /// Left to be done after the rollout.
     FollowUp,
-}
-
-/// A session that holds the controls.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Session {
-    /// The operator's name.
-    pub operator: String,
-    /// Host name.
-    pub host: String,
-    /// Process.
-    pub pid: u32,
-    /// Version of the cockpit.
-    pub version: String,
 }
 
 /// What a confirmation shows.
@@ -501,6 +507,7 @@ impl Event {
     pub fn step(&self) -> Option<&StepRef> {
         match self {
             Self::ConfirmationOpened { step, .. }
+            | Self::Approved { step, .. }
             | Self::AttemptStarted { step, .. }
             | Self::AttemptResumed { step, .. }
             | Self::Intent { step, .. }
@@ -517,6 +524,7 @@ impl Event {
             Self::RunStarted { .. }
             | Self::SessionOpened { .. }
             | Self::SessionClosed
+            | Self::HandedOver { .. }
             | Self::ConfirmationClosed { .. }
             | Self::FailoverNoticed { .. }
             | Self::FailoverMeasured { .. }

@@ -2,11 +2,12 @@
 
 use thiserror::Error;
 
+use super::approval::Approval;
 use super::check::Evidence;
 use super::decision::{Decided, Decision};
 use super::event::{Event, FailoverMeasure, NoteKind, Record};
 use super::names::{PartitionName, StepRef};
-use super::state::{ActionRun, Attempt, Confirming, Note, PartitionRun, ProgramRun, Run, StepRun, Word};
+use super::state::{ActionRun, Attempt, Confirming, HandOver, Note, PartitionRun, ProgramRun, Run, StepRun, Word};
 
 /// A sequence of events that is no run.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -76,6 +77,8 @@ impl Run {
             last_at: at,
             session: None,
             sessions: Vec::new(),
+            handed_to: None,
+            handovers: Vec::new(),
             partitions,
             confirming: None,
             last_request: 0,
@@ -111,21 +114,35 @@ impl Run {
                 self.confirming = None;
                 self.sessions.push((at, session.clone()));
                 self.session = Some(session);
+                self.handed_to = None;
             }
             Event::SessionClosed => {
                 self.confirming = None;
                 self.session = None;
             }
+            Event::HandedOver { from, to } => {
+                self.confirming = None;
+                self.session = None;
+                self.handed_to = Some(to.clone());
+                self.handovers.push(HandOver { at, from, to });
+            }
+            Event::Approved { step, request, digest, by } => {
+                let confirming = self.confirming.as_mut().filter(|open| open.step == step && open.request == request);
+                let confirming = confirming.ok_or_else(|| format!("{step}: no confirmation {request} to approve"))?;
+                confirming.approved = Some(Approval { at, by, digest });
+            }
             Event::ConfirmationOpened { step, request, brief } => {
                 self.step_mut(&step)?;
                 self.last_request = request;
-                self.confirming = Some(Confirming { step, request, brief: *brief, at });
+                self.confirming = Some(Confirming { step, request, brief: *brief, at, approved: None });
             }
             Event::ConfirmationClosed { request } => {
                 self.confirming.take_if(|confirming| confirming.request == request);
             }
             Event::AttemptStarted { step, attempt, by, preconditions, choice } => {
-                let begun = Attempt::begun(attempt, by, at, preconditions, choice);
+                let mut begun = Attempt::begun(attempt, by, at, preconditions, choice);
+                let confirmed = self.confirming.as_ref().filter(|confirming| confirming.step == step);
+                begun.approved = confirmed.and_then(|confirming| confirming.approved.clone());
                 self.step_mut(&step)?.attempts.push(begun);
                 self.confirming = None;
             }

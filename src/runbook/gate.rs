@@ -107,6 +107,14 @@ pub enum Refusal {
         /// The action's key.
         key: String,
     },
+    /// A second person has not approved it.
+    #[error("{step} has no approval: {why}")]
+    NotApproved {
+        /// The step.
+        step: StepRef,
+        /// Why.
+        why: String,
+    },
     /// It does not fit the state of the run.
     #[error("{0}")]
     OutOfPlace(String),
@@ -188,6 +196,10 @@ impl Run {
     /// # Errors
     /// Why not; the run is as it was.
     pub fn admit(&self, event: &Event, now: Timestamp) -> Result<(), Refusal> {
+        if let (Some(to), false) = (&self.handed_to, matches!(event, Event::SessionOpened { .. })) {
+            // Whoever gave the controls away writes nothing any more.
+            return Err(Refusal::OutOfPlace(format!("the controls were handed over to {to}")));
+        }
         match event {
             Event::RunStarted { .. } => Err(Refusal::OutOfPlace("a run is started once".to_owned())),
             Event::ConfirmationOpened { step, request, .. } => {
@@ -201,6 +213,7 @@ impl Run {
                 self.open(step)?;
                 self.fits_next_attempt(step, *attempt)?;
                 self.is_fireable(step, preconditions)?;
+                self.is_approved(step, now)?;
                 for precondition in preconditions {
                     // Something seen in the future was seen by a clock that was set back since: its age is not known.
                     let age = now.duration_since(precondition.at).abs();
@@ -288,7 +301,14 @@ impl Run {
             Event::FailoverNoticed { partition, .. }
             | Event::FailoverMeasured { partition, .. }
             | Event::AppMeasured { partition, .. } => self.holds(partition),
-            Event::SessionOpened { .. } | Event::SessionClosed | Event::ConfirmationClosed { .. } => Ok(()),
+            Event::Approved { step, request, digest, by } => self.admits_approval(step, *request, digest, by),
+            Event::HandedOver { .. } if self.session.is_none() => {
+                Err(Refusal::OutOfPlace("nobody holds the controls, so that nobody hands them over".to_owned()))
+            }
+            Event::SessionOpened { .. }
+            | Event::SessionClosed
+            | Event::HandedOver { .. }
+            | Event::ConfirmationClosed { .. } => Ok(()),
         }
     }
 

@@ -1,5 +1,6 @@
 //! The runbook: what is planned, what happened, what may happen next. Pure; no IO, no async, no outside types.
 
+pub mod approval;
 pub mod check;
 pub mod council;
 pub mod decision;
@@ -14,6 +15,7 @@ pub mod milestone;
 pub mod moved;
 pub mod names;
 mod outage;
+pub mod people;
 pub mod plan;
 pub mod setting;
 pub mod shape;

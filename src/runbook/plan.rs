@@ -237,6 +237,9 @@ pub struct Step {
     pub needs: Vec<StepId>,
     /// How firing it is confirmed.
     pub confirm: ConfirmRule,
+    /// Whether it is fired only with the approval of a second person.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub second_person: bool,
     /// How long it usually takes.
     pub expected: Option<Duration>,
     /// How long it may take before the cockpit gives its verdict.

@@ -4,9 +4,12 @@ use std::fmt;
 
 use jiff::Timestamp;
 
+use super::approval::Approval;
 use super::check::{Check, Evidence, Precondition, Verdict};
 use super::decision::Decision;
-use super::event::{Action, ActionOutcome, AppMeasure, Brief, FailoverMeasure, Finding, NoteKind, Outcome, Session};
+use super::event::{
+    Action, ActionOutcome, AppMeasure, Brief, FailoverMeasure, Finding, NoteKind, Outcome, Party, Session,
+};
 use super::gate::Lock;
 use super::names::{PartitionName, RunId, StepId, StepRef};
 use super::plan::{Partition, Plan, Step, StepKind};
@@ -30,6 +33,10 @@ pub struct Run {
     pub session: Option<Session>,
     /// Every session so far, with the time it took the controls.
     pub sessions: Vec<(Timestamp, Session)>,
+    /// Who the controls were handed over to, until that session has taken them.
+    pub handed_to: Option<Party>,
+    /// Every time that the controls were handed over.
+    pub handovers: Vec<HandOver>,
     /// One for each partition of the plan, in its order.
     pub partitions: Vec<PartitionRun>,
     /// The confirmation on the operator's screen.
@@ -42,6 +49,17 @@ pub struct Run {
     pub decisions: Vec<Decision>,
     /// Who stopped the rollout, and why.
     pub stopped: Option<Word>,
+}
+
+/// The controls went from one session to another on purpose.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HandOver {
+    /// When.
+    pub at: Timestamp,
+    /// Whose they were.
+    pub from: String,
+    /// Whose they were to be.
+    pub to: Party,
 }
 
 /// A partition of a run.
@@ -104,6 +122,8 @@ pub struct Attempt {
     pub preconditions: Vec<Precondition>,
     /// The way that was chosen, where there were several.
     pub choice: Option<String>,
+    /// The second person's approval, where the step asks for one.
+    pub approved: Option<Approval>,
     /// Whether its acts are done and it waits for their effect.
     pub verifying: bool,
     /// Its changing calls.
@@ -155,6 +175,8 @@ pub struct Confirming {
     pub brief: Brief,
     /// Since when.
     pub at: Timestamp,
+    /// The second person's approval, once it was given.
+    pub approved: Option<Approval>,
 }
 
 /// A note or a decision.
@@ -492,6 +514,7 @@ impl Attempt {
             resumed_at: Vec::new(),
             preconditions,
             choice,
+            approved: None,
             verifying: false,
             actions: Vec::new(),
             checks: Vec::new(),

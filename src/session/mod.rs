@@ -1,5 +1,10 @@
 //! A session: what ties a run's journal, its controls, its watchers and its steps together, with or without a screen.
 
+mod attendant;
+mod hands;
+mod remarks;
+mod takeover;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,9 +20,8 @@ use crate::clients::bastion::{Bastions, Keeper};
 use crate::clients::database::Databases;
 use crate::clients::met::{self, Met};
 use crate::clients::program::Program;
-use crate::clients::{Accounts, Controls, Trouble};
+use crate::clients::{Accounts, Controls, Trouble, TroubleKind};
 use crate::journal::{self, Directory, Journal, JournalError, Owner};
-use crate::runbook::check::Evidence;
 use crate::runbook::council::{Council, Standing};
 use crate::runbook::event::{Brief, Event, Finding, Record};
 use crate::runbook::fold::FoldError;
@@ -27,6 +31,13 @@ use crate::runbook::state::{Attempt, Run};
 use crate::steps::{self, Act, Look, Noting, RecordError, Recorder, Said, Stop, Tools};
 use crate::watch::recording::Recording;
 use crate::watch::{Cadence, Pace, Sample, Source};
+
+use attendant::Attendant;
+use hands::{Hands, Held};
+use remarks::{died, two_operators};
+
+pub use attendant::News;
+pub use takeover::take_over;
 
 /// Samples that a slow reader may lag behind before it loses the oldest; they are of the moment.
 const SAMPLES: usize = 4096;
@@ -48,6 +59,17 @@ pub enum SessionError {
     /// The first events could not be written.
     #[error(transparent)]
     Record(#[from] RecordError),
+    /// The run was not handed over.
+    #[error("the controls were not taken over: {0}")]
+    NotHandedOver(String),
+    /// The group that is to read along is not there, or may not be given anything.
+    #[error("the run is not opened to the group `{group}`: {why}")]
+    Group {
+        /// The group.
+        group: String,
+        /// Why.
+        why: String,
+    },
 }
 
 /// What a session is opened with.
@@ -61,6 +83,8 @@ pub struct Options {
     pub simulated: bool,
     /// Time between two looks while something runs.
     pub pause: Duration,
+    /// The group whose members may read the run, and approve.
+    pub group: Option<String>,
 }
 
 /// What a session tells.
@@ -70,6 +94,8 @@ pub struct Told {
     pub records: mpsc::UnboundedReceiver<Record>,
     /// Lines for the log.
     pub said: mpsc::UnboundedReceiver<Said>,
+    /// What other sessions do.
+    pub news: mpsc::UnboundedReceiver<News>,
 }
 
 /// A session that holds the controls of a run.
@@ -78,7 +104,7 @@ pub struct Session {
     run_dir: PathBuf,
     operator: String,
     recorder: Recorder,
-    controls: Arc<Controls>,
+    hands: Hands,
     accounts: Accounts,
     databases: Arc<Databases>,
     tools: HashMap<PartitionName, Arc<Tools>>,
@@ -87,7 +113,7 @@ pub struct Session {
     pause: Duration,
     nudge: Arc<Notify>,
     councils: Arc<Mutex<HashMap<PartitionName, Council>>>,
-    ahead: Mutex<Ahead>,
+    ahead: Arc<Mutex<Ahead>>,
     /// What the watchers see.
     pub samples: broadcast::Sender<Sample>,
     /// How often the watchers look.
@@ -128,6 +154,7 @@ impl Session {
         let store = Directory::create(&options.state_dir, &id)?;
         let run_dir = store.path().to_owned();
         let opened = Journal::open(Box::new(store), Owner::here(&options.operator))?;
+        open_to_group(&options, &run_dir)?;
         let (sender, records) = mpsc::unbounded_channel();
         let event = Event::RunStarted { run: RunId::new(id), plan: Box::new(plan), simulated: options.simulated };
         let (recorder, run) = Recorder::begin(opened.journal, event, sender)?;
@@ -143,6 +170,7 @@ impl Session {
         let run_dir = store.path().to_owned();
         let path = store.journal().to_owned();
         let opened = Journal::open(Box::new(store), Owner::here(&options.operator))?;
+        open_to_group(&options, &run_dir)?;
         let run = fold(&path, &opened.entries)?;
         let (sender, records) = mpsc::unbounded_channel();
         let recorder = Recorder::resume(opened.journal, run.clone(), sender);
@@ -167,7 +195,7 @@ impl Session {
         let (say, said) = mpsc::unbounded_channel();
         let tell = told(say.clone());
         let databases = Arc::new(Databases::through(Bastions::kept_by(Keeper {
-            controls: controls.clone(),
+            controls: Arc::downgrade(&controls),
             run: run.id.to_string(),
             session: format!("{} on {}, process {}", owner.operator, owner.host, owner.pid),
             tell,
@@ -186,16 +214,31 @@ impl Session {
             host: owner.host,
             pid: owner.pid,
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            user: Some(journal::sharing::user()),
         };
         recorder.record(Event::SessionOpened { session }).await?;
         while let Ok(record) = records.try_recv() {
             run.apply(record).map_err(|source| SessionError::Fold { path: run_dir.clone(), source })?;
         }
+        let (hands, cancel) = (Hands::of(controls), CancellationToken::new());
+        let ahead = Arc::new(Mutex::new(Ahead { remarks, met: Met::default() }));
+        let (tell, news) = mpsc::unbounded_channel();
+        let attendant = Attendant {
+            run_dir: run_dir.clone(),
+            operator: owner.operator.clone(),
+            recorder: recorder.clone(),
+            hands: hands.clone(),
+            databases: databases.clone(),
+            ahead: ahead.clone(),
+            cancel: cancel.clone(),
+            tell,
+        };
+        tokio::spawn(attendant.attend());
         let session = Self {
             run_dir,
             operator: owner.operator,
             recorder,
-            controls,
+            hands,
             accounts,
             databases,
             tools,
@@ -204,12 +247,12 @@ impl Session {
             pause: options.pause,
             nudge: Arc::default(),
             councils: Arc::default(),
-            ahead: Mutex::new(Ahead { remarks, met: Met::default() }),
+            ahead,
             samples: broadcast::channel(SAMPLES).0,
             cadence: Arc::new(watch::channel(Cadence::default()).0),
-            cancel: CancellationToken::new(),
+            cancel,
         };
-        Ok(Opened { session, run, told: Told { records, said }, notices })
+        Ok(Opened { session, run, told: Told { records, said, news }, notices })
     }
 
     /// Begins to watch. Every sample goes to the steps, to the run's recording and to the receiver that this returns;
@@ -254,6 +297,10 @@ impl Session {
     /// If that cannot be written down; a session that could not say good-bye is found by its lock.
     pub async fn close(&self) -> Result<(), RecordError> {
         self.cancel.cancel();
+        if self.hands.are_empty() {
+            // The run is another session's; what there was to say was said when it was handed over.
+            return Ok(());
+        }
         self.databases.bastions.close().await;
         self.recorder.record(Event::SessionClosed).await.map(|_| ())
     }
@@ -274,7 +321,14 @@ impl Session {
     /// # Errors
     /// If it takes no input any more.
     pub fn type_in(&self, directory: &Path, bytes: &[u8]) -> Result<(), Trouble> {
-        Program::find(directory).map_or(Ok(()), |program| program.type_in(&self.controls, bytes))
+        let given_away = || Trouble::new("type", TroubleKind::Denied, "this session has given the controls away");
+        let held = self.hands.hold_now().ok_or_else(given_away)?;
+        Program::find(directory).map_or(Ok(()), |program| program.type_in(&held.controls(), bytes))
+    }
+
+    /// Whether the run was handed over to another session.
+    pub fn is_handed_over(&self) -> bool {
+        self.hands.are_empty()
     }
 
     /// The operator's name.
@@ -327,6 +381,8 @@ impl Session {
     /// Why it was not fired; nothing was sent.
     pub async fn fire(&self, run: &Run, step: &StepRef, choice: Option<String>) -> Result<JoinHandle<()>, FireError> {
         let look = self.look(run, step).ok_or_else(|| FireError::NotInPlan(step.clone()))?;
+        // Held from before the event until the attempt's end: while it is, the controls are not given away.
+        let held = self.hands.hold().await.ok_or(FireError::GivenAway)?;
         let brief = steps::brief(&look).await.inspect_err(|trouble| {
             if trouble.is_passing() {
                 self.ahead.lock().unwrap_or_else(PoisonError::into_inner).met.bear(trouble);
@@ -348,7 +404,7 @@ impl Session {
         };
         let record = self.recorder.record(event).await?;
         let attempt = Attempt::begun(number, self.operator.clone(), record.at, preconditions, choice);
-        Ok(self.spawn(look, attempt))
+        Ok(self.spawn(held, look, attempt))
     }
 
     /// Takes up every attempt again that a former session left running; there may be a sign-in beside a step.
@@ -359,13 +415,14 @@ impl Session {
         let mut taken_up = Vec::new();
         for (step, attempt) in run.under_way() {
             let Some(look) = self.look(run, &step) else { continue };
+            let Some(held) = self.hands.hold().await else { break };
             self.recorder.record(Event::AttemptResumed { step, attempt: attempt.number }).await?;
-            taken_up.push(self.spawn(look, attempt.clone()));
+            taken_up.push(self.spawn(held, look, attempt.clone()));
         }
         Ok(taken_up)
     }
 
-    fn spawn(&self, look: Look, attempt: Attempt) -> JoinHandle<()> {
+    fn spawn(&self, held: Held, look: Look, attempt: Attempt) -> JoinHandle<()> {
         let act = Act {
             noting: Noting {
                 look,
@@ -375,14 +432,24 @@ impl Session {
                 cancel: self.cancel.clone(),
                 nudge: self.nudge.clone(),
             },
-            controls: self.controls.clone(),
+            controls: held.controls(),
             samples: self.samples.clone(),
             cadence: self.cadence.clone(),
             looked_again: None,
         };
         let ahead = std::mem::take(&mut *self.ahead.lock().unwrap_or_else(PoisonError::into_inner));
-        tokio::spawn(attempt_to_its_end(act, ahead))
+        tokio::spawn(async move {
+            attempt_to_its_end(act, ahead).await;
+            drop(held);
+        })
     }
+}
+
+/// Opens the run to the group that is to read along, if any.
+fn open_to_group(options: &Options, run_dir: &Path) -> Result<(), SessionError> {
+    let Some(group) = &options.group else { return Ok(()) };
+    let refused = |why: String| SessionError::Group { group: group.clone(), why };
+    journal::sharing::open_to(run_dir, &options.state_dir, group).map_err(refused)
 }
 
 /// Hands what is told of a partition on to the log.
@@ -415,6 +482,9 @@ pub enum FireError {
         /// What it would be now.
         now: String,
     },
+    /// Another session has asked for the controls, and has them or is about to.
+    #[error("this session has given the controls away; nothing was sent")]
+    GivenAway,
     /// The gate refused, or the event could not be written.
     #[error(transparent)]
     Record(#[from] RecordError),
@@ -471,33 +541,4 @@ async fn remark(act: &mut Act, noticed: Vec<Finding>) {
     for finding in noticed {
         let _ = act.remark(finding).await;
     }
-}
-
-/// The session before left no word that it had ended.
-fn died(former: &crate::runbook::event::Session, last: Timestamp) -> Finding {
-    let crate::runbook::event::Session { operator, host, pid, .. } = former;
-    let evidence = Evidence {
-        source: "journal".to_owned(),
-        text: format!("the session of {operator} on {host} (process {pid}) was opened and never closed"),
-        at: last,
-    };
-    let now = Timestamp::now().strftime("%H:%M:%S UTC");
-    Finding::of("cockpit-killed", format!("the session before ended without closing; taken up again at {now}"))
-        .because(evidence)
-        .meaning("what had been fired went on meanwhile; what became of it is looked up, and nothing is sent twice")
-        .way_out("nothing; the run goes on from its journal")
-}
-
-/// Somebody else wanted the controls meanwhile.
-fn two_operators(other: &Owner) -> Finding {
-    let Owner { operator, host, pid, since } = other;
-    let evidence = Evidence {
-        source: "the run's lock".to_owned(),
-        text: format!("refused to {operator} on {host} (process {pid})"),
-        at: *since,
-    };
-    Finding::of("two-operators", format!("{operator} on {host} wanted the controls of this run and was refused"))
-        .because(evidence)
-        .meaning("this session alone changes anything; the other one may look on as a monitor")
-        .way_out(format!("agree with {operator} who operates; `aurora-cockpit monitor` shows them the same screens"))
 }

@@ -122,6 +122,7 @@ fn step(id: &str, kind: StepKind) -> Step {
         kind,
         needs: Vec::new(),
         confirm: ConfirmRule::Plain,
+        second_person: false,
         expected: None,
         limit: Duration::from_secs(600),
         impact: None,

@@ -154,6 +154,10 @@ impl Act {
             }
         }
         self.still_confirmed(&key)?;
+        if self.cancel.is_cancelled() {
+            // Whoever goes on with the run sends it, if anybody does.
+            return Err(Stop::Session);
+        }
         let (step, attempt) = self.here();
         let operation = action.call.operation.clone();
         let record = self.recorder.record(Event::Intent { step, attempt, action: action.clone() }).await?;

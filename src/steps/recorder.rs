@@ -38,9 +38,13 @@ pub struct Recorder {
     proposals: mpsc::UnboundedSender<Proposal>,
 }
 
-struct Proposal {
-    event: Event,
-    answer: oneshot::Sender<Result<Record, RecordError>>,
+enum Proposal {
+    Write {
+        event: Event,
+        answer: oneshot::Sender<Result<Record, RecordError>>,
+    },
+    /// Nothing is proposed, only the run asked for.
+    Look(oneshot::Sender<Run>),
 }
 
 impl Recorder {
@@ -80,8 +84,15 @@ impl Recorder {
     /// If it is refused or cannot be kept; nothing that it announces may then be done.
     pub async fn record(&self, event: Event) -> Result<Record, RecordError> {
         let (answer, answered) = oneshot::channel();
-        self.proposals.send(Proposal { event, answer }).map_err(|_| RecordError::Closed)?;
+        self.proposals.send(Proposal::Write { event, answer }).map_err(|_| RecordError::Closed)?;
         answered.await.map_err(|_| RecordError::Closed)?
+    }
+
+    /// The run as it stands on disk; none where the recorder has ended.
+    pub async fn run(&self) -> Option<Run> {
+        let (answer, answered) = oneshot::channel();
+        self.proposals.send(Proposal::Look(answer)).ok()?;
+        answered.await.ok()
     }
 }
 
@@ -91,7 +102,14 @@ fn serve(
     mut inbox: mpsc::UnboundedReceiver<Proposal>,
     records: &mpsc::UnboundedSender<Record>,
 ) {
-    while let Some(Proposal { event, answer }) = inbox.blocking_recv() {
+    while let Some(proposal) = inbox.blocking_recv() {
+        let (event, answer) = match proposal {
+            Proposal::Write { event, answer } => (event, answer),
+            Proposal::Look(answer) => {
+                let _ = answer.send(run.clone());
+                continue;
+            }
+        };
         let outcome = take(journal.as_mut(), &mut run, event);
         if let Ok(record) = &outcome {
             // Nobody need be listening: a headless step does not draw.

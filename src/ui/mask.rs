@@ -137,7 +137,7 @@ mod tests {
         let event = Event::RunStarted { run: RunId::new("run"), plan: Box::new(plan), simulated: true };
         let mut run = Run::begin(Record { seq: 1, at, event }).expect("a run");
         let (operator, host) = ("王小明".to_owned(), "a-host.with.a.long.name.example".to_owned());
-        let session = Session { operator, host, pid: 1, version: "1".to_owned() };
+        let session = Session { operator, host, pid: 1, version: "1".to_owned(), user: None };
         run.apply(Record { seq: 2, at, event: Event::SessionOpened { session } }).expect("a session");
         Mask::of(&State::new(run, Mode::Operator, at))
     }

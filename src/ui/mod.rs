@@ -7,6 +7,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::text::Line;
 
+pub use self::input::message;
 pub use self::layout::fits;
 use self::layout::{Places, SMALLEST};
 use self::theme::Theme;
@@ -20,6 +21,7 @@ mod dialogs;
 mod doc;
 mod finding;
 mod format;
+pub mod input;
 mod layout;
 mod mask;
 mod names;

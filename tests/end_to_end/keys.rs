@@ -55,6 +55,7 @@ fn case(id: CommandId) -> Case {
         CommandId::Terminal => Case("", Words("terminal: no program runs"), ""),
         CommandId::Skip => Case("", Dialog("Why is this step passed over?"), ""),
         CommandId::GoAhead => Case("", Words("go-ahead: needs"), ""),
+        CommandId::Approve => Case("", Words("approve: this session operates"), ""),
         CommandId::Note => Case("", Dialog("What is worth writing down?"), ""),
         CommandId::Decision => Case("", Dialog("What do you decide, and why?"), ""),
         CommandId::FollowUp => Case("", Dialog("What is left to be done after the rollout?"), ""),

@@ -4,7 +4,7 @@ use aurora_cockpit::runbook::check::Verdict;
 use aurora_cockpit::runbook::event::{Event, Finding, NoteKind, Outcome, Record};
 use aurora_cockpit::runbook::names::{PartitionName, StepRef};
 
-use crate::proposals::{action, application, brief, check, evidence, measure, noticed, session, settled};
+use crate::proposals::{action, application, brief, check, evidence, measure, noticed, party, session, settled, user};
 use crate::{now, started};
 
 /// One of each kind, as it stands in a journal. A journal outlives a version of the cockpit: what changes here can no
@@ -39,6 +39,8 @@ fn the_form_of_events_is_stable() {
         Event::SessionClosed,
         Event::ConfirmationOpened { step: step.clone(), request: 7, brief: Box::new(brief()) },
         Event::ConfirmationClosed { request: 7 },
+        Event::HandedOver { from: by(), to: party() },
+        Event::Approved { step: step.clone(), request: 7, digest: "5f".repeat(32), by: user(1001) },
         Event::AttemptStarted {
             step: step.clone(),
             attempt: 1,

@@ -59,6 +59,7 @@ apply_immediately = true
 name = "prod"
 infrastructure = "Example"
 production = true
+approval = "second-person"
 [partitions.aws]
 region = "us-east-1"
 profile = "Admin"
@@ -85,6 +86,7 @@ id = "reader"
 label = "4"
 title = "Reader"
 kind = "restart-reader"
+approval = "second-person"
 needs = ["snapshot"]
 
 [[steps]]
@@ -137,7 +139,7 @@ fn play(proposals: &[Proposal]) -> (Run, Vec<Record>) {
         if admitted.is_err() {
             continue;
         }
-        oracle.take(&event);
+        oracle.take(&event, at);
         let record = Record { seq: run.seq + 1, at, event };
         // Whatever is admitted goes onto the disk; if it did not fit then, the run could never be opened again.
         run.apply(record.clone()).expect("what is admitted fits");

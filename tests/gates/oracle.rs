@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use aurora_cockpit::runbook::approval::digest;
 use aurora_cockpit::runbook::check::{Holds, Precondition};
 use aurora_cockpit::runbook::event::{ActionOutcome, Event, Outcome};
-use aurora_cockpit::runbook::names::{PartitionName, StepRef};
+use aurora_cockpit::runbook::names::{PartitionName, RunId, StepRef};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{KNOWN, PLANNED, STEPS};
@@ -53,6 +54,13 @@ pub struct Oracle {
     rolled_back: Vec<String>,
     stopped: bool,
     last_request: u64,
+    /// The user who operates, while a session is open; none in it where that is not known.
+    session: Option<Option<u32>>,
+    handed_over: bool,
+    /// What is on the operator's screen, with what a second person must approve of it.
+    confirming: Option<((String, String), u64, String)>,
+    /// When that was approved.
+    approved: Option<Timestamp>,
     /// How many attempts of a step do not count any more, because it was gone back to.
     reopened_after: BTreeMap<(String, String), usize>,
 }
@@ -156,20 +164,40 @@ impl Oracle {
             && deferred.is_none_or(|until| until != id && self.is_behind(&partition, &until))
     }
 
+    /// Whether a step is not for one person alone; by hand, as the rollout file has it.
+    fn wants_another(partition: &str, step: &str) -> bool {
+        let changes = !["drift", "go", "sign-in-aws", "ghost"].contains(&step);
+        (step == "reader" && ["dev", "prod"].contains(&partition)) || (partition == "prod" && changes)
+    }
+
     /// Whether the event may be written now.
     pub fn allows(&self, event: &Event, now: Timestamp) -> bool {
         let knows = |partition: &PartitionName| ["dev", "prod"].contains(&partition.as_str());
+        if self.handed_over {
+            return matches!(event, Event::SessionOpened { .. });
+        }
         match event {
             Event::RunStarted { .. } => false,
             Event::SessionOpened { .. } | Event::SessionClosed | Event::ConfirmationClosed { .. } => true,
+            Event::HandedOver { .. } => self.session.is_some(),
+            Event::Approved { step, request, digest, by } => {
+                let operator = self.session.flatten();
+                let wanted = Self::wants_another(step.partition.as_str(), step.step.as_str());
+                let shown = self.confirming.as_ref() == Some(&(key(step), *request, digest.clone()));
+                wanted && shown && self.approved.is_none() && operator.is_some_and(|operator| operator != by.uid)
+            }
             Event::ConfirmationOpened { step, request, .. } => self.open(step) && *request > self.last_request,
             Event::AttemptStarted { step, attempt, preconditions, .. } => {
                 let fresh = |each: &Precondition| {
                     each.holds != Holds::No && now.duration_since(each.at).abs() <= SignedDuration::from_secs(15)
                 };
+                let on_screen = self.confirming.as_ref().is_some_and(|(shown, ..)| *shown == key(step));
+                let recent = self.approved.is_some_and(|at| now.duration_since(at) <= SignedDuration::from_mins(10));
+                let alone = Self::wants_another(step.partition.as_str(), step.step.as_str());
                 let changes = !["drift", "go", "sign-in-aws"].contains(&step.step.as_str());
                 self.open(step)
                     && step.step.as_str() != "go"
+                    && (!alone || (on_screen && recent))
                     && *attempt as usize == self.of(step).len() + 1
                     && preconditions.iter().all(fresh)
                     && !(changes && preconditions.is_empty())
@@ -212,10 +240,40 @@ impl Oracle {
         }
     }
 
-    pub fn take(&mut self, event: &Event) {
+    fn nothing_on_screen(&mut self) {
+        (self.confirming, self.approved) = (None, None);
+    }
+
+    pub fn take(&mut self, event: &Event, at: Timestamp) {
         match event {
-            Event::ConfirmationOpened { request, .. } => self.last_request = *request,
+            Event::ConfirmationOpened { step, request, brief } => {
+                self.last_request = *request;
+                let run = RunId::new("small-1");
+                self.confirming = Some((key(step), *request, digest(&run, step, *request, brief)));
+                self.approved = None;
+            }
+            Event::ConfirmationClosed { request } => {
+                if self.confirming.as_ref().is_some_and(|(_, shown, _)| shown == request) {
+                    self.nothing_on_screen();
+                }
+            }
+            Event::SessionOpened { session } => {
+                self.nothing_on_screen();
+                self.session = Some(session.user.as_ref().map(|user| user.uid));
+                self.handed_over = false;
+            }
+            Event::SessionClosed => {
+                self.nothing_on_screen();
+                self.session = None;
+            }
+            Event::HandedOver { .. } => {
+                self.nothing_on_screen();
+                self.session = None;
+                self.handed_over = true;
+            }
+            Event::Approved { .. } => self.approved = Some(at),
             Event::AttemptStarted { step, attempt, .. } => {
+                self.nothing_on_screen();
                 let begun = OracleAttempt { number: *attempt, ..OracleAttempt::default() };
                 self.attempts.entry(key(step)).or_default().push(begun);
             }
@@ -251,7 +309,12 @@ impl Oracle {
                     last.program = true;
                 }
             }
-            Event::StepSkipped { step, .. } => self.skipped.push(key(step)),
+            Event::StepSkipped { step, .. } => {
+                if self.confirming.as_ref().is_some_and(|(shown, ..)| *shown == key(step)) {
+                    self.nothing_on_screen();
+                }
+                self.skipped.push(key(step));
+            }
             Event::Reopened { step, .. } => {
                 for &id in rests_on(step.step.as_str()) {
                     let at = (step.partition.to_string(), id.to_owned());
@@ -259,7 +322,10 @@ impl Oracle {
                     self.reopened_after.insert(at.clone(), self.attempts.get(&at).map_or(0, Vec::len));
                 }
             }
-            Event::GoAhead { partition, .. } => self.gone_ahead.push(partition.to_string()),
+            Event::GoAhead { partition, .. } => {
+                self.nothing_on_screen();
+                self.gone_ahead.push(partition.to_string());
+            }
             Event::RolledBack { partition, .. } => self.rolled_back.push(partition.to_string()),
             Event::Stopped { .. } => self.stopped = true,
             _ => {}

@@ -1,9 +1,10 @@
 //! Random events, as an operator, a step or nobody at all might write them, and samples of everything that is in them.
 
+use aurora_cockpit::runbook::approval;
 use aurora_cockpit::runbook::check::{Check, Evidence, Holds, Precondition, Verdict};
 use aurora_cockpit::runbook::event::{
     Action, ActionOutcome, AppMeasure, AppRequest, Brief, Call, Choice, Disruption, Event, FailoverMeasure, Finding,
-    Milestone, Moment, NoteKind, Outcome, Session,
+    Milestone, Moment, NoteKind, Outcome, Party, Person, Session,
 };
 use aurora_cockpit::runbook::names::{PartitionName, RunId, StepRef};
 use aurora_cockpit::runbook::state::Run;
@@ -33,7 +34,7 @@ pub fn proposal() -> impl Strategy<Value = Proposal> {
         10 => 13_u8..14,
         3 => 16_u8..17,
         2 => 20_u8..21,
-        1 => 0_u8..21,
+        1 => 0_u8..23,
     ];
     (kind, prop::bool::weighted(0.85), 0..PARTITIONS.len(), 0..STEPS.len(), 0_u32..4, any::<u8>()).prop_map(
         |(kind, aims, partition, step, number, small)| Proposal { kind, aims, partition, step, number, small },
@@ -176,15 +177,23 @@ impl Proposal {
         let by = "miguel".to_owned();
         let text = if small.is_multiple_of(5) { "  ".to_owned() } else { "because".to_owned() };
         let key = KEYS[small as usize / 5 % KEYS.len()].to_owned();
+        if self.aims && run.handed_to.is_some() {
+            return Event::SessionOpened { session: session() };
+        }
+        if self.kind == 4 && self.aims && run.wants_approval(&step) && !small.is_multiple_of(7) {
+            match &run.confirming {
+                _ if run.session.is_none() => return Event::SessionOpened { session: session() },
+                Some(open) if open.step != step => return self.opened(run, step),
+                None => return self.opened(run, step),
+                Some(open) if open.approved.is_none() => return self.approved(run, step),
+                Some(_) => {}
+            }
+        }
         match self.kind {
             0 => Event::RunStarted { run: RunId::new("again"), plan: Box::new(plan()), simulated: false },
             1 => Event::SessionOpened { session: session() },
             2 => Event::SessionClosed,
-            3 => Event::ConfirmationOpened {
-                step,
-                request: run.last_request + u64::from(small % 3),
-                brief: Box::new(brief()),
-            },
+            3 => self.opened(run, step),
             // A go-ahead that is next is given; now and then somebody tries to fire it.
             4 if step.step.as_str() == "go" && !small.is_multiple_of(4) => Event::GoAhead { partition, by, note: None },
             4 => {
@@ -221,6 +230,8 @@ impl Proposal {
             },
             18 => Event::RolledBack { partition, by, reason: text, evidence: Vec::new() },
             19 => Event::Stopped { by, reason: text },
+            21 => Event::HandedOver { from: by, to: party() },
+            22 => self.approved(run, step),
             // Going back is to what is behind, and seldom to what comes next.
             _ => Event::Reopened {
                 step: if self.aims { self.behind(run).unwrap_or(anywhere) } else { step },
@@ -231,6 +242,22 @@ impl Proposal {
         }
     }
 
+    fn opened(&self, run: &Run, step: StepRef) -> Event {
+        let request = run.last_request + u64::from(self.small % 3);
+        Event::ConfirmationOpened { step, request, brief: Box::new(brief()) }
+    }
+
+    /// An approval; now and then of something else, or by the operator.
+    fn approved(&self, run: &Run, step: StepRef) -> Event {
+        let mut shown = brief();
+        if self.small % 5 == 1 {
+            shown.calls[0].command_line.push_str(" --force");
+        }
+        let request = if self.small % 9 == 1 { run.last_request + 1 } else { run.last_request };
+        let digest = approval::digest(&run.id, &step, request, &shown);
+        Event::Approved { step, request, digest, by: user(if self.small % 4 == 1 { 0 } else { 1001 }) }
+    }
+
     /// Some step that was taken.
     fn behind(&self, run: &Run) -> Option<StepRef> {
         let taken: Vec<StepRef> = run.references().filter(|step| run.is_behind(step)).collect();
@@ -238,6 +265,20 @@ impl Proposal {
     }
 }
 
+pub fn user(uid: u32) -> Person {
+    Person { uid, name: if uid == 0 { "miguel".into() } else { "bob".into() } }
+}
+
+pub fn party() -> Party {
+    Party { operator: "bob".into(), host: "bastion".into(), pid: 4712 }
+}
+
 pub fn session() -> Session {
-    Session { operator: "miguel".into(), host: "bastion".into(), pid: 4711, version: "0.1.0".into() }
+    Session {
+        operator: "miguel".into(),
+        host: "bastion".into(),
+        pid: 4711,
+        version: "0.1.0".into(),
+        user: Some(user(0)),
+    }
 }

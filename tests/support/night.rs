@@ -52,8 +52,13 @@ impl Night {
         let event = Event::RunStarted { run: RunId::new("pdev-479-20260514"), plan: Box::new(plan), simulated: true };
         let run = Run::begin(Record { seq: 1, at: at("10:30:00"), event }).expect("the first record");
         let mut night = Self { run, log: Vec::new() };
-        let session =
-            Session { operator: OPERATOR.to_owned(), host: "mac".to_owned(), pid: 4711, version: "0.1.0".to_owned() };
+        let session = Session {
+            operator: OPERATOR.to_owned(),
+            host: "mac".to_owned(),
+            pid: 4711,
+            version: "0.1.0".to_owned(),
+            user: None,
+        };
         night.tell(at("10:30:01"), Event::SessionOpened { session });
         night
     }

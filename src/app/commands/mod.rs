@@ -40,6 +40,8 @@ pub enum CommandId {
     Earlier,
     /// Looks at what came after.
     Later,
+    /// Approves, as the second person, what the operator is about to fire.
+    Approve,
     /// Lists the partition's levers.
     Levers,
     /// Has a step that waits before it tries again try at once.

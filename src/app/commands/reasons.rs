@@ -1,11 +1,16 @@
 //! Why a command does nothing now.
 
+use crate::app::approve;
 use crate::app::attach::attachable;
 use crate::app::state::{Mode, State};
 use crate::app::ways::{tries_again, troubled};
 use crate::runbook::gate::Lock;
 use crate::runbook::names::StepRef;
 use crate::runbook::plan::StepKind;
+
+pub(super) fn approve_disabled(state: &State) -> Option<String> {
+    approve::disabled(state)
+}
 
 pub(super) fn never(_: &State) -> Option<String> {
     None

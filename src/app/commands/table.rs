@@ -3,9 +3,9 @@
 use crossterm::event::KeyCode;
 
 use super::reasons::{
-    already_following, controls_missing, fire_disabled, go_ahead_disabled, never, no_match, no_replay, nothing_heard,
-    nothing_to_copy, retry_disabled, roll_back_disabled, skip_disabled, stop_disabled, terminal_disabled,
-    ways_disabled,
+    already_following, approve_disabled, controls_missing, fire_disabled, go_ahead_disabled, never, no_match,
+    no_replay, nothing_heard, nothing_to_copy, retry_disabled, roll_back_disabled, skip_disabled, stop_disabled,
+    terminal_disabled, ways_disabled,
 };
 use super::{Command, CommandId, Key};
 use crate::app::queries::{nothing_before, nothing_to_show};
@@ -125,6 +125,16 @@ pub static COMMANDS: &[Command] = &[
         footer: false,
         help: "Write down what is left to be done after the rollout.",
         disabled_reason: controls_missing,
+    },
+    Command {
+        id: CommandId::Approve,
+        label: "approve",
+        keys: &[Key::Char('A')],
+        danger: true,
+        pane: None,
+        footer: false,
+        help: "In a monitor, as the second person: read what the operator is about to fire, and approve exactly that.",
+        disabled_reason: approve_disabled,
     },
     Command {
         id: CommandId::Details,

@@ -64,7 +64,7 @@ fn is_harmless(effect: &Effect) -> bool {
         Effect::Record(event) => {
             matches!(**event, Event::ConfirmationOpened { .. } | Event::ConfirmationClosed { .. })
         }
-        Effect::Fire { .. } | Effect::Type { .. } => false,
+        Effect::Fire { .. } | Effect::Type { .. } | Effect::Approve { .. } => false,
     }
 }
 

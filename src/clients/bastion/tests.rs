@@ -63,7 +63,7 @@ impl Stage {
 
     /// The ways of an operator's session of a run.
     async fn operator(&self, run: &str) -> (Bastions, Database) {
-        let (controls, run, tell) = (self.controls.clone(), run.to_owned(), mpsc::unbounded_channel().0);
+        let (controls, run, tell) = (Arc::downgrade(&self.controls), run.to_owned(), mpsc::unbounded_channel().0);
         self.through(Bastions::kept_by(Keeper { controls, run, session: "tester, process 1".into(), tell })).await
     }
 

@@ -6,7 +6,10 @@ use ratatui::text::Line;
 
 use super::Scene;
 use super::sheet::{Sheet, button, room};
-use crate::app::dialog::{Button, Confirm};
+use crate::app::approve;
+use crate::app::dialog::{Button, Confirm, Wants};
+use crate::app::state::Mode;
+use crate::runbook::approval::HOLDS;
 use crate::runbook::check::{Holds, Precondition};
 use crate::runbook::event::Call;
 use crate::runbook::gate::FRESH;
@@ -56,9 +59,11 @@ pub fn draw(buffer: &mut Buffer, scene: &Scene<'_>, confirm: &Confirm) -> Option
     if let Some(back) = &brief.back {
         doc.words("way back", back.clone(), theme.plain());
     }
+    second_person(&mut doc, scene, confirm);
     if let Some(refused) = &confirm.refused {
         doc.blank();
-        doc.text(format!("{} not fired: {refused}", symbols::FAILED), theme.danger());
+        let what = if matches!(scene.state.mode, Mode::Operator) { "not fired" } else { "not approved" };
+        doc.text(format!("{} {what}: {refused}", symbols::FAILED), theme.danger());
     }
 
     let mut sheet = Sheet::new(scene, &format!("{} {}", planned.label, planned.title)).of_partition(scene, partition);
@@ -82,6 +87,32 @@ pub fn draw(buffer: &mut Buffer, scene: &Scene<'_>, confirm: &Confirm) -> Option
     let typing = cursor.filter(|_| !confirm.firing);
     let foot = sheet.draw(buffer, scene);
     typing.map(|column| Position { x: foot.x + column.min(room.saturating_sub(1)) as u16, y: foot.y })
+}
+
+/// Whether a second person is asked for, and has answered.
+fn second_person(doc: &mut Doc<'_>, scene: &Scene<'_>, confirm: &Confirm) {
+    let theme = scene.theme;
+    let label = "2nd person";
+    match &confirm.wants {
+        Wants::Nobody => {}
+        Wants::Another => {
+            let words = match approve::offer(scene.state) {
+                Some(offer) => format!("{} {offer}", symbols::WAITS),
+                None => format!(
+                    "{} waits for another user, who approves exactly this in `aurora-cockpit monitor`",
+                    symbols::WAITS
+                ),
+            };
+            doc.words(label, words, theme.mind());
+        }
+        Wants::Given(approval) => {
+            let age = scene.state.since(approval.at);
+            let old = age > HOLDS;
+            let glyph = if old { symbols::STALE } else { symbols::OK };
+            let words = format!("{glyph} approved by {}  {}", approval.by, format::age(age));
+            doc.words(label, words, if old { theme.danger() } else { theme.ok() });
+        }
+    }
 }
 
 /// The calls, each with the command line that would do the same. Where they go is said once for all that go there.
@@ -161,10 +192,12 @@ fn buttons(scene: &Scene<'_>, confirm: &Confirm, production: bool) -> Line<'stat
     let theme = scene.theme;
     let fire = if production { theme.palette.frame.production } else { theme.palette.state.running };
     if confirm.firing {
-        return Line::from(vec![
-            span(format!("{} ", symbols::RUNNING), theme.running()),
-            span("asking the gate, writing the intent …", theme.plain()),
-        ]);
+        let doing = if confirm.approving {
+            "the approval is left for the operator's session …"
+        } else {
+            "asking the gate, writing the intent …"
+        };
+        return Line::from(vec![span(format!("{} ", symbols::RUNNING), theme.running()), span(doing, theme.plain())]);
     }
     let can_fire = confirm.can_fire();
     let hint = match (&confirm.brief.type_name, can_fire) {
@@ -172,12 +205,19 @@ fn buttons(scene: &Scene<'_>, confirm: &Confirm, production: bool) -> Line<'stat
         (Some(_), false) => "  Fire needs the whole name, and all of it to hold. Esc cancels",
         (None, false) => "  Something above does not hold. Esc cancels",
     };
+    let alone = confirm.wants == Wants::Another && matches!(scene.state.mode, Mode::Operator);
+    let hint = match confirm.approving {
+        true => "  ⇥ moves · Enter chooses · the operator still fires",
+        false if alone => "  Fire waits for the second person. Esc cancels",
+        false => hint,
+    };
+    let (yes, can_fire) = if confirm.approving { ("Approve", true) } else { ("Fire", can_fire) };
     let room = room(scene);
     Line::from(fit_spans(
         vec![
             button(scene, "Cancel", confirm.focus == Button::Cancel, true, theme.palette.ground.selected),
             span("  ", theme.plain()),
-            button(scene, "Fire", confirm.focus == Button::Fire, can_fire, fire),
+            button(scene, yes, confirm.focus == Button::Fire, can_fire, fire),
             span(hint, theme.faint()),
         ],
         room,

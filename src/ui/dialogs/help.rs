@@ -105,6 +105,7 @@ static GROUPS: &[Group] = &[
                 | CommandId::Levers
                 | CommandId::Skip
                 | CommandId::GoAhead
+                | CommandId::Approve
                 | CommandId::Note
                 | CommandId::Decision
                 | CommandId::FollowUp
