@@ -63,10 +63,32 @@ install_nextest() {
   cargo install --quiet --locked cargo-nextest
 }
 
+# Into the build directory, and without optimising: it runs for a second.
+install_deny() {
+  [ -x "$tools/bin/cargo-deny" ] && return 0
+  say "installing cargo-deny"
+  CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+    cargo install --quiet --locked --root "$tools" cargo-deny ||
+    echo "cargo-deny could not be installed; what comes in with the dependencies is not looked at" >&2
+}
+
+# What comes in with the dependencies. Advisories need the network.
+look_at_the_dependencies() {
+  [ -x "$tools/bin/cargo-deny" ] || return 0
+  local deny=("$tools/bin/cargo-deny" --locked --config .ci/deny.toml)
+  "${deny[@]}" check -D unmatched-skip licenses bans sources
+  if "${deny[@]}" fetch db 2>/dev/null; then
+    "${deny[@]}" check advisories
+  else
+    echo "the database of advisories cannot be fetched; nobody looked at advisories" >&2
+  fi
+}
+
 install_packages
 install_python
 install_node
 install_nextest
+install_deny
 [ "${1:-}" = --tools ] && exit 0
 
 export COCKPIT_TEST_AWS=$tools/venv/bin/aws
@@ -80,6 +102,8 @@ say "formatting"
 cargo fmt --check
 say "lints"
 cargo clippy --locked --all-targets --quiet -- -D warnings
+say "dependencies"
+look_at_the_dependencies
 say "tests"
 cargo nextest run --locked --no-fail-fast
 say "documentation examples"
