@@ -12,6 +12,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use jiff::Timestamp;
 use proptest::prelude::*;
 
+use super::banner;
 use super::dialog::{Ask, Button, Confirm, Dialog, Purpose};
 use super::state::{Mode, State};
 use super::update::{Effect, Message, update};
@@ -256,6 +257,57 @@ fn the_key_of_a_locked_step_says_why_it_is_locked() {
     happens(&mut state, attempt_started("reader"));
     assert_eq!(press(&mut state, KeyCode::Char('3')), []);
     assert!(notice(&state).contains("dev's 2 Restart the reader is running"), "{}", notice(&state));
+}
+
+#[test]
+fn the_sentence_names_the_key_that_leads_on_wherever_one_looks() {
+    let mut state = operator();
+    let last = |state: &State| banner::banner(state).headline.last().map(|piece| piece.text.clone());
+    assert_eq!(last(&state).as_deref(), Some("Enter"));
+    // Enter would mean the step that is marked.
+    press(&mut state, KeyCode::Down);
+    assert_eq!(last(&state).as_deref(), Some("f goes there"));
+    press(&mut state, KeyCode::Enter);
+    assert!(notice(&state).ends_with("; f goes to dev's 1 Snapshot, which is next"), "{}", notice(&state));
+    press(&mut state, KeyCode::Char('f'));
+    assert_eq!(last(&state).as_deref(), Some("Enter"));
+    // So it is with the way out of a step in trouble.
+    happens(&mut state, attempt_started("snapshot"));
+    let outcome = Outcome::Failed { finding: Finding::of("snapshot-in-use", "y") };
+    happens(&mut state, Event::AttemptEnded { step: of("snapshot"), attempt: 1, outcome });
+    let says = |state: &State, words: &str| banner::banner(state).detail.iter().any(|piece| piece.text.contains(words));
+    assert!(says(&state, "Enter: try it again"), "{:?}", banner::banner(&state));
+    press(&mut state, KeyCode::Down);
+    assert!(says(&state, "f goes there") && !says(&state, "Enter"), "{:?}", banner::banner(&state));
+}
+
+#[test]
+fn a_key_that_nothing_is_bound_to_says_so_and_esc_takes_a_zoom_back() {
+    let mut state = operator();
+    press(&mut state, KeyCode::Char('x'));
+    assert_eq!(notice(&state), "x does nothing; ? lists the keys, : finds everything by its name");
+    press(&mut state, KeyCode::Char('z'));
+    assert!(state.zoomed);
+    press(&mut state, KeyCode::Esc);
+    assert!(!state.zoomed && state.notice.is_none());
+}
+
+#[test]
+fn a_step_that_waits_for_a_later_one_is_not_the_one_that_is_marked() {
+    let (name, text) = config::SHIPPED;
+    let plan = config::load_text(name, text, None).expect("a plan");
+    let event = Event::RunStarted { run: RunId::new("run"), plan: Box::new(plan), simulated: true };
+    let mut state = State::new(Run::begin(Record { seq: 1, at: now(), event }).expect("a run"), Mode::Operator, now());
+    let steps: Vec<String> = state.looked_at().0.steps.iter().map(|step| step.id.to_string()).collect();
+    let defers = steps.iter().position(|step| step == "static").expect("a step that can wait for the chart");
+    for step in &steps[..defers] {
+        passes(&mut state, step);
+    }
+    happens(&mut state, attempt_started("static"));
+    let outcome = Outcome::Deferred { until: "chart".into(), reason: "the extension comes with it".into() };
+    happens(&mut state, Event::AttemptEnded { step: of("static"), attempt: 1, outcome });
+    assert_eq!(state.run.next_step().map(|(step, _)| step), Some(of("chart")));
+    assert_eq!(state.marked_step(), Some(of("chart")), "Enter means what the sentence names");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use jiff::Timestamp;
 use ratatui::style::Style;
+use unicode_width::UnicodeWidthStr as _;
 
 use super::doc::Doc;
 use super::text::{Spans, column, fit, span, spread, wrap};
@@ -40,19 +41,30 @@ pub fn tell_shortly(doc: &mut Doc<'_>, state: &State, theme: &Theme, finding: &F
     // The service says enough of the source where there is little room.
     let service = |each: &Evidence| each.source.split(':').next().unwrap_or_default().to_owned();
     let sources = finding.evidence.iter().map(|each| service(each).chars().count()).max().unwrap_or(0).clamp(4, 16);
-    for (index, each) in finding.evidence.iter().enumerate().take(rows.saturating_sub(3).max(1)) {
-        let source = span(format!("{} ", column(&service(each), sources)), theme.accent());
-        let age = vec![span(at(state, each.at), theme.faint())];
-        let line = spread(vec![source, span(each.text.clone(), theme.plain())], age, doc.beside());
-        doc.labelled(if index == 0 { "seen" } else { "" }, vec![line.spans]);
-    }
+    let seen = &finding.evidence[..finding.evidence.len().min(rows.saturating_sub(3).max(1))];
     let remedy = finding.remedy.as_ref().and_then(|remedy| items(remedy).into_iter().next());
     let told = [&finding.means, &remedy].into_iter().flatten().count();
-    // What there is room for beyond a row each goes to the way out before it goes to the meaning.
-    let spare = rows.saturating_sub(doc.rows() + told);
-    let remedy = in_rows(remedy.as_deref(), 1 + spare, doc.beside());
-    let spare = spare.saturating_sub(remedy.len().saturating_sub(1));
-    let means = in_rows(finding.means.as_deref(), 1 + spare, doc.beside());
+    // What there is room for beyond a row each goes to the way out first, then to the meaning, then to what was seen.
+    let mut spare = rows.saturating_sub(doc.rows() + seen.len() + told);
+    let beside = doc.beside();
+    let mut share = |words: Option<&str>, room: usize| {
+        let lines = in_rows(words, 1 + spare, room);
+        spare -= lines.len().saturating_sub(1);
+        lines
+    };
+    let remedy = share(remedy.as_deref(), beside);
+    let means = share(finding.means.as_deref(), beside);
+    for (index, each) in seen.iter().enumerate() {
+        let age = at(state, each.at);
+        let room = beside.saturating_sub(sources + age.width() + 2);
+        let lines = share(Some(&each.text), room).into_iter().enumerate().map(|(row, line)| {
+            let (source, age) = if row == 0 { (service(each), age.as_str()) } else { (String::new(), "") };
+            let source = span(format!("{} ", column(&source, sources)), theme.accent());
+            spread(vec![source, span(line, theme.plain())], vec![span(age, theme.faint())], beside).spans
+        });
+        let lines = lines.collect();
+        doc.labelled(if index == 0 { "seen" } else { "" }, lines);
+    }
     for (label, lines) in [("means", means), ("way out", remedy)] {
         doc.labelled(label, lines.into_iter().map(|line| vec![span(line, theme.plain())]).collect());
     }

@@ -11,6 +11,7 @@ mod keys;
 mod monitor;
 mod newcomer;
 mod pictures;
+mod readme;
 mod rehearse;
 mod resume;
 mod support;

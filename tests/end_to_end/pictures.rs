@@ -24,7 +24,7 @@ fn picture(screen: &vt100::Screen, title: &str) -> String {
     let (width, height) = (f64::from(columns) * CELL.0, f64::from(rows) * CELL.1);
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" \
-         height=\"{height}\" role=\"img\">\n<title>{title}</title>\n<g font-size=\"{FONT_SIZE}\" font-family=\"ui-monospace, \
+         height=\"{height}\" role=\"img\">\n<title>{title}</title>\n<style>rect{{shape-rendering:crispEdges}}path{{fill:none}}</style>\n<g font-size=\"{FONT_SIZE}\" font-family=\"ui-monospace, \
          'DejaVu Sans Mono', Menlo, Consolas, 'Liberation Mono', monospace\" xml:space=\"preserve\">\n\
          <rect width=\"100%\" height=\"100%\" fill=\"{}\"/>\n",
         hex(GROUND),
@@ -96,8 +96,12 @@ fn words(svg: &mut String, cells: &[Cell], y: f64) {
     let mut column = 0;
     while column < cells.len() {
         let cell = &cells[column];
-        if shape(svg, cell, at(column), y) || cell.text == " " {
+        if cell.text == " " {
             column += 1;
+            continue;
+        }
+        if let Some(alike) = shape(svg, &cells[column..], at(column), y) {
+            column += alike;
             continue;
         }
         let mut end = column;
@@ -132,25 +136,34 @@ fn is_text(cells: &[Cell], index: usize) -> bool {
     !drawn && !(blank(index) && (blank(index + 1) || !cells[index].is_written_like(&cells[index + 1])))
 }
 
-/// Draws what is a shape; whether it is one.
-fn shape(svg: &mut String, cell: &Cell, x: f64, y: f64) -> bool {
-    let Some(letter) = cell.text.chars().next() else { return false };
+/// Draws the shape that cells begin with, if it is one; how many cells it takes: an edge is one stroke, however long.
+fn shape(svg: &mut String, cells: &[Cell], x: f64, y: f64) -> Option<usize> {
+    let cell = &cells[0];
+    let letter = cell.text.chars().next()?;
     let (width, height) = CELL;
     if let Some((left, top, right, bottom)) = block(letter) {
         let (wide, high) = ((right - left) * width, (bottom - top) * height);
         rectangle(svg, x + left * width, y + top * height, wide, high, &cell.ink);
-        return true;
+        return Some(1);
     }
-    let Some((path, heavy, dashes)) = lines(letter) else { return false };
+    let (mut path, heavy, dashes) = lines(letter)?;
+    let alike = cells.iter().take_while(|each| each.text == cell.text && each.ink == cell.ink).count();
+    let alike = if EDGES.contains(letter) { alike } else { 1 };
+    if alike > 1 {
+        path = format!("M0 {}H{:.1}", height / 2.0, at(alike));
+    }
     let stroke = if heavy { 2.2 } else { 1.1 };
     let dashes = if dashes { " stroke-dasharray=\"2 2.2\"" } else { "" };
     let _ = writeln!(
         svg,
-        "<path transform=\"translate({x:.1} {y:.1})\" d=\"{path}\" fill=\"none\" stroke=\"{}\" stroke-width=\"{stroke}\"{dashes}/>",
+        "<path transform=\"translate({x:.1} {y:.1})\" d=\"{path}\" stroke=\"{}\" stroke-width=\"{stroke}\"{dashes}/>",
         cell.ink
     );
-    true
+    Some(alike)
 }
+
+/// What goes from edge to edge of its cell, in the middle.
+const EDGES: &str = "─━╌";
 
 /// The part of its cell that a block fills: left, top, right and bottom.
 fn block(letter: char) -> Option<(f64, f64, f64, f64)> {
@@ -185,11 +198,8 @@ fn lines(letter: char) -> Option<(String, bool, bool)> {
 }
 
 fn rectangle(svg: &mut String, x: f64, y: f64, width: f64, height: f64, ink: &str) {
-    let _ = writeln!(
-        svg,
-        "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" fill=\"{ink}\" \
-         shape-rendering=\"crispEdges\"/>"
-    );
+    let _ =
+        writeln!(svg, "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" fill=\"{ink}\"/>");
 }
 
 fn at(columns: usize) -> f64 {
@@ -207,8 +217,8 @@ fn take(cockpit: &Cockpit, name: &str, title: &str) {
     eprintln!("{}", path.display());
 }
 
-/// Types what a confirmation wants typed, and goes to Fire.
-fn ready_to_fire(cockpit: &mut Cockpit) {
+/// Types what the confirmation wants typed, where it wants that.
+fn type_name(cockpit: &mut Cockpit) {
     let name = cockpit.text().lines().find_map(|row| {
         let (_, after) = row.split_once("type ")?;
         after.split_once("  ›").map(|(name, _)| name.to_owned())
@@ -217,15 +227,20 @@ fn ready_to_fire(cockpit: &mut Cockpit) {
         cockpit.press(&name);
         cockpit.see("Enter chooses");
     }
+}
+
+/// Opens the confirmation of the step that is next, and fires it.
+fn fire(cockpit: &mut Cockpit) {
+    open_next(cockpit);
+    type_name(cockpit);
     cockpit.press(TAB);
+    cockpit.press(ENTER);
 }
 
 /// Fires the step that is next, and waits until another one is.
 fn fire_next(cockpit: &mut Cockpit) {
     let sentence = cockpit.terminal_rows()[1].clone();
-    open_next(cockpit);
-    ready_to_fire(cockpit);
-    cockpit.press(ENTER);
+    fire(cockpit);
     cockpit.wait_for(&format!("a step after {sentence}"), |screen| {
         let row = screen.rows(0, screen.size().1.get()).nth(1).unwrap_or_default();
         row != sentence && row.contains("is next")
@@ -256,25 +271,23 @@ fn pictures() {
     for _ in 0..3 {
         fire_next(&mut cockpit);
     }
-    open_next(&mut cockpit);
-    ready_to_fire(&mut cockpit);
-    cockpit.press(ENTER);
+    fire(&mut cockpit);
     cockpit.see("PARTIAL · op-timeout-after-deploy");
     take(&cockpit, "diagnosis", "A step that is partly done: what was seen, what it means, the way out");
     drop(cockpit);
 
     // Production: the confirmation of its failover, and the failover.
-    let place = Place::with_site(12);
+    let place = Place::with_site(8);
     let mut cockpit = Cockpit::start(&place, (120, 40), &["run", "--rollout", ROLLOUT, "--only", "prod"]);
     cockpit.see("p Prerequisites   is next");
     while !cockpit.terminal_rows()[1].contains("Failover to") {
         fire_next(&mut cockpit);
     }
     open_next(&mut cockpit);
-    ready_to_fire(&mut cockpit);
-    cockpit.wait_for("a name that is typed", |screen| screen.contents().contains("Enter chooses"));
+    type_name(&mut cockpit);
     take(&cockpit, "confirmation", "The confirmation of a failover in production, its cluster's name typed");
+    cockpit.press(TAB);
     cockpit.press(ENTER);
-    cockpit.see("still says");
+    cockpit.see("writes were down");
     take(&cockpit, "failover", "A failover in production: who says who the writer is, and since when");
 }

@@ -6,7 +6,7 @@ use aurora_cockpit::term::Screen;
 use portable_pty::CommandBuilder;
 use rustix::process::Signal;
 
-use super::support::{Cockpit, ENTER, ESCAPE, Left, Place, holds};
+use super::support::{Cockpit, ENTER, Left, Place, holds};
 
 /// F5, as a terminal sends it.
 const F5: &str = "\x1b[15~";
@@ -134,7 +134,6 @@ fn title_notifications_bell_and_clipboard_go_out_as_the_bytes_that_terminals_kno
     cockpit.hear(&format!("\x1bPtmux;\x1b\x1b]9;{text}\x1b\x1b\\\x1b\\"));
     cockpit.hear(&format!("\x1bPtmux;\x1b\x1b]777;notify;aurora-cockpit;{text}\x1b\x1b\\\x1b\\\x07"));
     assert!(!holds(cockpit.sent(), "\x1bPtmux;\x1b\x1b]2;"), "a title is tmux's own");
-    cockpit.press(ESCAPE);
     cockpit.press("q");
     is_given_back(&cockpit.leave());
 }

@@ -124,11 +124,29 @@ impl Cockpit {
 
     /// Waits until these bytes have come, wherever among the others.
     pub fn hear(&mut self, bytes: &str) {
+        self.listen(bytes, |sent| holds(sent, bytes));
+    }
+
+    /// Waits until some of these have come.
+    pub fn hear_any(&mut self, any: &[String]) {
+        self.listen(&any.join(" or "), |sent| any.iter().any(|bytes| holds(sent, bytes)));
+    }
+
+    /// Waits until the last of some bytes have come after the last of others.
+    pub fn hear_last(&mut self, bytes: &str, others: &str) {
+        let last = |sent: &[u8], bytes: &str| sent.windows(bytes.len()).rposition(|window| window == bytes.as_bytes());
+        self.listen(bytes, |sent| last(sent, bytes) > last(sent, others));
+    }
+
+    fn listen(&mut self, what: &str, heard: impl Fn(&[u8]) -> bool) {
         let until = Instant::now() + LIMIT;
-        while !holds(&self.sent, bytes) {
+        while !heard(&self.sent) {
             match self.bytes.recv_timeout(until.saturating_duration_since(Instant::now())) {
                 Ok(more) => self.take(&more),
-                Err(error) => panic!("{bytes:?}: {error}\n{}", self.text()),
+                Err(error) => {
+                    let last = String::from_utf8_lossy(&self.sent[self.sent.len().saturating_sub(2000)..]);
+                    panic!("{what:?}: {error}\n{}\nlast came {last:?}", self.text())
+                }
             }
         }
     }
@@ -149,7 +167,10 @@ impl Cockpit {
         while !holds(self.terminal.screen()) {
             match self.bytes.recv_timeout(until.saturating_duration_since(Instant::now())) {
                 Ok(bytes) => self.take(&bytes),
-                Err(RecvTimeoutError::Timeout) => panic!("{what}: not within {LIMIT:?}\n{}", self.text()),
+                Err(RecvTimeoutError::Timeout) => {
+                    let rest = String::from_utf8_lossy(&self.unfinished);
+                    panic!("{what}: not within {LIMIT:?}\n{}\nand of no whole frame: {rest:?}", self.text())
+                }
                 Err(RecvTimeoutError::Disconnected) => {
                     self.terminal.process(&self.unfinished);
                     panic!("{what}: the program ended\n{}", self.text());
