@@ -150,7 +150,7 @@ fn long_run(place: &Place) -> PathBuf {
     let (name, text) = config::SHIPPED;
     let plan =
         Box::new(config::load_text(name, text, place.env().get("AURORA_COCKPIT_OVERLAY").map(Path::new)).unwrap());
-    let opened = Session { operator: "jmp".into(), host: "bench".into(), pid: 1, version: "0".into() };
+    let opened = Session { operator: "jmp".into(), host: "bench".into(), pid: 1, version: "0".into(), user: None };
     let mut head = Head::default();
     let mut file = std::io::BufWriter::new(fs::File::create(directory.join("journal.jsonl")).unwrap());
     let mut put = |event: &Event| {
