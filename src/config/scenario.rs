@@ -94,6 +94,7 @@ pub static SHIPPED: &[(&str, &str)] = &shipped![
     "hostile-text",
     "2026-05-14",
     "worst-night",
+    "bad-weather",
 ];
 
 /// What a simulated site is to bring about.
@@ -103,6 +104,8 @@ pub struct Scenario {
     pub title: String,
     /// Where everything random comes from; the command line's word goes before it.
     pub seed: Option<u64>,
+    /// How many of a hundred calls are struck by bad weather, all night.
+    pub weather_percent: u8,
     /// The situations in the order of the file.
     pub situations: Vec<Staged>,
 }
@@ -160,7 +163,7 @@ struct Reader<'a> {
     problems: Vec<Problem>,
 }
 
-const TOP: [&str; 4] = ["title", "seed", "names", "situation"];
+const TOP: [&str; 5] = ["title", "seed", "weather_percent", "names", "situation"];
 const KEYS: [&str; 5] = ["name", "partition", "step", "times", "after_s"];
 
 impl Reader<'_> {
@@ -169,6 +172,7 @@ impl Reader<'_> {
         self.names();
         let title = self.text(self.root, "", "title").unwrap_or_default().to_owned();
         let seed = self.number(self.root, "", "seed");
+        let weather_percent = self.weather_percent();
         let list = self.root.get("situation");
         if let Some(list) = list.filter(|list| !matches!(list.value, Value::List(_))) {
             let help = Some("write [[situation]], with two brackets".to_owned());
@@ -190,7 +194,7 @@ impl Reader<'_> {
             .filter_map(|(index, item)| self.staged(item, &format!("situation[{index}]")))
             .collect();
         if self.problems.is_empty() {
-            Ok(Scenario { title, seed, situations: staged })
+            Ok(Scenario { title, seed, weather_percent, situations: staged })
         } else {
             Err(Problems::new(self.problems))
         }
@@ -280,6 +284,16 @@ impl Reader<'_> {
             self.wrong(item, key, "times", &message, None);
         }
         fits
+    }
+
+    /// Where more calls are struck than arrive, nothing comes to an end.
+    fn weather_percent(&mut self) -> u8 {
+        const MOST: u64 = 50;
+        let percent = self.number(self.root, "", "weather_percent").unwrap_or(0);
+        if percent > MOST {
+            self.wrong(self.root, "", "weather_percent", &format!("must be from 0 to {MOST}, and is {percent}"), None);
+        }
+        u8::try_from(percent.min(MOST)).unwrap_or_default()
     }
 
     fn text<'n>(&mut self, node: &'n Node, key: &str, name: &str) -> Option<&'n str> {

@@ -6,15 +6,19 @@
 //! - `POST /__sim/situations` with the keys of a scenario's `[[situation]]`: puts one more on the stage; 422 with what is
 //!   wrong and what was probably meant.
 //! - `POST /__sim/faults` with `{"service","operation","code","message","status","times"}`: answers a call with an error that
-//!   no situation is made of; `DELETE` takes them all back.
+//!   no situation is made of; with `"lost": {"what":"answer","how":"cut"}` the call is carried out and its answer lost, with
+//!   `"what":"call"` it is lost before, and the caller meets that as [`Breaks`] has it; `DELETE` takes them all back.
 //! - `POST /__sim/names` with `{"partition","late_s"}`: in the failovers to come, the writer endpoint's name follows the
 //!   writer that many site seconds later than usual; 404 for an unknown partition.
 //! - `POST /__sim/outages` with `{"server","name","how"}`: takes a server away, `aws`, `dns`, `kubernetes`, `web` or `database`,
 //!   as [`Outage`] has it; `DELETE` gives all of them back.
+//! - `POST /__sim/weather` with `{"percent":30}`: from now on that many of a hundred calls to AWS and Kubernetes, and of the
+//!   statements, are throttled, fail, are slow, are truncated or are reset; `GET` says what set out, and what was struck.
 //! - `POST /__sim/deploy` with `{"infrastructure","partition","profile"}`: starts the deploy of the stacks; 202 with
 //!   `{"attempt":n}`, 404 for an unknown partition, 403 for a profile that does not lead to its account, 409 while one runs.
 //! - `GET /__sim/deploy?partition=P`: `{"attempt":n,"lines":[{"seq":1,"text":"…"}],"done":false,"failed":null}`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::{Query, State};
@@ -26,6 +30,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::ledger::LedgerLine;
+use super::weather::Seen;
+#[cfg(doc)]
+use super::world::faults::Breaks;
 use super::world::faults::Fault;
 use super::world::outages::Outage;
 use super::world::story_deploy::{self, CannotDeploy};
@@ -40,6 +47,7 @@ pub fn router(site: Arc<Site>) -> Router {
         .route("/__sim/outages", post(take_away).delete(give_back))
         .route("/__sim/faults", post(invent).delete(forget))
         .route("/__sim/names", post(delay_name))
+        .route("/__sim/weather", get(weather).post(weather_turns))
         .route("/__sim/deploy", get(deploy_progress).post(start_deploy))
         .route("/__sim/deploy/prompt", post(prompt))
         .with_state(site)
@@ -96,6 +104,21 @@ async fn delay_name(State(site): State<Arc<Site>>, Json(late): Json<LateName>) -
         partition.map(|partition| partition.cluster.name_late_s = late.late_s).is_some()
     });
     if is_known { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND }
+}
+
+async fn weather(State(site): State<Arc<Site>>) -> Json<BTreeMap<String, Seen>> {
+    Json(site.weather.report())
+}
+
+/// What the weather becomes.
+#[derive(Debug, Deserialize)]
+struct Turn {
+    percent: u8,
+}
+
+async fn weather_turns(State(site): State<Arc<Site>>, Json(turn): Json<Turn>) -> StatusCode {
+    site.weather.turns(turn.percent);
+    StatusCode::NO_CONTENT
 }
 
 async fn take_away(State(site): State<Arc<Site>>, Json(outage): Json<Outage>) -> StatusCode {

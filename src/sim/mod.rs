@@ -13,5 +13,6 @@ pub mod postgres_real;
 pub mod standin;
 #[cfg(test)]
 pub mod testing;
+pub mod weather;
 pub mod web;
 pub mod world;

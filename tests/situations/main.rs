@@ -9,9 +9,11 @@ mod all;
 mod combinations;
 mod day;
 mod judge;
+mod lost;
 mod rehearsal;
 #[path = "../end_to_end/support/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "shared with the end-to-end tests, and not all of it is used here")]
 mod support;
 mod table;
 mod unknown;
+mod weather;

@@ -74,8 +74,15 @@ fn an_invented_error_at_every_changing_call_of_dev_stays_unknown() {
 
 #[test]
 fn an_invented_error_at_the_flushes_of_prod_stays_unknown() {
-    let place = Place::new();
-    let file = place.path().join("prod.toml");
+    let (place, file, _home) = prod_first();
+    let flush = |step| Invented { step, operation: Some("ModifyDBInstance"), ..ODD };
+    walk(&place, "prod", Some(&file), &[flush("reader"), flush("flush-writer")]);
+}
+
+/// A place with a site of a rollout that begins with prod, where nothing is guarded; its file, and where that is.
+pub fn prod_first() -> (Place, String, Place) {
+    let home = Place::new();
+    let file = home.path().join("prod.toml");
     let mut rollout: toml::Table = config::SHIPPED.1.parse().expect("TOML");
     let partitions = rollout["partitions"].as_array_mut().expect("partitions");
     // The first partition waits for no go-ahead.
@@ -83,9 +90,8 @@ fn an_invented_error_at_the_flushes_of_prod_stays_unknown() {
     partitions[0].as_table_mut().expect("a table").remove("production");
     partitions[0].as_table_mut().expect("a table").remove("window");
     std::fs::write(&file, rollout.to_string()).expect("a rollout");
-    let place = Place::with_site_of(200, file.to_str().expect("a name in UTF-8"));
-    let flush = |step| Invented { step, operation: Some("ModifyDBInstance"), ..ODD };
-    walk(&place, "prod", file.to_str(), &[flush("reader"), flush("flush-writer")]);
+    let file = file.to_str().expect("a name in UTF-8").to_owned();
+    (Place::with_site_of(200, &file), file, home)
 }
 
 #[test]

@@ -36,6 +36,9 @@ fn a_scenario_says_which_where_when_and_how_often() {
     let throttled =
         Staged { situation: Situation::Throttled, partition: None, step: None, times: None, after: Duration::ZERO };
     assert_eq!(scenario.situations, [busy, throttled]);
+    assert_eq!(scenario.weather_percent, 0);
+    let bad = read("night.toml", &format!("weather_percent = 30\n{text}"), &plan()).unwrap();
+    assert_eq!(bad.weather_percent, 30);
 }
 
 #[test]
@@ -53,6 +56,10 @@ fn what_is_wrong_is_said_with_its_line_and_what_was_meant() {
         (
             "[[situation]]\nname = \"cluster-buzy\"\n",
             "night.toml:2:8: situation[0].name: there is no situation `cluster-buzy`; did you mean `cluster-busy`?",
+        ),
+        (
+            "weather_percent = 60\n[[situation]]\nname = \"throttled\"\n",
+            "night.toml:1:19: weather_percent: must be from 0 to 50, and is 60",
         ),
         (
             "[[situation]]\nname = \"rain\"\n",

@@ -92,6 +92,7 @@ fn describe_events(site: &Site, caller: &Caller, params: &Params) -> Result<Xml,
         xml.put("PhysicalResourceId", physical).put("ResourceType", &event.resource_type);
         xml.put_time("Timestamp", event.at).put("ResourceStatus", &event.status);
         xml.put_some("ResourceStatusReason", event.reason.as_ref());
+        xml.put_some("ClientRequestToken", event.token.as_ref());
     });
     if from + PAGE < total {
         xml.put("NextToken", from + PAGE);
@@ -101,7 +102,8 @@ fn describe_events(site: &Site, caller: &Caller, params: &Params) -> Result<Xml,
 
 fn continue_rollback(site: &Site, caller: &Caller, params: &Params) -> Result<Xml, Refusal> {
     let name = stack_name(params.need("StackName")?);
-    site.change(|world| world.continue_rollback(&caller.infrastructure, name, site.speed))?;
+    let token = params.get("ClientRequestToken");
+    site.change(|world| world.continue_rollback(&caller.infrastructure, name, token, site.speed))?;
     Ok(Xml::default())
 }
 

@@ -32,13 +32,14 @@ mod xml;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Router};
 
 use super::world::cloud::Account;
+use super::world::faults::Lost;
 use super::world::refusal::Refusal;
 use super::world::{Site, now};
 use credentials::NotSigned;
@@ -156,7 +157,26 @@ fn query(
         let message = format!("Could not find operation {action} for version {version}");
         return refuse(StatusCode::BAD_REQUEST, "InvalidAction", &message);
     }
-    site.ledger.count(service.name, action, &(service.resource)(&params), (service.changes)(action));
+    let loss = site.loss(service.name, action).and_then(|fault| fault.lost);
+    if let Some(loss) = loss.filter(|loss| loss.what == Lost::Call) {
+        return Extension(loss).into_response();
+    }
+    let answer = carry_out(site, service, caller, (action, &params));
+    match loss {
+        Some(loss) => (Extension(loss), answer).into_response(),
+        None => answer,
+    }
+}
+
+/// Answers an action of the Query protocol.
+fn carry_out(
+    site: &Site,
+    service: &QueryService,
+    caller: Option<Caller>,
+    (action, params): (&str, &Params),
+) -> Response {
+    let refuse = |status, code: &str, message: &str| query_error(service.namespace, status, code, message);
+    site.ledger.count(service.name, action, &(service.resource)(params), (service.changes)(action));
     let Some(caller) = caller else {
         let message = "The security token included in the request is invalid.";
         return query_error(service.namespace, StatusCode::FORBIDDEN, "InvalidClientTokenId", message);
@@ -169,7 +189,7 @@ fn query(
         let status = fault.status.and_then(|status| StatusCode::from_u16(status).ok());
         return refuse(status.unwrap_or(StatusCode::BAD_REQUEST), &fault.code, &fault.message);
     }
-    match (service.answer)(site, &caller, action, &params) {
+    match (service.answer)(site, &caller, action, params) {
         Some(Ok(result)) => query_answer(service.namespace, action, &result.into_text()),
         Some(Err(refusal)) => {
             let status = match refusal.code {
@@ -180,7 +200,7 @@ fn query(
             query_error(service.namespace, status, refusal.code, &refusal.message)
         }
         None => {
-            let message = format!("Could not find operation {action} for version {version}");
+            let message = format!("Could not find operation {action} for version {}", service.version);
             query_error(service.namespace, StatusCode::BAD_REQUEST, "InvalidAction", &message)
         }
     }

@@ -23,7 +23,9 @@ use futures::{StreamExt as _, stream};
 use serde_json::json;
 
 use super::aws::unwell;
-use super::world::outages::{How, Kind};
+use super::weather::Blow;
+use super::world::faults::{Breaks, Loss};
+use super::world::outages::{How, Kind, Outage};
 use super::world::{Site, World};
 use crate::runbook::situation::Situation;
 pub use line::{Cables, Line, Lines};
@@ -50,11 +52,25 @@ pub enum Server {
     Web(String),
 }
 
+impl Server {
+    /// That it is gone; AWS for all accounts.
+    fn outage(&self) -> Outage {
+        let (server, name) = match self {
+            Self::Aws => (Kind::Aws, None),
+            Self::Kubernetes(infrastructure) => (Kind::Kubernetes, Some(infrastructure.clone())),
+            Self::Web(partition) => (Kind::Web, Some(partition.clone())),
+        };
+        Outage { server, name, how: How::Cut }
+    }
+}
+
 /// What becomes of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
     Arrives,
+    IsSlow(Duration),
     ConnectionIsCut,
+    CutAfter,
     Throttled,
     FailsBefore(StatusCode),
     FailsAfter,
@@ -80,15 +96,21 @@ async fn stand_between(State(front): State<Front>, request: Request, next: Next)
     // The call's own headers say in which protocol it is to be refused.
     let headers = request.headers().clone();
     let line = request.extensions().get::<ConnectInfo<Line>>().map(|ConnectInfo(line)| line.clone());
-    match front.fate(&partitions, &request) {
+    match front.weathered(front.fate(&partitions, &request), &partitions, &request) {
         Fate::Arrives => {}
+        Fate::IsSlow(time) => tokio::time::sleep(time).await,
+        Fate::CutAfter => {
+            next.run(request).await;
+            line.iter().for_each(Line::cut);
+            return std::future::pending().await;
+        }
         Fate::ConnectionIsCut => {
             line.iter().for_each(Line::cut);
             return std::future::pending().await;
         }
         // Until its caller gives up, which drops this.
         Fate::NeverAnswers => return std::future::pending().await,
-        Fate::Throttled => return unwell::throttled(&headers),
+        Fate::Throttled => return front.throttled(&headers),
         Fate::FailsBefore(status) => return front.failure(status, &headers),
         Fate::FailsAfter => {
             next.run(request).await;
@@ -101,6 +123,9 @@ async fn stand_between(State(front): State<Front>, request: Request, next: Next)
         }
     }
     let answer = next.run(request).await;
+    if let Some(loss) = answer.extensions().get::<Loss>().copied() {
+        return front.lose(loss.how, answer, (line, &headers)).await;
+    }
     // Trouble that begins with this very call takes its answer: it was carried out, and its caller does not learn it.
     if !was_on && front.server_fails(&partitions) {
         return front.failure(StatusCode::INTERNAL_SERVER_ERROR, &headers);
@@ -180,6 +205,57 @@ impl Front {
         Fate::Arrives
     }
 
+    /// What the weather makes of a call. It is counted whatever else becomes of it.
+    fn weathered(&self, fate: Fate, partitions: &[String], request: &Request) -> Fate {
+        let server = match &self.server {
+            Server::Web(_) => return fate,
+            Server::Kubernetes(infrastructure) => format!("kubernetes {infrastructure}"),
+            Server::Aws => {
+                let of = |world: &World| {
+                    let own = world.partitions.iter().find(|partition| partitions.contains(&partition.name));
+                    own.map(|partition| partition.infrastructure.clone()).unwrap_or_default()
+                };
+                format!("aws {}", self.site.read(of))
+            }
+        };
+        let blow = self.site.weather.meets(&server, !streams(request));
+        if fate != Fate::Arrives {
+            return fate;
+        }
+        match blow {
+            None => Fate::Arrives,
+            Some(Blow::Throttled) => Fate::Throttled,
+            Some(Blow::FailsBefore) => Fate::FailsBefore(StatusCode::SERVICE_UNAVAILABLE),
+            Some(Blow::FailsAfter) => Fate::FailsAfter,
+            Some(Blow::Slow(time)) => Fate::IsSlow(time),
+            Some(Blow::Truncated) => Fate::BreaksOff,
+            Some(Blow::ResetBefore) => Fate::ConnectionIsCut,
+            Some(Blow::ResetAfter) => Fate::CutAfter,
+        }
+    }
+
+    /// That there are too many calls, in the words of the server.
+    fn throttled(&self, headers: &HeaderMap) -> Response {
+        if self.server == Server::Aws {
+            return unwell::throttled(headers);
+        }
+        self.failure(StatusCode::TOO_MANY_REQUESTS, headers)
+    }
+
+    /// A call that was carried out, or was not, and of which its caller does not learn it.
+    async fn lose(&self, how: Breaks, answer: Response, (line, headers): (Option<Line>, &HeaderMap)) -> Response {
+        match how {
+            Breaks::Failure => return self.failure(StatusCode::INTERNAL_SERVER_ERROR, headers),
+            Breaks::Half => return broken_off(answer).await,
+            Breaks::Gone => self.site.change(|world| world.take_away(self.server.outage())),
+            Breaks::Cut | Breaks::Silence => {}
+        }
+        if how != Breaks::Silence {
+            line.iter().for_each(Line::cut);
+        }
+        std::future::pending().await
+    }
+
     /// A failure in the words of the server.
     fn failure(&self, status: StatusCode, headers: &HeaderMap) -> Response {
         if self.server == Server::Aws {
@@ -188,6 +264,9 @@ impl Front {
         let (reason, message) = match status {
             StatusCode::SERVICE_UNAVAILABLE => {
                 ("ServiceUnavailable", "the server is currently unable to handle the request")
+            }
+            StatusCode::TOO_MANY_REQUESTS => {
+                ("TooManyRequests", "the server has received too many requests and has asked us to try again later")
             }
             _ => ("InternalError", "Internal error occurred: etcdserver: request timed out"),
         };

@@ -18,15 +18,16 @@ mod watch;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Router};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::world::Site;
+use super::world::faults::Lost;
 use crate::runbook::situation::Situation;
 use access::Request;
 pub use forward::Backends;
@@ -87,6 +88,10 @@ async fn answer(State(api): State<Api>, request: axum::extract::Request) -> Resp
     }
     let Some(kind) = request.kind() else { return Failure::no_resource().into_response() };
     let operation = request.operation(kind);
+    let loss = api.site.loss("kubernetes", &operation).and_then(|fault| fault.lost);
+    if let Some(loss) = loss.filter(|loss| loss.what == Lost::Call) {
+        return Extension(loss).into_response();
+    }
     api.count(&request, &operation);
     if let Some(fault) = api.site.fault("kubernetes", &operation) {
         let status = fault.status.and_then(|status| StatusCode::from_u16(status).ok());
@@ -107,7 +112,11 @@ async fn answer(State(api): State<Api>, request: axum::extract::Request) -> Resp
         ("watch", _) => watch::answer(&api, &asked),
         _ => api.list(&asked),
     };
-    answered.unwrap_or_else(IntoResponse::into_response)
+    let answer = answered.unwrap_or_else(IntoResponse::into_response);
+    match loss {
+        Some(loss) => (Extension(loss), answer).into_response(),
+        None => answer,
+    }
 }
 
 /// A request for something that the site has and the operator may see.

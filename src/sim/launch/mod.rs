@@ -153,6 +153,7 @@ pub async fn serve(options: Options) -> Result<(), LaunchError> {
             world.stage(scenario, options.speed);
         }
     });
+    site.weather.turns(options.scenario.as_ref().map_or(0, |scenario| scenario.weather_percent));
     let end = Arc::new(Notify::new());
     // From here on a signal ends the site in order, with whatever it has started.
     let mut terminate = signal(SignalKind::terminate()).map_err(LaunchError::io("listening for SIGTERM"))?;

@@ -180,14 +180,17 @@ pub(super) fn announce(options: &Options, address: SocketAddr, variables: &Varia
     fs::rename(unfinished, announcement(&options.dir))
 }
 
-/// Leaves the ledger and the last state in the site's directory, for whoever looks once the site is gone: `ledger.json` and
-/// `state.json`, in the shape of `GET /__sim/ledger` and `GET /__sim/state`. They are there before the announcement is taken back.
+/// Leaves the ledger, the last state and what set out to the servers in the site's directory, for whoever looks once the site
+/// is gone: `ledger.json`, `state.json` and `weather.json`, in the shape of `GET /__sim/ledger` and the like. They are there
+/// before the announcement is taken back.
 pub(super) fn leave_ledger(dir: &Path, site: &Site) {
     // A site that ends has nobody to tell that its ledger could not be kept.
     let text = serde_json::to_string_pretty(&site.ledger.report()).unwrap_or_default();
     let _ = write_private(&dir.join("ledger.json"), &text, false);
     let state = serde_json::to_string_pretty(&site.read(control::summary)).unwrap_or_default();
     let _ = write_private(&dir.join("state.json"), &state, false);
+    let weather = serde_json::to_string_pretty(&site.weather.report()).unwrap_or_default();
+    let _ = write_private(&dir.join("weather.json"), &weather, false);
 }
 
 /// Takes the announcement back; it is no error if there is none.

@@ -235,8 +235,12 @@ async fn serve(site: Arc<Site>, cluster: String, instance: String, first: TcpLis
 }
 
 async fn converse(socket: TcpStream, handlers: Handlers) {
-    // That a client went away is nobody's concern here.
-    let _ = pgwire::tokio::process_socket(socket, None, handlers).await;
+    let cut = handlers.cut();
+    tokio::select! {
+        // That a client went away is nobody's concern here.
+        _ = pgwire::tokio::process_socket(socket, None, handlers) => {}
+        () = cut.cancelled() => {}
+    }
 }
 
 /// A cluster's writer endpoint for clients that cannot use the site's DNS: leads each new connection where the name leads.

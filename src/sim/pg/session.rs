@@ -19,6 +19,7 @@ use pgwire::api::{ClientInfo, ClientPortalStore, PgWireServerHandlers, Type};
 use pgwire::error::{ErrorInfo, PgWireError, PgWireResult};
 use pgwire::messages::response::TransactionStatus;
 use pgwire::messages::{PgWireBackendMessage, PgWireFrontendMessage};
+use tokio_util::sync::CancellationToken;
 
 use super::command::Command;
 use super::seen::{Seen, Session};
@@ -26,6 +27,7 @@ use super::settings;
 use super::token::Wanted;
 use super::value::{SqlError, Value};
 use crate::runbook::plan::SecretSource;
+use crate::sim::weather::Blow;
 use crate::sim::world::{Site, now};
 
 /// One session: which instance it is with, and what is its own.
@@ -38,6 +40,8 @@ pub struct Server {
     /// Instance identifier.
     pub instance: String,
     session: Mutex<Session>,
+    /// Cut, the connection ends without a word.
+    cut: CancellationToken,
 }
 
 /// What pgwire asks for each part of the protocol.
@@ -57,13 +61,19 @@ enum SignIn {
 impl Handlers {
     /// Handlers for a new session with an instance.
     pub fn new(site: Arc<Site>, cluster: String, instance: String) -> Self {
-        let server = Arc::new(Server { site, cluster, instance, session: Mutex::default() });
+        let server =
+            Arc::new(Server { site, cluster, instance, session: Mutex::default(), cut: CancellationToken::new() });
         let startup = if server.takes_tokens() {
             SignIn::Token(CleartextPasswordAuthStartupHandler::new(Tokens(server.clone()), server.clone()))
         } else {
             SignIn::Password(Md5PasswordAuthStartupHandler::new(server.clone(), server.clone()))
         };
         Self { server, startup: Arc::new(startup) }
+    }
+
+    /// What the session's connection hangs on.
+    pub fn cut(&self) -> CancellationToken {
+        self.server.cut.clone()
     }
 }
 
@@ -126,6 +136,19 @@ impl Server {
             session.application = said("application_name");
             session.pid = client.pid_and_secret_key().0;
             session.settings = startup_settings(&said("options"));
+        }
+    }
+
+    /// Lets the weather strike a statement.
+    async fn weathers(&self) {
+        match self.site.weather.meets("postgres", false) {
+            None => {}
+            Some(Blow::Slow(time)) => tokio::time::sleep(time).await,
+            Some(_) => {
+                self.cut.cancel();
+                // The connection goes, and this with it.
+                std::future::pending().await
+            }
         }
     }
 
@@ -285,6 +308,7 @@ impl SimpleQueryHandler for Server {
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
         self.meet(client);
+        self.weathers().await;
         let mut status = client.transaction_status();
         let mut answers = Vec::new();
         for command in Command::parse(query)? {
@@ -325,6 +349,7 @@ impl ExtendedQueryHandler for Server {
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
         self.meet(client);
+        self.weathers().await;
         let Prepared { command, text } = &portal.statement.statement;
         let begun = Instant::now();
         let mut parameters = Vec::new();

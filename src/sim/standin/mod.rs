@@ -33,6 +33,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::world::Site;
+use super::world::faults::{Fault, Lost};
 
 /// Programs that stand on PATH.
 pub const ON_PATH: [&str; 6] = ["op", "helm", "docker", "gh", "aws", "git"];
@@ -100,10 +101,18 @@ async fn speed(State(programs): State<Programs>) -> Json<f64> {
 
 async fn run(State(programs): State<Programs>, Path(name): Path<String>, Json(call): Json<Call>) -> Response {
     let site = &programs.site;
-    let operation = call.args.first().map(String::as_str).unwrap_or_default();
+    // As the ledger has it: of `gh` it is two words.
+    let words = if name == "gh" { 2 } else { 1 };
+    let operation = &call.args.iter().take(words).map(String::as_str).collect::<Vec<_>>().join(" ");
+    let ends_badly =
+        |fault: Fault| Answer { err: fault.message, code: fault.status.unwrap_or(1).into(), ..Answer::default() };
     if let Some(fault) = site.fault(&name, operation) {
-        let answer = Answer { err: fault.message, code: fault.status.unwrap_or(1).into(), ..Answer::default() };
-        return Json(answer).into_response();
+        return Json(ends_badly(fault)).into_response();
+    }
+    let loss = site.loss(&name, operation);
+    let is_lost = |fault: &Fault| fault.lost.is_some_and(|loss| loss.what == Lost::Call);
+    if let Some(fault) = loss.clone().filter(is_lost) {
+        return Json(ends_badly(fault)).into_response();
     }
     let answer = match name.as_str() {
         "amm.sh" => amm::begins(site, &call.args),
@@ -118,7 +127,8 @@ async fn run(State(programs): State<Programs>, Path(name): Path<String>, Json(ca
             return (StatusCode::NOT_FOUND, Json(json!({ "error": error }))).into_response();
         }
     };
-    Json(answer).into_response()
+    // What the program was told in answer did not arrive.
+    Json(loss.map_or(answer, ends_badly)).into_response()
 }
 
 /// Runs the stand-in of that name; answers its exit code.

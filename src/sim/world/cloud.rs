@@ -53,6 +53,7 @@ impl Account {
                 created: super::now(),
                 updated: None,
                 events: Vec::new(),
+                token: None,
             });
         }
         if let Some(stack) = self.stacks.iter_mut().find(|stack| stack.name == name) {
@@ -60,6 +61,7 @@ impl Account {
             stack.reason = reason.map(str::to_owned);
             if status == "UPDATE_IN_PROGRESS" {
                 stack.updated = Some(super::now());
+                stack.token = None;
             }
             stack.push_event(name, "AWS::CloudFormation::Stack", status, reason);
         }
@@ -93,6 +95,8 @@ pub struct Stack {
     pub updated: Option<Timestamp>,
     /// Its events, oldest first.
     pub events: Vec<StackEvent>,
+    /// The token of the request that it is at, or was at last.
+    pub token: Option<String>,
 }
 
 impl Stack {
@@ -106,6 +110,7 @@ impl Stack {
             created: now - SignedDuration::from_hours(24 * 240),
             updated: Some(now - SignedDuration::from_hours(24 * 21)),
             events: Vec::new(),
+            token: None,
         }
     }
 
@@ -128,6 +133,7 @@ impl Stack {
             status: status.to_owned(),
             reason: reason.map(str::to_owned),
             at: super::now(),
+            token: self.token.clone(),
         });
     }
 }
@@ -145,6 +151,8 @@ pub struct StackEvent {
     pub reason: Option<String>,
     /// When.
     pub at: Timestamp,
+    /// The token of the request that it comes of.
+    pub token: Option<String>,
 }
 
 /// A Secrets Manager secret.

@@ -1,4 +1,5 @@
-//! Errors that no situation is made of: a test invents one and puts it before a call, to see what is made of the unknown.
+//! Errors that no situation is made of: a test invents one and puts it before a call, to see what is made of the unknown. Or
+//! it has a call lost, before it is carried out or after it.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,14 +14,54 @@ pub struct Fault {
     /// The operation as the ledger calls it; left out: every one of the service.
     pub operation: Option<String>,
     /// The error's code, of whatever kind the service has.
+    #[serde(default)]
     pub code: String,
     /// What it says.
+    #[serde(default)]
     pub message: String,
     /// HTTP status, or a program's exit code.
     pub status: Option<u16>,
     /// How often it is answered.
     #[serde(default = "once")]
     pub times: u32,
+    /// The call, or its answer, is lost; left out: the error is answered instead.
+    pub lost: Option<Loss>,
+}
+
+/// How a call comes to nothing on its way, so that whoever sent it cannot tell whether it was carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Loss {
+    /// What is lost.
+    pub what: Lost,
+    /// How the caller meets it. A program ends badly, however it is lost, with the fault's message.
+    pub how: Breaks,
+}
+
+/// What is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Lost {
+    /// The call: it is not carried out, and no ledger counts it.
+    Call,
+    /// The answer: the call is carried out.
+    Answer,
+}
+
+/// How a caller meets the loss.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Breaks {
+    /// The connection is cut.
+    Cut,
+    /// The connection is cut, and the server is gone from then on, until it is given back.
+    Gone,
+    /// Half an answer comes, and then the connection is cut.
+    Half,
+    /// HTTP 500 comes.
+    Failure,
+    /// Nothing comes.
+    Silence,
 }
 
 fn once() -> u32 {
@@ -34,7 +75,15 @@ impl Site {
         if self.read(|world| world.faults.is_empty()) {
             return None;
         }
-        self.change(|world| world.fault(service, operation))
+        self.change(|world| world.fault(service, operation, false))
+    }
+
+    /// The loss that this call meets, if there is one. Asked before it is counted or carried out.
+    pub fn loss(&self, service: &str, operation: &str) -> Option<Fault> {
+        if self.read(|world| world.faults.is_empty()) {
+            return None;
+        }
+        self.change(|world| world.fault(service, operation, true))
     }
 }
 
@@ -50,9 +99,10 @@ impl World {
     }
 
     /// The invented error that this call is answered with, if there is one; that counts as one of its times.
-    fn fault(&mut self, service: &str, operation: &str) -> Option<Fault> {
+    fn fault(&mut self, service: &str, operation: &str, is_loss: bool) -> Option<Fault> {
         let meant = |fault: &&mut Fault| {
             fault.times > 0
+                && fault.lost.is_some() == is_loss
                 && fault.service == service
                 && fault.operation.as_deref().is_none_or(|meant| meant == operation)
         };
@@ -78,15 +128,21 @@ mod tests {
                 message: "odd".to_owned(),
                 status: None,
                 times,
+                lost: None,
             };
             world.invent(fault(Some("FailoverDBCluster"), 2));
-            assert_eq!(world.fault("rds", "RebootDBInstance"), None);
-            assert_eq!(world.fault("sts", "FailoverDBCluster"), None);
-            assert!(world.fault("rds", "FailoverDBCluster").is_some());
-            assert!(world.fault("rds", "FailoverDBCluster").is_some());
-            assert_eq!(world.fault("rds", "FailoverDBCluster"), None);
+            assert_eq!(world.fault("rds", "RebootDBInstance", false), None);
+            assert_eq!(world.fault("sts", "FailoverDBCluster", false), None);
+            assert!(world.fault("rds", "FailoverDBCluster", false).is_some());
+            assert!(world.fault("rds", "FailoverDBCluster", false).is_some());
+            assert_eq!(world.fault("rds", "FailoverDBCluster", false), None);
             world.invent(fault(None, 1));
-            assert!(world.fault("rds", "RebootDBInstance").is_some());
+            assert!(world.fault("rds", "RebootDBInstance", false).is_some());
+            // What loses a call answers none, and the other way round.
+            let lost = Some(Loss { what: Lost::Answer, how: Breaks::Cut });
+            world.invent(Fault { lost, ..fault(None, 1) });
+            assert_eq!(world.fault("rds", "RebootDBInstance", false), None);
+            assert!(world.fault("rds", "RebootDBInstance", true).is_some());
         });
     }
 }

@@ -46,6 +46,7 @@ use crate::runbook::plan::Plan;
 use crate::sim::asked::Asked;
 use crate::sim::faults::Cables;
 use crate::sim::ledger::Ledger;
+use crate::sim::weather::Weather;
 use agenda::Agenda;
 use aurora::Cluster;
 use cloud::Account;
@@ -61,6 +62,8 @@ pub struct Site {
     pub ledger: Ledger,
     /// The statements that clients asked of the databases.
     pub asked: Asked,
+    /// What lies between its servers and whoever calls them.
+    pub weather: Weather,
     world: Mutex<World>,
     changed: watch::Sender<u64>,
 }
@@ -127,6 +130,7 @@ impl Site {
             speed,
             ledger: Ledger::default(),
             asked: Asked::default(),
+            weather: Weather::fair(seed),
             world: Mutex::new(World::before_rollout(plan, seed)),
             changed,
         }

@@ -12,15 +12,26 @@ const ROLLS_BACK: f64 = 60.0;
 const FAILS: f64 = 10.0;
 
 impl World {
-    /// Goes on with a failed rollback. It fails again while the cluster of the stack is not available.
-    pub fn continue_rollback(&mut self, infrastructure: &str, stack: &str, speed: f64) -> Result<(), Refusal> {
+    /// Goes on with a failed rollback, once for each token. It fails again while the cluster of the stack is not available.
+    pub fn continue_rollback(
+        &mut self,
+        infrastructure: &str,
+        stack: &str,
+        token: Option<&str>,
+        speed: f64,
+    ) -> Result<(), Refusal> {
         let account = self.account(infrastructure);
-        let found = account.and_then(|account| account.stacks.iter().find(|found| found.name == stack));
-        let status = found.ok_or_else(|| no_stack(stack))?.status.clone();
+        let found = account.and_then(|account| account.stacks.iter_mut().find(|found| found.name == stack));
+        let found = found.ok_or_else(|| no_stack(stack))?;
+        if token.is_some() && found.token.as_deref() == token {
+            return Ok(());
+        }
+        let status = found.status.clone();
         if status != "UPDATE_ROLLBACK_FAILED" {
             let message = format!("Stack [{stack}] is in {status} state and can not continue update rollback.");
             return Err(Refusal::new("ValidationError", message));
         }
+        found.token = token.map(str::to_owned);
         let in_progress = "UPDATE_ROLLBACK_IN_PROGRESS";
         if let Some(account) = self.account(infrastructure) {
             account.stack_turns(stack, in_progress, Some("User Initiated"));

@@ -185,10 +185,10 @@ fn advanced_insights_break_the_deploy_and_its_rollback_until_they_are_standard_a
     assert_eq!(prod(&mut world).parameter_group, "default.aurora-postgresql16");
 
     world.modify_cluster(PROD, Some("standard"), None, 1.0).unwrap();
-    world.continue_rollback("Alpha001", stack, 1.0).unwrap();
+    world.continue_rollback("Alpha001", stack, None, 1.0).unwrap();
     drain(&mut world);
     assert_eq!(status(&mut world), "UPDATE_ROLLBACK_FAILED", "the cluster was still configuring");
-    world.continue_rollback("Alpha001", stack, 1.0).unwrap();
+    world.continue_rollback("Alpha001", stack, None, 1.0).unwrap();
     drain(&mut world);
     assert_eq!(status(&mut world), "UPDATE_ROLLBACK_COMPLETE");
     assert_eq!(prod(&mut world).insights_retention, 7);

@@ -14,6 +14,7 @@ fn invent(stage: &Stage, code: &str, message: &str, status: u16) {
         message: message.to_owned(),
         status: Some(status),
         times: 10_000,
+        lost: None,
     };
     stage.site.change(|world| world.invent(fault));
 }
