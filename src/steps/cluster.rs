@@ -5,7 +5,7 @@ use tokio::time::Instant;
 
 use super::act::{Act, Looked};
 use super::context::{Look, Stop};
-use super::diagnosis;
+use super::{clock, diagnosis};
 use crate::clients::Trouble;
 use crate::clients::rds::{ClusterView, EventSource, MemberView};
 use crate::runbook::check::{Check, Evidence, Precondition, Verdict};
@@ -130,10 +130,11 @@ pub async fn settle_member(act: &mut Act, id: &InstanceId, awaited: Awaited<'_>)
                     return Ok(());
                 }
                 let stands = stands_still(act, &member);
-                still = stands.map(|how| still.filter(|(known, _)| *known == how).unwrap_or((how, Instant::now())));
+                still = stands.map(|how| still.filter(|(known, _)| *known == how).unwrap_or((how, clock::now())));
             }
         }
-        let stuck = still.is_some_and(|(_, since)| since.elapsed() >= act.look.step.stuck_after);
+        let stuck =
+            still.is_some_and(|(_, since)| clock::now().saturating_duration_since(since) >= act.look.step.stuck_after);
         if stuck || patience.is_over() {
             return Err(not_settled(act, id, patience.trouble.as_ref()).await);
         }

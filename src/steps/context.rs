@@ -8,9 +8,9 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::diagnosis;
 use super::recorder::{RecordError, Recorder};
 use super::tools::Tools;
+use super::{clock, diagnosis};
 use crate::clients::rds::ClusterView;
 use crate::clients::{Trouble, TroubleKind, met};
 use crate::runbook::check::{Check, Evidence};
@@ -64,6 +64,12 @@ impl Look {
         let mut steps = self.so_far.steps.iter().chain(&self.so_far.levers);
         let step = steps.find(|step| step.id == self.step.id);
         step.map(|step| step.attempts.as_slice()).unwrap_or_default()
+    }
+
+    /// The call of a former attempt of which it is not known what became of it. Whoever fires the step again has it looked up
+    /// first; what must hold before it is sent need not hold for that, and often does not where it was carried out.
+    pub fn open_call(&self) -> Option<&ActionRun> {
+        self.attempts().iter().flat_map(|attempt| &attempt.actions).rfind(|each| each.is_open())
     }
 
     /// The last call of that key that an attempt of this step sent and that may have been carried out.
@@ -130,7 +136,7 @@ impl From<Finding> for Stop {
 
 /// The bounds of a wait: how long it may last, and the last trouble that it went through.
 ///
-/// Passing trouble does not end a wait, and neither does a session of the other side's that has to be signed in again:
+/// The time that the machine slept is not counted. Passing trouble does not end a wait, and neither does a session of the other side's that has to be signed in again:
 /// what was fired goes on meanwhile, and is not fired anew.
 #[derive(Debug)]
 pub struct Patience {
@@ -142,7 +148,7 @@ pub struct Patience {
 impl Patience {
     /// A wait of at most `limit`, from now.
     pub fn new(limit: Duration) -> Self {
-        Self { deadline: Instant::now() + limit, trouble: None }
+        Self { deadline: clock::now() + limit, trouble: None }
     }
 
     /// What was seen; none where passing trouble kept it from being seen.
@@ -166,7 +172,7 @@ impl Patience {
 
     /// Whether its time is over.
     pub fn is_over(&self) -> bool {
-        Instant::now() >= self.deadline
+        clock::now() >= self.deadline
     }
 }
 

@@ -177,6 +177,8 @@ impl Following {
     /// If the session ends; the program goes on then.
     pub(super) async fn next(&mut self, act: &Noting) -> Result<Heard, Stop> {
         tokio::select! {
+            // What was printed while this process was stopped goes before its silence.
+            biased;
             () = act.cancel.cancelled() => Err(Stop::Session),
             chunk = self.output.next() => {
                 self.silent_at = Instant::now() + self.patience;

@@ -3,6 +3,7 @@
 //! One test binary for all of it, so that it is linked once.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
+mod asleep;
 mod bad_input;
 mod demo;
 mod headless;

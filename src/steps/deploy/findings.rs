@@ -1,10 +1,12 @@
 //! What keeps the application from being as it should be: what waiting mends, and what it does not.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use super::super::act::Act;
 use super::super::context::{Look, Stop};
-use super::super::{cluster, diagnosis};
+use super::super::{clock, cluster, diagnosis};
 use super::seen::{Failed, Seen};
 use crate::clients::Trouble;
 use crate::clients::kubernetes::ExternalSecretView;
@@ -39,6 +41,12 @@ struct ColdPool {
     line: String,
     /// Where the writer endpoint leads, once that was looked at.
     endpoint: Option<Evidence>,
+}
+
+impl ColdPool {
+    fn lasted(&self) -> Duration {
+        clock::now().saturating_duration_since(self.since)
+    }
 }
 
 /// What waiting does not mend, if there is such a thing. What it may mend is remarked.
@@ -257,8 +265,8 @@ async fn cold_pool(act: &mut Act, seen: &Seen, waits: &mut Waits) -> Result<Opti
     };
     // The runbook gives a pool half of the time that it gives a secret.
     let (pause, stuck) = (act.step.retry_after / 2, act.step.stuck_after);
-    let pool = waits.pool.get_or_insert_with(|| ColdPool { since: Instant::now(), pod, line, endpoint: None });
-    if pool.endpoint.is_none() && pool.since.elapsed() >= pause {
+    let pool = waits.pool.get_or_insert_with(|| ColdPool { since: clock::now(), pod, line, endpoint: None });
+    if pool.endpoint.is_none() && pool.lasted() >= pause {
         match endpoint(act).await {
             Ok((true, evidence)) => pool.endpoint = Some(evidence),
             Ok((false, evidence)) => {
@@ -268,7 +276,7 @@ async fn cold_pool(act: &mut Act, seen: &Seen, waits: &mut Waits) -> Result<Opti
             Err(trouble) => pool.endpoint = Some(Evidence::now(&trouble.call, trouble.to_string())),
         }
     }
-    Ok((pool.since.elapsed() >= stuck).then(|| stays_cold(act, seen, pool)))
+    Ok((pool.lasted() >= stuck).then(|| stays_cold(act, seen, pool)))
 }
 
 fn of_pool(pool: &ColdPool, cause: String) -> Finding {
@@ -277,7 +285,7 @@ fn of_pool(pool: &ColdPool, cause: String) -> Finding {
 }
 
 fn warmed(pool: &ColdPool) -> Finding {
-    let seconds = pool.since.elapsed().as_secs();
+    let seconds = pool.lasted().as_secs();
     of_pool(pool, format!("the connection pool of {} was cold, and healed by itself", pool.pod))
         .because(Evidence::now(PODS, format!("every new pod is ready, {seconds} s after it was seen")))
         .meaning("nothing: it waited for connections to the new writer")
@@ -292,7 +300,7 @@ fn leads_elsewhere(look: &Look, pool: &ColdPool) -> Finding {
 }
 
 fn stays_cold(look: &Look, seen: &Seen, pool: &ColdPool) -> Finding {
-    let minutes = pool.since.elapsed().as_secs() / 60;
+    let minutes = pool.lasted().as_secs() / 60;
     let finding = of_pool(pool, format!("the connection pool of {} stays cold for {minutes} min", pool.pod))
         .meaning(format!("the new pods do not become ready; {}", serving(seen)))
         .way_out("restart the deployment: a new process has new pools; then again");
@@ -345,9 +353,9 @@ async fn secret_not_synced(
     let pause = act.step.retry_after;
     let since = *waits.secret.get_or_insert_with(|| {
         act.say(format!("ExternalSecret {name} is not Ready; looking again in {} s", pause.as_secs()));
-        Instant::now()
+        clock::now()
     });
-    if since.elapsed() < pause {
+    if clock::now().saturating_duration_since(since) < pause {
         return Ok(None);
     }
     let finding = without_secret(act, spec, seen, name).await;

@@ -19,6 +19,9 @@ const WORTH_A_WORD: SignedDuration = SignedDuration::from_secs(1);
 /// The same for an application that fails after it has its writer again.
 const APPLICATION_WORTH_A_WORD: SignedDuration = SignedDuration::from_secs(5);
 
+/// How long nobody may have looked at something that is said to last.
+const UNSEEN: SignedDuration = SignedDuration::from_secs(15);
+
 /// Something that lasts for a while, as it was seen.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Aside {
@@ -26,9 +29,10 @@ pub(super) struct Aside {
 }
 
 impl Aside {
-    /// Notes that it was so at a moment, and how it showed.
+    /// Notes that it was so at a moment, and how it showed. Where nobody looked for long, nothing is known of the time between.
     pub(super) fn notice(&mut self, at: Timestamp, text: String) {
-        let first = self.seen.as_ref().map_or(at, |(first, ..)| *first);
+        let before = self.seen.as_ref().filter(|(_, last, _)| at.duration_since(*last) <= UNSEEN);
+        let first = before.map_or(at, |(first, ..)| *first);
         self.seen = Some((first, at, text));
     }
 

@@ -1,8 +1,10 @@
 //! The ends that a failover can come to that are not good ones.
 
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp};
 
-use super::watched::Watch;
+use super::watched::{Watch, fresh};
 use super::{DESCRIBE, Move};
 use crate::clients::Trouble;
 use crate::clients::rds::ClusterView;
@@ -60,11 +62,14 @@ impl Watch {
         self.cluster.as_ref().is_some_and(|cluster| cluster.status == "available" && writer(cluster))
     }
 
-    /// The witnesses of the writer endpoint that say it leads elsewhere than to the new writer.
-    pub(super) fn behind(&self) -> Vec<(&Witness, &Lane)> {
+    /// The witnesses of the writer endpoint that say it leads elsewhere than to the new writer: now, and not before the network
+    /// was lost or the machine fell asleep.
+    pub(super) fn behind(&self, fresh: Duration) -> Vec<(&Witness, &Lane)> {
+        let now = Timestamp::now();
+        let since = SignedDuration::try_from(fresh).map_or(self.since, |fresh| self.since.max(now - fresh));
         let of_endpoint = [Witness::Dns, Witness::SqlEndpoint];
         let lanes = self.timeline.lanes.iter().filter(|(witness, _)| of_endpoint.contains(witness));
-        lanes.filter(|(_, lane)| lane.last.at >= self.since && self.leads_elsewhere(&lane.last.word)).collect()
+        lanes.filter(|(_, lane)| lane.last.at >= since && self.leads_elsewhere(&lane.last.word)).collect()
     }
 
     fn leads_elsewhere(&self, word: &Word) -> bool {
@@ -120,7 +125,7 @@ pub(super) fn endpoint_stuck(watch: &Watch, act: &Act) -> Option<Finding> {
     if stuck < SignedDuration::try_from(act.step.stuck_after).ok()? {
         return None;
     }
-    let names: Vec<String> = watch.behind().iter().map(|(witness, _)| witness.to_string()).collect();
+    let names: Vec<String> = watch.behind(fresh(act)).iter().map(|(witness, _)| witness.to_string()).collect();
     let cause =
         format!("RDS names {to}, and {} do not lead there for {:.0} s", names.join(" and "), stuck.as_secs_f64());
     let mut finding = Finding::of("endpoint-stuck", cause)

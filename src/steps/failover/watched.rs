@@ -41,6 +41,11 @@ fn agree_label() -> String {
 
 const ANSWERS: &str = "application answers without 5xx";
 
+/// How old a word may be that says something of now.
+pub(super) fn fresh(look: &Look) -> Duration {
+    look.pause * 3 + Duration::from_secs(2)
+}
+
 pub(super) fn observe(timeline: &mut Timeline, sample: &Sample) {
     if let Ok(Reading::Cluster(cluster)) = &sample.said {
         timeline.observe_instances(sample.at, cluster.is_available_throughout());
@@ -194,7 +199,7 @@ impl Watch {
     /// Whether everybody who is fresh has named the new writer in enough rounds, each on new words. Who is silent or old is
     /// named; the writer endpoint must speak, as it is what the application uses.
     async fn agreement(&mut self, act: &mut Act) -> Result<bool, Stop> {
-        let fresh = act.pause * 3 + Duration::from_secs(2);
+        let fresh = fresh(act);
         let now = Timestamp::now();
         let words = self.timeline.lanes.values().map(|lane| &lane.last);
         let agreement = Agreement::of(words, now, fresh);
@@ -266,7 +271,7 @@ impl Watch {
 
     /// Since when the endpoint stays behind, and whether that, or the application's failing, has lasted too long.
     fn came_to_nothing(&mut self, act: &Act) -> Option<crate::runbook::event::Finding> {
-        self.stuck_since = match (self.is_content(), self.behind().is_empty()) {
+        self.stuck_since = match (self.is_content(), self.behind(fresh(act)).is_empty()) {
             (true, false) => self.stuck_since.or_else(|| Some(Timestamp::now())),
             _ => None,
         };
