@@ -65,6 +65,8 @@ pub struct StackEventView {
     pub status: String,
     /// Why.
     pub reason: Option<String>,
+    /// The token of the request that it comes of; none where CloudFormation names none.
+    pub token: Option<String>,
 }
 
 impl StackEventView {
@@ -129,16 +131,34 @@ impl CloudFormation {
         }
     }
 
-    /// Takes a failed rollback up again. Answers CloudFormation's request id.
-    pub async fn continue_rollback(&self, _controls: &Controls, stack: &str) -> Result<Option<String>, Trouble> {
-        let answer = self.changing.continue_update_rollback().stack_name(stack).send().await;
+    /// Takes a failed rollback up again. Answers CloudFormation's request id. By the token CloudFormation knows a request that
+    /// it has had before, and every event that comes of the request bears it.
+    pub async fn continue_rollback(
+        &self,
+        _controls: &Controls,
+        stack: &str,
+        token: Option<String>,
+    ) -> Result<Option<String>, Trouble> {
+        let request = self.changing.continue_update_rollback().stack_name(stack).set_client_request_token(token);
+        let answer = request.send().await;
         answer.map(|answer| answer.request_id().map(str::to_owned)).map_err(|error| trouble(CONTINUE, error))
     }
 }
 
 /// The call of [`CloudFormation::continue_rollback`] and the command line that would do the same.
-pub fn continue_rollback_call(target: &AwsTarget, stack: &str) -> Call {
-    call(target, CONTINUE, "continue-update-rollback", &["--stack-name", stack])
+pub fn continue_rollback_call(target: &AwsTarget, stack: &str, token: Option<&str>) -> Call {
+    let mut arguments = vec!["--stack-name", stack];
+    arguments.extend(token.into_iter().flat_map(|token| ["--client-request-token", token]));
+    call(target, CONTINUE, "continue-update-rollback", &arguments)
+}
+
+/// A token of these parts, as CloudFormation takes one: letters, digits and dashes, 128 at most. The same parts make the same
+/// token.
+pub fn request_token(parts: &[&str]) -> String {
+    const MOST: usize = 128;
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
+    let token: String = parts.join("-").chars().map(plain).collect();
+    token.trim_start_matches('-').chars().take(MOST).collect()
 }
 
 fn view_stack(stack: Stack) -> StackView {
@@ -158,6 +178,7 @@ fn view_event(event: StackEvent) -> Option<StackEventView> {
         resource_type: event.resource_type.unwrap_or_default(),
         status: event.resource_status.map(|status| status.as_str().to_owned()).unwrap_or_default(),
         reason: event.resource_status_reason.map(reason),
+        token: event.client_request_token,
     })
 }
 
@@ -176,7 +197,15 @@ mod tests {
             resource_type: "AWS::RDS::DBCluster".to_owned(),
             status: status.to_owned(),
             reason: reason.map(str::to_owned),
+            token: None,
         }
+    }
+
+    #[test]
+    fn a_token_is_one_that_cloudformation_takes() {
+        assert_eq!(request_token(&["aurora-cockpit", "run.1", "dev", "2"]), "aurora-cockpit-run-1-dev-2");
+        assert_eq!(request_token(&[".a", &"b".repeat(200)]).len(), 128);
+        assert_eq!(request_token(&[".a"]), "a");
     }
 
     #[test]

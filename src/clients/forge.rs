@@ -71,8 +71,24 @@ pub async fn pull_request(repository: &str, number: u64) -> Result<PullRequest, 
 }
 
 /// Merges a pull request with a merge commit.
+///
+/// # Errors
+/// As `gh` ends. What it says in no words that are known to be GitHub's refusal may have come of a connection that broke after
+/// the merge: it is `NoAnswer`.
 pub async fn merge(_controls: &Controls, repository: &str, number: u64) -> Result<(), Trouble> {
-    run(MERGE, &merge_words(repository, &number.to_string())[1..]).await.map(|_| ())
+    let merged = run(MERGE, &merge_words(repository, &number.to_string())[1..]).await;
+    merged.map(|_| ()).map_err(|trouble| match trouble.kind {
+        TroubleKind::Refused if !is_githubs_word(&trouble.message) => {
+            Trouble { kind: TroubleKind::NoAnswer, ..trouble }
+        }
+        _ => trouble,
+    })
+}
+
+/// Whether a complaint is GitHub's own answer to a merge, and not what `gh` met on the way.
+fn is_githubs_word(complaint: &str) -> bool {
+    let complaint = complaint.to_lowercase();
+    ["graphql:", "not mergeable", "http 4", "merge conflict"].iter().any(|words| complaint.contains(words))
 }
 
 /// The call of [`merge`] and its command line.
@@ -195,6 +211,20 @@ mod tests {
             (1, "Pull request is not mergeable: the base branch policy prohibits the merge.", TroubleKind::Refused),
         ] {
             assert_eq!(kind(Some(code), complaint), expected, "{complaint}");
+        }
+    }
+
+    #[test]
+    fn what_may_have_broken_after_the_merge_is_no_refusal() {
+        for (complaint, refused) in [
+            ("exit 1: X Pull request o/r#170 is not mergeable: the base branch policy prohibits the merge.", true),
+            ("exit 1: GraphQL: Pull Request is not mergeable (mergePullRequest)", true),
+            ("exit 1: HTTP 405: Base branch was modified. Review and try the merge again.", true),
+            ("exit 1: Post \"https://api.github.com/graphql\": read tcp: read: connection reset by peer", false),
+            ("exit 1: stream error: stream ID 7; INTERNAL_ERROR", false),
+            ("ended by a signal", false),
+        ] {
+            assert_eq!(is_githubs_word(complaint), refused, "{complaint}");
         }
     }
 

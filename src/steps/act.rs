@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{broadcast, watch};
-use tokio::time::Instant;
 
-use super::context::{Noting, Stop};
+use super::context::{Noting, Patience, Stop};
+use super::diagnosis;
 use crate::clients::rds::Change;
 use crate::clients::{Controls, Trouble, TroubleKind, met};
-use crate::runbook::check::Evidence;
+use crate::runbook::check::{Evidence, Holds};
 use crate::runbook::event::{Action, ActionOutcome, Event, Finding, Outcome};
 use crate::runbook::state::ActionRun;
 use crate::watch::{Cadence, Pace, Sample};
@@ -88,8 +88,7 @@ impl Act {
     /// The call that this attempt goes on with: its own first one, or one of a former attempt's of which it is not known
     /// what became of it.
     pub fn intended(&self) -> Option<&ActionRun> {
-        let former = || self.look.attempts().iter().flat_map(|attempt| &attempt.actions).rfind(|each| each.is_open());
-        self.attempt.actions.first().or_else(former)
+        self.attempt.actions.first().or_else(|| self.look.open_call())
     }
 
     /// Carries out a change of RDS once; see [`Act::act`].
@@ -134,10 +133,14 @@ impl Act {
         L: Future<Output = Result<Looked, Trouble>>,
     {
         let key = action.key.clone();
-        if let Some(open) = self.open_call(&key)
-            && self.look_up(&open, &look, "the session that sent it ended before its answer").await?
-        {
-            return Ok(Acted::Done { at: open.sent });
+        if let Some(open) = self.open_call(&key) {
+            if self.look_up(&open, &look, "the session that sent it ended before its answer").await? {
+                return Ok(Acted::Done { at: open.sent });
+            }
+            if open.attempt != self.attempt.number {
+                // Boxed: it holds the briefs of all steps, and this is part of every one of them.
+                Box::pin(self.may_be_sent_now(&key)).await?;
+            }
         }
         if let Some(known) = self.attempt.action(&key) {
             match &known.outcome {
@@ -214,6 +217,20 @@ impl Act {
         Err(finding.into())
     }
 
+    /// An attempt that had to find out first was let begin whatever did not hold (see [`Look::open_call`]). Now that something
+    /// is to be sent after all, everything must hold.
+    async fn may_be_sent_now(&self, key: &str) -> Result<(), Stop> {
+        let brief = super::brief_of(&self.look).await.map_err(|trouble| diagnosis::of_trouble(self, &trouble))?;
+        let Some(lacking) = brief.preconditions.into_iter().find(|each| each.holds == Holds::No) else { return Ok(()) };
+        let finding =
+            Finding::unknown(format!("\"{key}\" was not carried out, and may not be sent now: {}", lacking.text))
+                .because(Evidence::now("cockpit", lacking.text))
+                .meaning("nothing was done by it")
+                .way_out("fire the step again once that holds")
+                .again();
+        Err(finding.into())
+    }
+
     /// Looks whether a call whose answer is missing was carried out.
     async fn look_up<L>(&mut self, open: &Open, look: impl Fn() -> L, why: &str) -> Result<bool, Stop>
     where
@@ -222,7 +239,7 @@ impl Act {
         self.say(format!("{}: {why}; looking whether it was carried out", open.key));
         let looks = if open.operation == "rds:ModifyDBInstance" { AFTERMATH_OF_FLUSH } else { AFTERMATH };
         let aftermath = self.look.pause * looks;
-        let deadline = Instant::now() + aftermath;
+        let patience = Patience::new(aftermath);
         let shown_by = open.sent + SignedDuration::try_from(aftermath).unwrap_or(SignedDuration::ZERO);
         loop {
             // A look that began too early proves nothing, however long its answer took.
@@ -236,7 +253,7 @@ impl Act {
                     self.settle(open, ActionOutcome::FoundUndone { evidence }).await?;
                     return Ok(false);
                 }
-                Err(trouble) if Instant::now() >= deadline => return Err(self.unknown(open, why, &trouble).await?),
+                Err(trouble) if patience.is_over() => return Err(self.unknown(open, why, &trouble).await?),
                 Ok(Looked::NoSign(_)) => self.wait(self.look.pause).await?,
                 Err(trouble) => {
                     met::bear(&trouble);

@@ -8,6 +8,7 @@ pub mod act;
 mod agreed;
 mod app_health;
 mod artefacts;
+mod clock;
 mod close;
 mod cluster;
 mod command;
@@ -39,9 +40,9 @@ pub use tools::Tools;
 
 use futures::future::BoxFuture;
 use jiff::tz::TimeZone;
-use tokio::time::Instant;
 
 use crate::clients::Trouble;
+use crate::runbook::check::{Holds, Precondition};
 use crate::runbook::event::{AppMeasure, Brief, Finding, Outcome};
 use crate::runbook::names::PartitionName;
 use crate::runbook::plan::{ConfirmRule, StepKind};
@@ -95,11 +96,26 @@ pub async fn brief(look: &Look) -> Result<Brief, Trouble> {
         // What sends nothing rests on nobody's word, but for what is read from the writer.
         let rests = !brief.calls.is_empty();
         brief.preconditions.extend(agreed::precondition(look).filter(|_| rests));
+        if let Some(open) = look.open_call() {
+            looks_first(brief, &open.action.key);
+        }
     }
     if seen.is_err() {
         look.tools.aws.renew_session().await;
     }
     seen
+}
+
+/// Lets a step be fired of which a call is open: it is looked up first, whatever else does not hold. Before anything is sent,
+/// what must hold is looked at again.
+fn looks_first(brief: &mut Brief, key: &str) {
+    for lacking in brief.preconditions.iter_mut().filter(|each| each.holds == Holds::No) {
+        lacking.holds = Holds::Mind;
+        lacking.text.push_str(" (must hold before anything is sent)");
+    }
+    let words =
+        format!("it is not known whether \"{key}\" was carried out: that is looked up, and nothing is sent before");
+    brief.preconditions.insert(0, Precondition::now(words, Holds::Mind));
 }
 
 async fn brief_of(look: &Look) -> Result<Brief, Trouble> {
@@ -126,7 +142,11 @@ async fn brief_of(look: &Look) -> Result<Brief, Trouble> {
 /// Why it stopped before: with an outcome of its own, because something could not be written, or with the session.
 pub async fn run(act: Act) -> Result<Outcome, Stop> {
     let aws = act.tools.aws.clone();
-    let ended = run_boxed(act).await;
+    let ended = tokio::select! {
+        biased;
+        never = clock::beating() => match never {},
+        ended = run_boxed(act) => ended,
+    };
     if matches!(&ended, Err(Stop::Outcome(_))) {
         // It may have failed for a session that somebody now renews, in whichever terminal.
         aws.renew_session().await;
@@ -160,12 +180,12 @@ fn run_boxed(mut act: Act) -> BoxFuture<'static, Result<Outcome, Stop>> {
 /// # Errors
 /// As [`run`].
 pub async fn look_only(mut noting: Noting) -> Result<Outcome, Stop> {
-    let until = Instant::now() + noting.step.limit;
+    let until = clock::now() + noting.step.limit;
     loop {
         let seen = look_once(&mut noting).await;
         // Trouble that passes is no verdict. Nothing was sent, so that looking once more costs nothing.
         let passing = match &seen {
-            Err(Stop::Outcome(outcome)) => diagnosis::passing_failure(outcome).filter(|_| Instant::now() < until),
+            Err(Stop::Outcome(outcome)) => diagnosis::passing_failure(outcome).filter(|_| clock::now() < until),
             _ => None,
         };
         let Some(finding) = passing else { return seen };

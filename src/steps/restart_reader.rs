@@ -3,6 +3,7 @@
 //! A reboot does not flush queued changes and a failover does not either, so what is queued decides. Success is a witnessed
 //! change: the instance says `available` for seconds after the call as well.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -43,6 +44,14 @@ impl Need {
         Some(if instance.pending.is_empty() { Self::Reboot } else { flush() })
     }
 
+    /// As an intent has it, by what it notes of the time before.
+    fn as_intended(before: &BTreeMap<String, String>) -> Self {
+        match before.get("flushes") {
+            Some(class) => Self::Flush(Some(class.clone()).filter(|class| !class.is_empty())),
+            None => Self::Reboot,
+        }
+    }
+
     pub(super) fn change(&self, member: &MemberView) -> Change {
         match self {
             Self::Flush(_) => Change::ApplyPending { instance: member.id.clone() },
@@ -62,7 +71,9 @@ pub(super) async fn brief(look: &Look) -> Result<Brief, Trouble> {
         Ok(reader) => reader,
         Err(finding) => return Ok(blocked(finding.cause)),
     };
-    let Some(need) = Need::of(reader) else { return Ok(blocked(undescribed(&reader.id))) };
+    // What was begun is gone on with: where a flush may have been carried out, nothing is queued any more.
+    let begun = look.open_call().map(|open| Need::as_intended(&open.action.before));
+    let Some(need) = begun.or_else(|| Need::of(reader)) else { return Ok(blocked(undescribed(&reader.id))) };
     let what = match &need {
         Need::Flush(Some(class)) => format!("Apply what is queued on {}: class {class}", reader.id),
         Need::Flush(None) => format!("Apply what is queued on {}", reader.id),
@@ -161,10 +172,7 @@ pub(super) async fn run(act: &mut Act) -> Result<Outcome, Stop> {
         None => member_in_question(act, &cluster)?.clone(),
     };
     let need = match &before {
-        Some(before) => match before.get("flushes") {
-            Some(class) => Need::Flush(Some(class.clone()).filter(|class| !class.is_empty())),
-            None => Need::Reboot,
-        },
+        Some(before) => Need::as_intended(before),
         None => {
             Need::of(&member).ok_or_else(|| diagnosis::with_guide(act, Finding::unknown(undescribed(&member.id))))?
         }

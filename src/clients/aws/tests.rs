@@ -27,12 +27,22 @@ impl Aws {
 
     /// As [`Self::at`], with an access key of its own.
     pub(crate) async fn signed(endpoint: &str, target: &AwsTarget, key: &str) -> Self {
-        let credentials = Credentials::new(key, crate::sim::world::cloud::SECRET_KEY, None, None, "test");
-        let loader =
-            loader(Region::new(target.region.clone())).endpoint_url(endpoint).credentials_provider(credentials);
-        let loader = loader.retry_config(RetryConfig::standard().with_initial_backoff(Duration::from_millis(1)));
-        Self::of(target, &Configs::of(loader.load().await))
+        Self::of(target, &configs(endpoint, target, key).await)
     }
+
+    /// As [`Self::signed`], with that patience with a changing call.
+    pub(crate) async fn impatient(endpoint: &str, target: &AwsTarget, key: &str, patience: Duration) -> Self {
+        let configs = configs(endpoint, target, key).await;
+        let changing = configs.changing.to_builder().timeout_config(timeouts(patience, patience)).build();
+        Self::of(target, &Configs { changing, ..configs })
+    }
+}
+
+async fn configs(endpoint: &str, target: &AwsTarget, key: &str) -> Configs {
+    let credentials = Credentials::new(key, crate::sim::world::cloud::SECRET_KEY, None, None, "test");
+    let loader = loader(Region::new(target.region.clone())).endpoint_url(endpoint).credentials_provider(credentials);
+    let loader = loader.retry_config(RetryConfig::standard().with_initial_backoff(Duration::from_millis(1)));
+    Configs::of(loader.load().await)
 }
 
 /// A service that answers every call alike, and how often it was called.

@@ -83,7 +83,11 @@ fn by_code(code: &str, message: &str, status: u16) -> TroubleKind {
         "PriorRequestNotComplete",
         "SlowDown",
     ];
-    if SIGNED_OUT.contains(&code) {
+    // A call that the other side gave up on may have been carried out all the same.
+    const NO_ANSWER: [&str; 3] = ["RequestTimeout", "RequestTimeoutException", "RequestTimedOut"];
+    if NO_ANSWER.contains(&code) {
+        TroubleKind::NoAnswer
+    } else if SIGNED_OUT.contains(&code) {
         TroubleKind::SignedOut
     } else if DENIED.contains(&code) {
         // Some services answer AccessDenied for a token that has ended, and say so in the message only.
@@ -102,6 +106,8 @@ fn by_status(status: u16) -> TroubleKind {
         429 => TroubleKind::Throttled,
         401 | 403 => TroubleKind::Denied,
         404 => TroubleKind::NotFound,
+        // What waited in between gave up.
+        408 => TroubleKind::NoAnswer,
         400..=499 => TroubleKind::Refused,
         500..=599 => TroubleKind::NoAnswer,
         _ => TroubleKind::Malformed,

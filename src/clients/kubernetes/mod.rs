@@ -65,13 +65,22 @@ impl Kubernetes {
 
     /// As [`Self::open`], from a kubeconfig that was read.
     pub(crate) async fn of(kubeconfig: Kubeconfig, target: &KubernetesTarget) -> Result<Self, Trouble> {
+        Self::with_patience(kubeconfig, target, ANSWER).await
+    }
+
+    /// As [`Self::of`], with that patience with an answer.
+    pub(crate) async fn with_patience(
+        kubeconfig: Kubeconfig,
+        target: &KubernetesTarget,
+        answer: Duration,
+    ) -> Result<Self, Trouble> {
         let unreachable = |words| Trouble::new("kubeconfig", TroubleKind::Unreachable, words);
         let options = KubeConfigOptions { context: Some(target.context.clone()), ..KubeConfigOptions::default() };
         let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
         let mut config = config
             .map_err(|error| unreachable(format!("context {}: {}", target.context, clean_line(&error.to_string()))))?;
         config.connect_timeout = Some(CONNECT);
-        config.read_timeout = Some(ANSWER);
+        config.read_timeout = Some(answer);
         // Or else the time that a pooled connection was idle would count as the answer's.
         config.reset_reader_on_write = true;
         config.default_retry = true;
@@ -209,7 +218,7 @@ fn trouble(call: &str, error: &Error) -> Trouble {
                 403 => TroubleKind::Denied,
                 404 => TroubleKind::NotFound,
                 429 => TroubleKind::Throttled,
-                500..=599 => TroubleKind::NoAnswer,
+                408 | 500..=599 => TroubleKind::NoAnswer,
                 400..=499 => TroubleKind::Refused,
                 _ => TroubleKind::Malformed,
             };

@@ -31,7 +31,9 @@ pub(super) async fn brief(look: &Look, spec: &SnapshotSpec) -> Result<Brief, Tro
 }
 
 pub(super) async fn run(act: &mut Act, spec: &SnapshotSpec) -> Result<Outcome, Stop> {
-    let begun = act.attempt.action(&snapshot::deletion_key(spec)).is_some();
+    // A former attempt asked for the new one, and it is not known whether there is one: it is looked for, and not deleted.
+    let asked = act.open_call().is_some_and(|open| open.action.key == snapshot::creation_key(spec));
+    let begun = asked || act.attempt.action(&snapshot::deletion_key(spec)).is_some();
     if !begun && snapshot::is_own(act, spec) && act.attempt.choice.as_deref() != Some(&spec.id) {
         let finding = Finding::unknown(format!("{} is this run's own insurance", spec.id))
             .meaning("nothing was done")
@@ -41,7 +43,7 @@ pub(super) async fn run(act: &mut Act, spec: &SnapshotSpec) -> Result<Outcome, S
     act.check(snapshot::gone(Verdict::Pending)).await?;
     act.check(snapshot::pending(spec, Verdict::Pending)).await?;
     // Once the new one was asked for, the old one is no more, and what is there must not be taken for it.
-    if act.attempt.action(&snapshot::creation_key(spec)).is_none() {
+    if !asked && act.attempt.action(&snapshot::creation_key(spec)).is_none() {
         snapshot::delete(act, spec).await?;
         snapshot::until_gone(act, spec).await?;
     }

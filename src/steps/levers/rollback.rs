@@ -9,12 +9,19 @@ use super::super::command_findings::{EVENTS, failure_in_words, is_retention};
 use super::super::context::{Look, Patience, Stop};
 use super::super::diagnosis;
 use crate::clients::Trouble;
-use crate::clients::cloudformation::{StackEventView, StackView, continue_rollback_call, first_failure};
+use crate::clients::cloudformation::{StackEventView, StackView, continue_rollback_call, first_failure, request_token};
 use crate::clients::rds::ClusterView;
 use crate::runbook::check::{Check, Evidence, Holds, Precondition, Verdict};
 use crate::runbook::event::{Action, Brief, Choice, Finding, Outcome};
 
 const FAILED: &str = "UPDATE_ROLLBACK_FAILED";
+
+/// Under these keys the intent says of which stack it is, and which token its request bears.
+const STACK: &str = "stack";
+const TOKEN: &str = "token";
+
+/// How far back events are read: a token is a request's own, however the clocks stand.
+const EVENTS_OF: SignedDuration = SignedDuration::from_hours(1);
 
 pub(super) async fn brief(look: &Look, stacks: &[String]) -> Result<Brief, Trouble> {
     let (cluster, all) = tokio::try_join!(look.cluster(), look.tools.aws.cloudformation.stacks())?;
@@ -25,7 +32,8 @@ pub(super) async fn brief(look: &Look, stacks: &[String]) -> Result<Brief, Troub
         return Ok(brief);
     };
     let mut brief = look.brief(format!("Continue the rollback of {}", first.name));
-    brief.calls.push(continue_rollback_call(&look.tools.aws.target, &first.name));
+    let token = token(look, look.attempts().len() + 1);
+    brief.calls.push(continue_rollback_call(&look.tools.aws.target, &first.name, Some(&token)));
     brief.preconditions = vec![
         Precondition::require(true, format!("{} is {FAILED}", first.name)),
         // What is not available cannot be taken back either: the rollback would fail once more.
@@ -51,36 +59,74 @@ fn insights(look: &Look, cluster: &ClusterView) -> Option<Precondition> {
     Some(Precondition::now(format!("Database Insights {mode}, the template assumes {wanted}"), holds))
 }
 
+/// The token of the request of that attempt: the same wherever it is made, so that the request is known by it.
+fn token(look: &Look, attempt: usize) -> String {
+    let run = look.run_dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    request_token(&["aurora-cockpit", &run, look.partition.name.as_str(), &attempt.to_string()])
+}
+
+/// A request to go on with a rollback, as its intent has it.
+struct Request {
+    stack: String,
+    /// None in the intents of versions that sent none.
+    token: Option<String>,
+    since: Timestamp,
+}
+
+impl Request {
+    /// Whether an event comes of it: by its token, which every event of an operation bears; without one by its time.
+    fn brought(&self, event: &StackEventView) -> bool {
+        match &self.token {
+            Some(_) => event.token == self.token,
+            // The other side's clock is not ours.
+            None => event.at >= self.since - SignedDuration::from_secs(1),
+        }
+    }
+}
+
 pub(super) async fn run(act: &mut Act, stacks: &[String]) -> Result<Outcome, Stop> {
-    let stack = chosen(act, stacks).await?;
-    act.check(rolled_back(&stack, Verdict::Pending)).await?;
-    let key = format!("continue rollback of {stack}");
-    let since = act.attempt.action(&key).map_or_else(Timestamp::now, |sent| sent.at);
+    // One of which it is not known what became of it is gone on with, whoever sent it.
+    let intended = act.intended().map(|intended| (intended.action.before.clone(), intended.at));
+    let before = intended.as_ref().map(|(before, _)| before);
+    let stack = match before.and_then(|before| before.get(STACK)) {
+        Some(stack) => stack.clone(),
+        None => chosen(act, stacks).await?,
+    };
+    let token = match before {
+        Some(before) => before.get(TOKEN).cloned(),
+        None => Some(token(act, act.attempt.number as usize)),
+    };
+    let since = intended.as_ref().map_or_else(Timestamp::now, |(_, at)| *at);
+    let request = Request { stack, token, since };
+    let Request { stack, token, .. } = &request;
+    act.check(rolled_back(stack, Verdict::Pending)).await?;
     let aws = act.tools.aws.clone();
-    let call = continue_rollback_call(&aws.target, &stack);
-    let action = Action { key, call, before: [("stack".to_owned(), stack.clone())].into() };
+    let call = continue_rollback_call(&aws.target, stack, token.as_deref());
+    let noted = [Some((STACK, stack.clone())), token.clone().map(|token| (TOKEN, token))];
+    let before = noted.into_iter().flatten().map(|(name, value)| (name.to_owned(), value)).collect();
+    let action = Action { key: format!("continue rollback of {stack}"), call, before };
     let look = || async {
-        match aws.cloudformation.events(&stack, since).await?.first() {
-            Some(event) => done(format!("{} {} since", event.resource, event.status)),
-            None => no_sign(format!("{stack} has no event since")),
+        let events = aws.cloudformation.events(stack, since - EVENTS_OF).await?;
+        match events.iter().find(|event| request.brought(event)) {
+            Some(event) => done(format!("{} {} by this request", event.resource, event.status)),
+            None => no_sign(format!("{stack} has no event of this request")),
         }
     };
     let fire = |controls: std::sync::Arc<crate::clients::Controls>| {
-        let (aws, stack) = (aws.clone(), stack.clone());
-        async move { aws.cloudformation.continue_rollback(&controls, &stack).await }
+        let (aws, stack, token) = (aws.clone(), stack.clone(), token.clone());
+        async move { aws.cloudformation.continue_rollback(&controls, &stack, token).await }
     };
     if let Acted::Refused(trouble) = act.act(action, look, fire).await? {
         return Err(diagnosis::of_trouble(act, &trouble).into());
     }
     act.verifying().await?;
-    until_rolled_back(act, &stack, since).await?;
+    until_rolled_back(act, &request).await?;
     Ok(Outcome::Passed)
 }
 
-/// The stack in question: that of the intent, the chosen one, or the first that is stuck.
+/// The stack in question: the chosen one, or the first that is stuck.
 async fn chosen(act: &Act, stacks: &[String]) -> Result<String, Stop> {
-    let intended = act.attempt.actions.first().and_then(|sent| sent.action.before.get("stack"));
-    if let Some(stack) = intended.or(act.attempt.choice.as_ref()) {
+    if let Some(stack) = act.attempt.choice.as_ref() {
         return Ok(stack.clone());
     }
     let all = act.tools.aws.cloudformation.stacks().await;
@@ -93,14 +139,13 @@ fn rolled_back(stack: &str, verdict: Verdict) -> Check {
     Check::new("rolled-back", format!("rollback of {stack}"), STACKS, verdict).expecting("UPDATE_ROLLBACK_COMPLETE")
 }
 
-/// Waits until the rollback is complete. That it failed counts only by an event since the call: until CloudFormation moves,
+/// Waits until the rollback is complete. That it failed counts only by an event of this request: until CloudFormation moves,
 /// the stack still reads as it did before.
-async fn until_rolled_back(act: &mut Act, stack: &str, since: Timestamp) -> Result<(), Stop> {
+async fn until_rolled_back(act: &mut Act, request: &Request) -> Result<(), Stop> {
+    let stack = request.stack.as_str();
     let mut patience = Patience::new(act.step.limit);
-    // The other side's clock is not ours.
-    let since = since - SignedDuration::from_secs(1);
     loop {
-        let seen = look(act, stack, since).await;
+        let seen = look(act, request).await;
         let seen = act.bear(&mut patience, seen).await?;
         if let Some((status, events)) = seen {
             if status == "UPDATE_ROLLBACK_COMPLETE" {
@@ -120,9 +165,12 @@ async fn until_rolled_back(act: &mut Act, stack: &str, since: Timestamp) -> Resu
     }
 }
 
-async fn look(look: &Look, stack: &str, since: Timestamp) -> Result<(String, Vec<StackEventView>), Trouble> {
+/// The stack's status, and what came of the request.
+async fn look(look: &Look, request: &Request) -> Result<(String, Vec<StackEventView>), Trouble> {
     let client = &look.tools.aws.cloudformation;
-    let (seen, events) = tokio::try_join!(client.stack(stack), client.events(stack, since))?;
+    let since = request.since - EVENTS_OF;
+    let (seen, mut events) = tokio::try_join!(client.stack(&request.stack), client.events(&request.stack, since))?;
+    events.retain(|event| request.brought(event));
     Ok((seen.map(|seen| seen.status).unwrap_or_default(), events))
 }
 

@@ -14,7 +14,7 @@ use crate::sim::world::operations::{Chart, Ended, rollout};
 const SPEED: f64 = 400.0;
 
 /// The shipped chart's step, deployed by somebody else into `stage`.
-fn plan(change: impl FnOnce(&mut DeploySpec)) -> Plan {
+pub(super) fn plan(change: impl FnOnce(&mut DeploySpec)) -> Plan {
     let (name, text) = config::SHIPPED;
     let shipped = config::load_text(name, text, None).expect("the shipped plan");
     let steps = shipped.partitions.into_iter().flat_map(|partition| partition.steps);
@@ -39,13 +39,16 @@ fn plan(change: impl FnOnce(&mut DeploySpec)) -> Plan {
     plan
 }
 
-async fn stage(plan: Plan) -> Stage {
+pub(super) async fn stage(plan: Plan) -> Stage {
+    with_patience(plan, Duration::from_secs(20)).await
+}
+
+/// A site with Kubernetes, and a client that has this patience with its answers.
+pub(super) async fn with_patience(plan: Plan, patience: Duration) -> Stage {
     let target = plan.partitions[0].kubernetes.clone().expect("a namespace");
     let stage = Stage::with(plan, SPEED).await;
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let server = format!("http://{}", listener.local_addr().expect("an address"));
     let router = crate::sim::kube::router(stage.site.clone(), "Example");
-    tokio::spawn(async move { axum::serve(listener, router).await });
+    let server = format!("http://{}", serve(&stage.site, router, Server::Kubernetes("Example".into())).await);
     let kubeconfig: Kubeconfig = serde_json::from_value(json!({
         "apiVersion": "v1", "kind": "Config",
         "clusters": [{ "name": "c", "cluster": { "server": server } }],
@@ -53,7 +56,7 @@ async fn stage(plan: Plan) -> Stage {
         "contexts": [{ "name": "Example", "context": { "cluster": "c", "user": "u" } }],
     }))
     .expect("a kubeconfig");
-    let kubernetes = Kubernetes::of(kubeconfig, &target).await.expect("a client");
+    let kubernetes = Kubernetes::with_patience(kubeconfig, &target, patience).await.expect("a client");
     stage.with_kubernetes(kubernetes)
 }
 

@@ -5,11 +5,13 @@
 
 mod deploy;
 mod failover;
+mod lost;
 mod reader;
 mod settings;
 mod snapshots;
 mod wire;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +33,7 @@ use crate::runbook::names::{RunId, StepRef};
 use crate::runbook::plan::Plan;
 use crate::runbook::situation::Situation;
 use crate::runbook::state::{Attempt, Run};
+use crate::sim::faults::{self, Line, Lines, Server};
 use crate::sim::world::{Site, World};
 use crate::watch::Cadence;
 use wire::{Fault, Wire};
@@ -57,6 +60,8 @@ fn plan() -> Plan {
 /// A site, a wire to it, and a run that takes its steps there.
 struct Stage {
     site: Arc<Site>,
+    /// Where the site's AWS is, without the wire.
+    address: SocketAddr,
     wire: Wire,
     run: Run,
     records: mpsc::UnboundedReceiver<Record>,
@@ -80,10 +85,7 @@ impl Stage {
         let site = Arc::new(Site::new(plan.clone(), speed, 7));
         let ticking = site.clone();
         tokio::spawn(async move { ticking.tick().await });
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let address = listener.local_addr().expect("an address");
-        let router = crate::sim::aws::router(site.clone());
-        tokio::spawn(async move { axum::serve(listener, router).await });
+        let address = serve(&site, crate::sim::aws::router(site.clone()), Server::Aws).await;
         let wire = Wire::to(address).await;
         let key = site.read(|world| world.accounts[0].access_key.clone());
         let partition = &plan.partitions[0];
@@ -96,6 +98,7 @@ impl Stage {
         let (sender, records) = mpsc::unbounded_channel();
         Self {
             site,
+            address,
             wire,
             recorder: Recorder::unkept(run.clone(), sender),
             run,
@@ -280,6 +283,16 @@ fn staged(situation: Situation, speed: f64) -> impl FnOnce(&mut World) {
         let staged = Staged { situation, partition: None, step: None, times: None, after: Duration::ZERO };
         world.stage_one(&staged, speed);
     }
+}
+
+/// Serves a server of the site with the site's own faults before it.
+async fn serve(site: &Arc<Site>, router: axum::Router, server: Server) -> SocketAddr {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let lines = Lines { listener, cables: site.read(|world| world.cables.clone()), server: server.clone() };
+    let router = faults::before(router, site, server);
+    tokio::spawn(async move { axum::serve(lines, router.into_make_service_with_connect_info::<Line>()).await });
+    address
 }
 
 fn of(step: &str) -> StepRef {

@@ -9,7 +9,7 @@ use crate::sim::world::settings;
 const SPEED: f64 = 200.0;
 const PATCH: &str = "ModifyDBClusterParameterGroup";
 const RESET: &str = "ResetDBClusterParameterGroup";
-const SLOW_LOG: &str = "log_min_duration_statement";
+pub(super) const SLOW_LOG: &str = "log_min_duration_statement";
 
 const SQL: &str = r#"
 [partitions.sql]
@@ -48,7 +48,7 @@ settings = [
 "#;
 
 /// A stage after the deploy: the group is attached, and live where `snag` lets it.
-async fn deployed(snag: impl FnOnce(&mut Cluster)) -> (Stage, Databases) {
+pub(super) async fn deployed(snag: impl FnOnce(&mut Cluster)) -> (Stage, Databases) {
     let text = config::MINIMAL.replace("name = \"dev\"", "name = \"stage\"") + SQL;
     let mut plan = config::load_text("minimal.toml", &text, None).expect("a plan");
     for step in &mut plan.partitions[0].steps {
@@ -62,6 +62,7 @@ async fn deployed(snag: impl FnOnce(&mut Cluster)) -> (Stage, Databases) {
         sql.endpoint = Some(databases.writers[CLUSTER].to_string());
     }
     stage.tools = Arc::new(Tools::alone(stage.tools.aws.clone(), &partition));
+    stage.run.plan.partitions[0] = partition;
     stage.site.change(|world| {
         let parameters = settings::rollout_parameters(&world.plan.partitions[0]);
         let cluster = &mut world.partitions[0].cluster;
@@ -82,7 +83,7 @@ fn withheld(says: &'static str) -> impl FnOnce(&mut Cluster) {
     }
 }
 
-fn wrong(cluster: &mut Cluster) {
+pub(super) fn wrong(cluster: &mut Cluster) {
     cluster.snags.wrong.insert(SLOW_LOG.to_owned(), "-1".to_owned());
 }
 
