@@ -5,17 +5,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The floors, lowest first: a module uses those before it and itself.
-const FLOORS: [&str; 9] = ["runbook", "journal", "config", "clients", "watch", "steps", "session", "app", "ui"];
+const FLOORS: [&str; 10] =
+    ["clock", "runbook", "journal", "config", "clients", "watch", "steps", "session", "app", "ui"];
 
 /// Modules beside the floors, with all that they may use.
 const BESIDE: [(&str, &[&str]); 5] = [
-    ("report", &["runbook", "config"]),
+    ("report", &["clock", "runbook", "config"]),
     ("sim", &["runbook", "config"]),
-    ("telemetry", &["journal"]),
+    ("telemetry", &["clock", "journal"]),
     ("term", &[]),
     (
         "cli",
         &[
+            "clock",
             "runbook",
             "journal",
             "config",
@@ -195,6 +197,10 @@ fn violations(sources: &[Source]) -> Vec<String> {
         if source.code.contains("Controls::take") && !TAKES_CONTROLS.contains(&module) {
             found.push(format!("{}: takes the controls", source.path));
         }
+        let asks = ["Timestamp::now", "SystemTime::now"].iter().any(|asks| source.code.contains(asks));
+        if asks && !matches!(module, "clock" | "sim") {
+            found.push(format!("{}: asks the wall clock, which jumps; `clock::now` does not", source.path));
+        }
         if ONLY_LOOKS.contains(&source.path.as_str()) {
             let words = ["Controls", "Session::", ".fire(", "carry_out"];
             let named = words.iter().filter(|word| source.code.contains(**word));
@@ -244,6 +250,7 @@ fn a_made_up_violation_is_caught() {
         ("steps/a.rs", "let controls = Controls::take(lock);", "takes the controls"),
         ("cli/monitor.rs", "session.fire(&run);", "only looks, and names .fire("),
         ("cli/check.rs", "use crate::clients::Controls;", "only looks, and names Controls"),
+        ("steps/a.rs", "let late = jiff::Timestamp::now();", "asks the wall clock"),
         ("attic/a.rs", "fn f() {}", "stands on no floor"),
         ("ui/long.rs", long.as_str(), "lines; split it"),
     ];

@@ -56,7 +56,7 @@ pub struct RunArgs {
     /// Rollout file [default: the shipped pdev-479.toml].
     #[arg(long, value_name = "FILE")]
     pub rollout: Option<PathBuf>,
-    /// Begin a new run although an unfinished one is there.
+    /// Begin a new run although one of this rollout is there.
     #[arg(long)]
     pub new: bool,
     /// Take the run over from the operator of this name, who holds it now: their session finishes what it is sending, hands
@@ -218,7 +218,7 @@ pub struct AutoArgs {
     /// Only these partitions.
     #[arg(long, value_name = "P", value_delimiter = ',')]
     pub only: Vec<String>,
-    /// Begin a new run although an unfinished one is there.
+    /// Begin a new run although one of this rollout is there.
     #[arg(long)]
     pub new: bool,
     /// Hold the go-ahead of these partitions back until the next one has refused to begin without it.
@@ -270,7 +270,7 @@ pub struct ExecArgs {
     /// The way to do it, where there are several.
     #[arg(long, value_name = "WAY")]
     pub choice: Option<String>,
-    /// Begin a new run although an unfinished one is there.
+    /// Begin a new run although one of this rollout is there.
     #[arg(long)]
     pub new: bool,
     /// How the result is printed.

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -13,6 +12,7 @@ use super::place::{self, Place};
 use super::{Failure, exit, print, print_json};
 use crate::clients::Accounts;
 use crate::clients::database::Databases;
+use crate::clock;
 use crate::runbook::check::Verdict;
 use crate::runbook::event::{Event, Outcome, Record};
 use crate::runbook::names::{PartitionName, RunId, StepRef};
@@ -59,7 +59,7 @@ async fn look_at(plan: &Plan, index: usize, tools: &Arc<Tools>) -> Result<Vec<Lo
         needs_nothing.into_iter().for_each(|planned| planned.needs.clear());
         let simulated = place::is_simulated();
         let event = Event::RunStarted { run: RunId::new("check"), plan: Box::new(alone), simulated };
-        let run = Run::begin(Record { seq: 1, at: Timestamp::now(), event }).map_err(Failure::failed)?;
+        let run = Run::begin(Record { seq: 1, at: clock::now(), event }).map_err(Failure::failed)?;
         let reference = partition.reference(&step.id);
         looked.push(run_alone(run, reference, tools.clone()).await?);
     }

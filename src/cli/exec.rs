@@ -26,11 +26,13 @@ pub(super) async fn exec(place: &Place, args: &ExecArgs) -> Result<u8, Failure> 
     let mut headless = Headless::open(place, plan, args.new, args.output == Form::Text, false).await?;
     let done = fire_all(&mut headless, &partition, args).await;
     let run = headless.run.clone();
-    headless.close().await?;
+    let closed = headless.close().await;
     if args.output == Form::Json {
         print_json(&inspect::summary(&run))?;
     }
-    done
+    // What went wrong first tells more than what could not be written because of it.
+    let code = done?;
+    closed.map(|()| code)
 }
 
 async fn fire_all(headless: &mut Headless, partition: &PartitionName, args: &ExecArgs) -> Result<u8, Failure> {

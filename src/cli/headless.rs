@@ -3,6 +3,8 @@
 use std::io::Write as _;
 use std::time::Duration;
 
+use tokio::task::JoinHandle;
+
 use super::place::Place;
 use super::{Failure, exit};
 use crate::clients::TroubleKind;
@@ -29,11 +31,30 @@ pub(super) struct Headless {
     /// The step whose attempt a former session left running, and this one saw to its end.
     pub resumed: Option<StepRef>,
     told: Told,
+    /// The attempts that this session fired or took up, as far as they have not been seen to end.
+    attempts: Vec<JoinHandle<()>>,
     talks: bool,
     /// Whether it signs in by itself where a step asks for it; else that is left to whoever fires.
     signs_in: bool,
     /// Sign-ins that are asked for, each with how often it was pulled already.
     wanted: Vec<(StepRef, u32)>,
+}
+
+/// What the run did not admit is refused; what could not be written down has failed.
+fn not_recorded(error: RecordError) -> Failure {
+    match error {
+        RecordError::Refused(_) => Failure::refused(error),
+        _ => Failure::failed(error),
+    }
+}
+
+/// Waits until every attempt has ended. Dropped in the middle, it forgets none that has not.
+async fn ended(attempts: &mut Vec<JoinHandle<()>>) {
+    while let Some(attempt) = attempts.last_mut() {
+        // One that panicked has ended as well, and left its step running.
+        let _ = attempt.await;
+        attempts.pop();
+    }
 }
 
 /// How often a sign-in is pulled for a step that waits for it.
@@ -43,14 +64,16 @@ impl Headless {
     /// Takes the controls, begins to watch, and waits for an attempt that a former session left running.
     pub async fn open(place: &Place, plan: Plan, new: bool, talks: bool, signs_in: bool) -> Result<Self, Failure> {
         let Opened { session, run, told, notices } = place.open(plan, new).await?;
-        let mut headless = Self { session, run, resumed: None, told, talks, signs_in, wanted: Vec::new() };
+        let mut headless =
+            Self { session, run, resumed: None, told, attempts: Vec::new(), talks, signs_in, wanted: Vec::new() };
         for notice in notices {
             headless.talk(&notice);
         }
         let mut samples = headless.session.watch().await;
         // Steps hear the samples; nobody else does here.
         tokio::spawn(async move { while samples.recv().await.is_some() {} });
-        if !headless.session.take_up(&headless.run).await.map_err(Failure::failed)?.is_empty() {
+        headless.attempts = headless.session.take_up(&headless.run).await.map_err(Failure::failed)?;
+        if !headless.attempts.is_empty() {
             headless.resumed = headless.run.running().map(|(step, _)| step);
             headless.settle().await?;
         }
@@ -92,7 +115,11 @@ impl Headless {
         let title = self.run.step(step).map_or_else(String::new, |(_, planned, _)| planned.title.clone());
         self.talk(&format!("{step}: {title}"));
         let mut looks = 1;
-        while let Err(error) = self.session.fire(&self.run, step, choice.clone()).await {
+        loop {
+            let error = match self.session.fire(&self.run, step, choice.clone()).await {
+                Ok(attempt) => break self.attempts.push(attempt),
+                Err(error) => error,
+            };
             let passing = matches!(&error, FireError::Unseen(trouble) if trouble.is_passing());
             if looks < LOOKS && self.renew(step, &error).await? {
                 looks += 1;
@@ -101,6 +128,7 @@ impl Headless {
             if looks == LOOKS || !(passing || is_worth_waiting(&error)) {
                 return Err(match error {
                     FireError::Unseen(_) => Failure::failed(format!("{step}: {error}")),
+                    FireError::Record(error) => not_recorded(error),
                     _ => Failure::refused(error),
                 });
             }
@@ -139,7 +167,7 @@ impl Headless {
 
     /// Writes an event of the operator's.
     pub async fn record(&mut self, event: Event) -> Result<(), Failure> {
-        self.session.record(event).await.map_err(Failure::refused)?;
+        self.session.record(event).await.map_err(not_recorded)?;
         self.catch_up()
     }
 
@@ -160,9 +188,25 @@ impl Headless {
                 },
                 Some(news) = self.told.news.recv() => self.talk(&news.to_string()),
                 Some(said) = self.told.said.recv() => self.talk(&format!("  {} {}", said.source, said.text)),
+                () = ended(&mut self.attempts), if !self.attempts.is_empty() => {
+                    // What they wrote was told before they ended.
+                    self.catch_up()?;
+                    if let Some((step, _)) = self.run.running() {
+                        return Err(self.stands_still(&step));
+                    }
+                }
             }
         }
         Ok(())
+    }
+
+    /// An attempt has stopped without an end: something could not be written down, and nothing more was done then.
+    fn stands_still(&mut self, step: &StepRef) -> Failure {
+        let mut why = format!("{step} stands still: an event could not be written");
+        while let Ok(said) = self.told.said.try_recv() {
+            why = said.text;
+        }
+        Failure::failed(format!("{why}\nthen start again: what was fired goes on meanwhile, and nothing is sent twice"))
     }
 
     fn catch_up(&mut self) -> Result<(), Failure> {
@@ -224,8 +268,9 @@ impl Headless {
         *pulled += 1;
         let lever = lever.clone();
         self.talk(&format!("{lever}: signing in"));
-        if let Err(error) = self.session.fire(&self.run, &lever, None).await {
-            self.talk(&format!("{lever}: {error}"));
+        match self.session.fire(&self.run, &lever, None).await {
+            Ok(attempt) => self.attempts.push(attempt),
+            Err(error) => self.talk(&format!("{lever}: {error}")),
         }
     }
 
@@ -241,7 +286,8 @@ impl Headless {
             return Ok(false);
         }
         self.talk(&format!("{step}: {error}; signing in"));
-        self.session.fire(&self.run, &lever, None).await.map_err(Failure::refused)?;
+        let attempt = self.session.fire(&self.run, &lever, None).await.map_err(Failure::refused)?;
+        self.attempts.push(attempt);
         self.settle().await?;
         Ok(true)
     }

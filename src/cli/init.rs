@@ -6,7 +6,6 @@ use std::io::Write as _;
 use std::path::Path;
 
 use futures::future::join_all;
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::args::InitArgs;
@@ -14,6 +13,7 @@ use super::{Failure, exit, print};
 use crate::clients::aws::{Accounts, Profile, profiles};
 use crate::clients::rds::{ClusterView, MemberView};
 use crate::clients::{Trouble, TroubleKind};
+use crate::clock;
 use crate::config;
 use crate::config::draft::{self, Found, Member, Survey};
 use crate::runbook::plan::AwsTarget;
@@ -93,7 +93,7 @@ fn nothing_found(args: &InitArgs, remarks: &[String]) -> Failure {
 async fn survey(args: &InitArgs) -> Result<Survey, Failure> {
     let known = profiles().await;
     let known = known.map_err(|error| Failure::usage(format!("the AWS configuration cannot be read: {error}")))?;
-    let read_at = Timestamp::now();
+    let read_at = clock::now();
     let mut remarks = Vec::new();
     let mut targets: Vec<AwsTarget> = Vec::new();
     for name in &args.profile {

@@ -1,6 +1,5 @@
 //! `monitor`: the same screens, read-only. It makes no controls, so that it cannot change anything.
 
-use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -13,6 +12,7 @@ use crate::app::state::{Mode, State};
 use crate::app::update::{Effect, Message};
 use crate::clients::Accounts;
 use crate::clients::database::Databases;
+use crate::clock;
 use crate::journal::{Follow, approvals, sharing};
 use crate::runbook::event::{Event, Record};
 use crate::runbook::names::RunId;
@@ -56,7 +56,7 @@ pub(super) async fn monitor(place: &Place, args: &MonitorArgs) -> Result<u8, Fai
         let _ = messages.send(Message::Notice(gone));
         None
     };
-    let mut state = State::new(run, mode, Timestamp::now());
+    let mut state = State::new(run, mode, clock::now());
     state.user = Some(sharing::user());
     let sources = Sources { messages: inbox, records, said: None, samples, clock: Clock::Wall };
     let mut attachment = Attachment::new(messages.clone());
@@ -79,7 +79,7 @@ fn unkept(place: &Place, file: &std::path::Path) -> Result<Run, Failure> {
     let plan = place.plan(Some(file))?;
     let event =
         Event::RunStarted { run: RunId::new(plan.id.clone()), plan: Box::new(plan), simulated: place::is_simulated() };
-    Run::begin(Record { seq: 1, at: Timestamp::now(), event }).map_err(Failure::failed)
+    Run::begin(Record { seq: 1, at: clock::now(), event }).map_err(Failure::failed)
 }
 
 /// Hands over what the operator's session writes, as it is written.

@@ -8,10 +8,11 @@ use super::args::Common;
 use crate::app::keymap::Keymap;
 use crate::config::settings::Settings;
 use crate::config::{self, paths};
-use crate::journal::{self, RunEntry};
+use crate::journal::{self, JournalError, RunEntry};
+use crate::runbook::event::Event;
 use crate::runbook::plan::Plan;
 use crate::runbook::state::Run;
-use crate::session::{self, Opened, Options, Session};
+use crate::session::{self, Opened, Options, Session, SessionError, Taken};
 use crate::telemetry::{self, Telemetry};
 
 /// Where things are.
@@ -104,34 +105,45 @@ impl Place {
         Ok((run, contents.notice))
     }
 
-    /// The unfinished run of that rollout, if there is one. A rehearsed run is never taken up against a real site, nor a real
-    /// one against a simulated site.
+    /// The run of that rollout that began last, if there is one. A rehearsed run is never taken up against a real site, nor a
+    /// real one against a simulated site. Only the first record of each is read.
     ///
     /// # Errors
     /// If a run of that rollout cannot be read: it may be the one to go on with, and beginning another one beside it would
     /// repeat what is done.
-    pub fn unfinished(&self, rollout: &str) -> Result<Option<RunEntry>, Failure> {
+    pub fn latest_of(&self, rollout: &str) -> Result<Option<RunEntry>, Failure> {
         for entry in journal::runs(&self.state_dir).map_err(Failure::failed)? {
-            let run = match self.read_run(&entry) {
-                Ok((run, _)) => run,
-                // A cockpit that was killed before its first word has done nothing.
-                Err(_) if journal::read(&entry.journal()).is_ok_and(|contents| contents.entries.is_empty()) => continue,
-                // The name tells whose run it is where the journal does not.
-                Err(failure) if entry.id.starts_with(&format!("{rollout}-")) => {
-                    let words = "`--new` begins another run, and leaves this one as it is";
-                    return Err(Failure { message: format!("{failure}\n{words}"), ..failure });
+            match journal::read_first(&entry.journal()).and_then(|first| first.map(|first| first.event()).transpose()) {
+                Ok(Some(Event::RunStarted { plan, simulated, .. }))
+                    if plan.id == rollout && simulated == is_simulated() =>
+                {
+                    return Ok(Some(entry));
                 }
-                Err(_) => continue,
-            };
-            let through = run.plan.partitions.iter().all(|partition| run.is_through(&partition.name));
-            if run.plan.id == rollout && run.simulated == is_simulated() && run.stopped.is_none() && !through {
-                return Ok(Some(entry));
+                // A cockpit that was killed before its first word has done nothing.
+                Ok(_) => {}
+                // The name tells whose run it is where the journal does not.
+                Err(error) if entry.id.starts_with(&format!("{rollout}-")) => {
+                    return Err(Failure::failed(unreadable(&entry, &error)));
+                }
+                Err(_) => {}
             }
         }
         Ok(None)
     }
 
-    /// Takes the controls: of the unfinished run of the plan's rollout, or of a new one.
+    /// As [`Self::latest_of`], where that run is neither through nor stopped.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn unfinished(&self, rollout: &str) -> Result<Option<RunEntry>, Failure> {
+        let Some(entry) = self.latest_of(rollout)? else { return Ok(None) };
+        let (run, _) = self.read_run(&entry)?;
+        let through = run.plan.partitions.iter().all(|partition| run.is_through(&partition.name));
+        Ok((run.stopped.is_none() && !through).then_some(entry))
+    }
+
+    /// Takes the controls: of the latest run of the plan's rollout, or of a new one. A run that is through is opened as well: a
+    /// cockpit that was killed at its last record, and started again, must not begin everything anew.
     ///
     /// # Errors
     /// If somebody else holds them, or the journal cannot be used.
@@ -144,24 +156,31 @@ impl Place {
     /// # Errors
     /// As there, and if that operator's session does not hand it over.
     pub async fn open_from(&self, plan: Plan, new: bool, holder: Option<&str>) -> Result<Opened, Failure> {
-        let options = self.options();
-        let unfinished = if new { None } else { self.unfinished(&plan.id)? };
-        if let (Some(entry), Some(holder)) = (&unfinished, holder) {
+        let latest = if new { None } else { self.latest_of(&plan.id)? };
+        if let (Some(entry), Some(holder)) = (&latest, holder) {
             session::take_over(&entry.directory, &self.operator, holder).await.map_err(refused)?;
         }
-        let opened = match unfinished {
-            Some(entry) => {
-                let mut opened = Session::resume(&entry.id, options).await.map_err(refused)?;
-                opened.notices.push(format!("run {} goes on", entry.id));
-                if opened.run.plan != plan {
-                    opened.notices.push(
-                        "the rollout file has changed since; the run goes on with the plan it began with".to_owned(),
-                    );
-                }
-                opened
-            }
-            None => Session::start(plan, options).await.map_err(refused)?,
+        let held = latest.map(|entry| {
+            Taken::take(&entry.id, self.options()).map_err(|error| match error {
+                error @ SessionError::Journal(JournalError::Held { .. }) => refused(error),
+                error => Failure::failed(unreadable(&entry, &error)),
+            })
+        });
+        // What an operator has stopped is not gone on with.
+        let Some(held) = held.transpose()?.filter(|held| held.run.stopped.is_none()) else {
+            return Session::start(plan, self.options()).await.map_err(refused);
         };
+        let mut opened = held.go_on().await.map_err(refused)?;
+        let run = &opened.run;
+        let through = run.plan.partitions.iter().all(|partition| run.is_through(&partition.name));
+        opened.notices.push(match through {
+            true => format!("run {} is through; `--new` begins another one", run.id),
+            false => format!("run {} goes on", run.id),
+        });
+        if opened.run.plan != plan {
+            let words = "the rollout file has changed since; the run goes on with the plan it began with";
+            opened.notices.push(words.to_owned());
+        }
         Ok(opened)
     }
 
@@ -238,12 +257,21 @@ fn login_name() -> String {
     ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok()).unwrap_or_else(|| "operator".to_owned())
 }
 
-fn refused(error: session::SessionError) -> Failure {
+/// A run that may be the one to go on with cannot be read.
+fn unreadable(entry: &RunEntry, error: &dyn std::error::Error) -> String {
+    let path = entry.journal();
+    let (path, error) = (path.display().to_string(), error.to_string());
+    // Most errors name the file themselves.
+    let named = if error.contains(&path) { error } else { format!("{path}: {error}") };
+    format!("{named}\n`--new` begins another run, and leaves this one as it is")
+}
+
+fn refused(error: SessionError) -> Failure {
     match &error {
-        session::SessionError::Journal(crate::journal::JournalError::Held { .. }) => Failure::refused(format!(
+        SessionError::Journal(JournalError::Held { .. }) => Failure::refused(format!(
             "{error}\n`aurora-cockpit run --take-over NAME`, with the holder's name, takes the run over"
         )),
-        session::SessionError::NotHandedOver(_) => Failure::refused(error),
+        SessionError::NotHandedOver(_) => Failure::refused(error),
         _ => Failure::failed(error),
     }
 }

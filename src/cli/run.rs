@@ -14,6 +14,7 @@ use super::{Failure, exit, site};
 use crate::app::state::{Mode, State};
 use crate::app::update::{Effect, Message};
 use crate::clients::program::Program;
+use crate::clock;
 use crate::config::paths;
 use crate::journal::{approvals, sharing};
 use crate::runbook::state::Run;
@@ -50,7 +51,7 @@ async fn operate(place: &Place, args: &RunArgs, opened: Opened) -> Result<Ended,
     let Opened { session, run, told, notices } = opened;
     let session = Arc::new(session);
     let rollout = run.plan.id.clone();
-    let mut state = State::new(run.clone(), Mode::Operator, jiff::Timestamp::now());
+    let mut state = State::new(run.clone(), Mode::Operator, clock::now());
     state.user = Some(sharing::user());
     let (messages, inbox) = mpsc::unbounded_channel();
     for notice in notices {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crossterm::event::{Event as Input, EventStream};
 use futures::StreamExt as _;
-use jiff::{Timestamp, Zoned};
+use jiff::Zoned;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
@@ -16,6 +16,7 @@ use crate::app::log::Limit;
 use crate::app::state::{State, ThemeChoice};
 use crate::app::update::{Effect, Message, update};
 use crate::clients::program::Capture;
+use crate::clock;
 use crate::config::{SHIPPED_THEMES, paths};
 use crate::runbook::event::Record;
 use crate::runbook::state::Run;
@@ -145,7 +146,7 @@ pub(super) async fn show(
             Some(word) = words.recv() => Message::Word(word),
             Some(said) = next_said(&mut sources.said) => Message::SaidMany(said),
             Some(sample) = sources.samples.recv() => Message::Sample(Box::new(sample)),
-            _ = clock.tick(), if sources.clock == Clock::Wall => Message::Tick(Timestamp::now()),
+            _ = clock.tick(), if sources.clock == Clock::Wall => Message::Tick(clock::now()),
             _ = end.recv() => return Ok(Ended::Cut),
             _ = hang_up.recv() => return Ok(Ended::Cut),
         };

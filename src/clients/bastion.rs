@@ -10,13 +10,13 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::io::DuplexStream;
 use tokio::sync::{Mutex, OnceCell, mpsc};
 
 use super::kubernetes::Kubernetes;
 use super::kubernetes::bastion::{BastionSpec, BastionView};
 use super::{Aws, Controls, Trouble, TroubleKind};
+use crate::clock;
 use crate::runbook::names::PartitionName;
 use crate::runbook::plan::{BastionTarget, Partition};
 
@@ -105,7 +105,7 @@ impl Bastions {
     /// The ways of a session that may make bastions.
     pub fn kept_by(keeper: Keeper) -> Self {
         // The moment tells them apart: a pod of a former session may still be on its way out.
-        let mark = format!("{:x}", Timestamp::now().as_millisecond());
+        let mark = format!("{:x}", clock::now().as_millisecond());
         Self { keeper: Some(keeper), mark, ways: Mutex::default() }
     }
 

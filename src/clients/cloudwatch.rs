@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use super::aws::{Configs, moment, trouble};
 use super::{Trouble, TroubleKind};
+use crate::clock;
 use crate::runbook::names::InstanceId;
 use crate::runbook::text::clean_line;
 
@@ -84,7 +85,7 @@ impl CloudWatch {
 
     async fn ask(&self, wanted: &[(&InstanceId, Metric)], span: Duration) -> Result<Vec<Figures>, Trouble> {
         let queries = wanted.iter().enumerate().map(|(number, (instance, metric))| query(number, instance, *metric));
-        let end = std::time::SystemTime::now();
+        let end = std::time::SystemTime::from(clock::now());
         let request = self.reading.get_metric_data().set_metric_data_queries(Some(queries.collect()));
         let request = request.start_time(DateTime::from(end - span)).end_time(DateTime::from(end));
         let mut pages = request.scan_by(ScanBy::TimestampAscending).into_paginator().send();

@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use aws_sdk_sts::config::interceptors::BeforeDeserializationInterceptorContextRef;
 use aws_sdk_sts::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_sts::error::BoxError;
+use jiff::SignedDuration;
 use jiff::fmt::rfc2822;
-use jiff::{SignedDuration, Timestamp};
 
 use super::aws::{Configs, trouble};
 use super::{Trouble, TroubleKind};
+use crate::clock;
 
 const IDENTITY: &str = "sts:GetCallerIdentity";
 
@@ -36,9 +37,9 @@ impl Identity {
     /// How far this machine's clock is ahead of AWS's, by the date in an answer.
     pub async fn clock_ahead(&self) -> Result<SignedDuration, Trouble> {
         let dated = Dated::default();
-        let asked = Timestamp::now();
+        let asked = clock::now();
         let call = self.reading.get_caller_identity().customize().interceptor(dated.clone()).send().await;
-        let half = Timestamp::now().duration_since(asked) / 2;
+        let half = clock::now().duration_since(asked) / 2;
         let date = dated.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         // An answer that refuses the call has a date as well.
         match (date.and_then(|date| rfc2822::parse(&date).ok()), call) {

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 
 use super::Trouble;
+use crate::clock;
 use crate::runbook::text::{self, Hostile};
 
 tokio::task_local! {
@@ -52,7 +53,7 @@ pub struct Washed {
 impl Met {
     /// Adds trouble that was borne.
     pub fn bear(&mut self, trouble: &Trouble) {
-        let now = Timestamp::now();
+        let now = clock::now();
         let same = |known: &&mut Borne| {
             let Trouble { call, kind, code, .. } = &known.trouble;
             *call == trouble.call && *kind == trouble.kind && *code == trouble.code
@@ -70,7 +71,7 @@ impl Met {
     fn wash(&mut self, source: &str, hostile: Hostile) {
         match self.washed.iter_mut().find(|known| known.source == source) {
             Some(known) => known.hostile = known.hostile.and(hostile),
-            None => self.washed.push(Washed { source: source.to_owned(), hostile, at: Timestamp::now() }),
+            None => self.washed.push(Washed { source: source.to_owned(), hostile, at: clock::now() }),
         }
     }
 }

@@ -83,7 +83,7 @@ fn read(path: &Path) -> Option<Left> {
     if !seen.is_file() || seen.nlink() != 1 || seen.len() > MOST {
         return None;
     }
-    let age = SystemTime::now().duration_since(seen.modified().ok()?).unwrap_or(Duration::MAX);
+    let age = SystemTime::from(crate::clock::now()).duration_since(seen.modified().ok()?).unwrap_or(Duration::MAX);
     let note: Note = serde_json::from_slice(&whole(file)?).ok()?;
     Some(Left { by: sharing::person(seen.uid()), digest: note.digest, age })
 }

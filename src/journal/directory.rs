@@ -1,9 +1,11 @@
 //! A store in a local directory: `<state-dir>/runs/<run-id>/journal.jsonl`.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{Seek as _, SeekFrom, Write as _};
+use std::io::{ErrorKind, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
 
 use super::entry::{Entry, Flaw, Head};
 use super::error::JournalError;
@@ -14,6 +16,8 @@ use super::{Contents, Store};
 pub const JOURNAL: &str = "journal.jsonl";
 /// Name of the file in which torn last lines are kept aside.
 pub const TORN: &str = "journal.torn";
+/// How many runs of a rollout may begin in the same second.
+const MOST_IN_A_SECOND: u32 = 100;
 
 /// The directory of one run.
 #[derive(Debug)]
@@ -33,6 +37,24 @@ struct Writing {
 }
 
 impl Directory {
+    /// Makes the directory of a new run of a rollout, named by the moment. Where that name is taken already it gets a number:
+    /// in the same second another run may have begun, or a cockpit was killed as it began one.
+    ///
+    /// # Errors
+    /// As [`Self::create`].
+    pub fn fresh(state_dir: &Path, rollout: &str, at: Timestamp) -> Result<(String, Self), JournalError> {
+        let name = super::runs::fresh_name(rollout, at);
+        let is_taken = |error: &JournalError| matches!(error, JournalError::Io { source, .. } if source.kind() == ErrorKind::AlreadyExists);
+        let mut number = 1;
+        loop {
+            let id = if number == 1 { name.clone() } else { format!("{name}-{number}") };
+            match Self::create(state_dir, &id) {
+                Err(error) if is_taken(&error) && number < MOST_IN_A_SECOND => number += 1,
+                made => return made.map(|store| (id, store)),
+            }
+        }
+    }
+
     /// Makes the directory of a new run; only its owner may enter it.
     ///
     /// # Errors

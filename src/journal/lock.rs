@@ -11,6 +11,7 @@ use jiff::{Timestamp, Zoned};
 use serde::{Deserialize, Serialize};
 
 use super::error::{Holder, JournalError};
+use crate::clock;
 
 /// Name of the lock's file within the run's directory.
 const FILE: &str = "lock";
@@ -39,14 +40,14 @@ impl Owner {
     /// This process, from now on.
     pub fn here(operator: impl Into<String>) -> Self {
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        Self { operator: operator.into(), host, pid: std::process::id(), since: Timestamp::now() }
+        Self { operator: operator.into(), host, pid: std::process::id(), since: clock::now() }
     }
 }
 
 impl fmt::Display for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { operator, host, pid, since } = self;
-        let minutes = Timestamp::now().duration_since(*since).as_mins();
+        let minutes = clock::now().duration_since(*since).as_mins();
         let age = match minutes {
             ..1 => "less than a minute".to_owned(),
             1..60 => format!("{minutes} min"),

@@ -31,12 +31,14 @@ pub mod takeover;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::clock;
+
 pub use directory::{Directory, read};
 pub use entry::{Entry, Head};
 pub use error::JournalError;
 pub use follow::Follow;
 pub use lock::{OperatorLock, Owner};
-pub use runs::{RunEntry, latest, runs};
+pub use runs::{RunEntry, latest, read_first, runs};
 
 /// Where the records of one run are kept.
 pub trait Store: Send {
@@ -121,7 +123,7 @@ impl Journal {
     /// # Errors
     /// Where it could not be kept; nothing that it announces may then be done.
     pub fn append(&mut self, event: &impl Serialize) -> Result<Stamp, JournalError> {
-        let entry = Entry::after(&self.head, Timestamp::now(), event)?;
+        let entry = Entry::after(&self.head, clock::now(), event)?;
         self.store.append(&entry)?;
         self.head = entry.head();
         Ok(Stamp { seq: entry.seq(), at: entry.at() })

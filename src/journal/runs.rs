@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::directory::JOURNAL;
+use super::directory::{JOURNAL, located};
 use super::entry::{Entry, Head};
 use super::error::{Holder, JournalError};
 use super::lock;
@@ -101,7 +101,20 @@ fn described(directory: PathBuf) -> Option<RunEntry> {
 }
 
 fn first_time(journal: &Path) -> Option<Timestamp> {
+    read_first(journal).ok()?.map(|entry| entry.at())
+}
+
+/// The first record of a journal, which says whose run it is; none where nothing whole was written.
+///
+/// # Errors
+/// Where it cannot be read, or the first line is broken.
+pub fn read_first(journal: &Path) -> Result<Option<Entry>, JournalError> {
+    let file = File::open(journal).map_err(JournalError::io("read", journal))?;
     let mut line = Vec::new();
-    BufReader::new(File::open(journal).ok()?).read_until(b'\n', &mut line).ok()?;
-    Entry::parse(line.trim_ascii_end(), &Head::default()).ok().map(|entry| entry.at())
+    BufReader::new(file).read_until(b'\n', &mut line).map_err(JournalError::io("read", journal))?;
+    match Entry::parse(line.trim_ascii_end(), &Head::default()) {
+        Ok(entry) => Ok(Some(entry)),
+        Err(_) if !line.ends_with(b"\n") => Ok(None),
+        Err(flaw) => Err(located(flaw, journal, 1)),
+    }
 }

@@ -229,6 +229,20 @@ fn a_fresh_name_sorts_by_time() {
     assert_eq!(runs::fresh_name("pdev-479", at), RUN);
 }
 
+#[test]
+fn a_name_that_is_taken_gets_a_number() {
+    let state = TempDir::new().unwrap();
+    let at: Timestamp = "2026-05-14T18:12:00Z".parse().unwrap();
+    let fresh = || Directory::fresh(state.path(), "pdev-479", at).unwrap().0;
+    // A cockpit that was killed as it began the run left an empty journal, or not even that.
+    assert_eq!(fresh(), RUN);
+    fs::remove_file(state.path().join("runs").join(RUN).join("journal.jsonl")).unwrap();
+    assert_eq!([fresh(), fresh()], [format!("{RUN}-2"), format!("{RUN}-3")]);
+    let first = read_first(&runs(state.path()).unwrap().remove(0).journal()).unwrap();
+    assert!(first.is_none(), "nothing was written to it: {first:?}");
+    assert!(Directory::fresh(&state.path().join("runs").join(RUN).join("x\0"), "pdev-479", at).is_err());
+}
+
 #[tokio::test]
 async fn a_follower_sees_what_is_written_and_verifies_it() {
     let state = TempDir::new().unwrap();

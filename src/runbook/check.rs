@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::clock;
+
 /// How a check stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -50,7 +52,7 @@ impl Check {
             expected: None,
             seen: None,
             source: source.into(),
-            at: Timestamp::now(),
+            at: clock::now(),
         }
     }
 
@@ -81,7 +83,7 @@ pub struct Evidence {
 impl Evidence {
     /// Evidence seen now.
     pub fn now(source: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { source: source.into(), text: text.into(), at: Timestamp::now() }
+        Self { source: source.into(), text: text.into(), at: clock::now() }
     }
 }
 
@@ -111,7 +113,7 @@ pub struct Precondition {
 impl Precondition {
     /// A precondition seen now.
     pub fn now(text: impl Into<String>, holds: Holds) -> Self {
-        Self { text: text.into(), holds, at: Timestamp::now() }
+        Self { text: text.into(), holds, at: clock::now() }
     }
 
     /// Blocks where `ok` is false.

@@ -3,6 +3,7 @@
 mod attendant;
 mod hands;
 mod remarks;
+mod taken;
 mod takeover;
 
 use std::collections::HashMap;
@@ -10,7 +11,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use thiserror::Error;
 use tokio::sync::{Notify, broadcast, mpsc, watch};
 use tokio::task::JoinHandle;
@@ -21,6 +21,7 @@ use crate::clients::database::Databases;
 use crate::clients::met::{self, Met};
 use crate::clients::program::Program;
 use crate::clients::{Accounts, Controls, Trouble, TroubleKind};
+use crate::clock;
 use crate::journal::{self, Directory, Journal, JournalError, Owner};
 use crate::runbook::council::{Council, Standing};
 use crate::runbook::event::{Brief, Event, Finding, Record};
@@ -37,6 +38,7 @@ use hands::{Hands, Held};
 use remarks::{died, two_operators};
 
 pub use attendant::News;
+pub use taken::Taken;
 pub use takeover::take_over;
 
 /// Samples that a slow reader may lag behind before it loses the oldest; they are of the moment.
@@ -150,8 +152,7 @@ impl Session {
     /// # Errors
     /// If its journal cannot be made.
     pub async fn start(plan: Plan, options: Options) -> Result<Opened, SessionError> {
-        let id = journal::runs::fresh_name(&plan.id, Timestamp::now());
-        let store = Directory::create(&options.state_dir, &id)?;
+        let (id, store) = Directory::fresh(&options.state_dir, &plan.id, clock::now())?;
         let run_dir = store.path().to_owned();
         let opened = Journal::open(Box::new(store), Owner::here(&options.operator))?;
         open_to_group(&options, &run_dir)?;
@@ -166,16 +167,7 @@ impl Session {
     /// # Errors
     /// If another session holds its controls, or its journal is broken.
     pub async fn resume(id: &str, options: Options) -> Result<Opened, SessionError> {
-        let store = Directory::open(&options.state_dir, id)?;
-        let run_dir = store.path().to_owned();
-        let path = store.journal().to_owned();
-        let opened = Journal::open(Box::new(store), Owner::here(&options.operator))?;
-        open_to_group(&options, &run_dir)?;
-        let run = fold(&path, &opened.entries)?;
-        let (sender, records) = mpsc::unbounded_channel();
-        let recorder = Recorder::resume(opened.journal, run.clone(), sender);
-        let notices = opened.notice.into_iter().collect();
-        Self::enter(run, run_dir, recorder, Controls::take(opened.lock), records, options, notices).await
+        Taken::take(id, options)?.go_on().await
     }
 
     async fn enter(
@@ -308,7 +300,7 @@ impl Session {
     /// How the witnesses of a partition stand together; none if none was heard.
     fn witnesses(&self, partition: &PartitionName) -> Option<Standing> {
         let councils = self.councils.lock().unwrap_or_else(PoisonError::into_inner);
-        councils.get(partition).map(|council| council.standing(Timestamp::now()))
+        councils.get(partition).map(|council| council.standing(clock::now()))
     }
 
     /// Has an attempt that waits before it tries again try at once. Does nothing where none waits.
@@ -458,7 +450,7 @@ fn told(say: mpsc::UnboundedSender<Said>) -> mpsc::UnboundedSender<(PartitionNam
     tokio::spawn(async move {
         while let Some((partition, text)) = told.recv().await {
             // Nobody need be listening: a headless session has no log pane.
-            let (source, stretches, at) = ("cockpit".to_owned(), Vec::new(), Timestamp::now());
+            let (source, stretches, at) = ("cockpit".to_owned(), Vec::new(), clock::now());
             let _ = say.send(Said { partition, source, text, stretches, at });
         }
     });

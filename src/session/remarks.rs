@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use crate::clock;
 use crate::journal::Owner;
 use crate::runbook::check::Evidence;
 use crate::runbook::event::{Finding, Session};
@@ -14,7 +15,7 @@ pub(super) fn died(former: &Session, last: Timestamp) -> Finding {
         text: format!("the session of {operator} on {host} (process {pid}) was opened and never closed"),
         at: last,
     };
-    let now = Timestamp::now().strftime("%H:%M:%S UTC");
+    let now = clock::now().strftime("%H:%M:%S UTC");
     Finding::of("cockpit-killed", format!("the session before ended without closing; taken up again at {now}"))
         .because(evidence)
         .meaning("what had been fired went on meanwhile; what became of it is looked up, and nothing is sent twice")

@@ -10,6 +10,7 @@ use super::context::{Noting, Patience, Stop};
 use super::diagnosis;
 use crate::clients::rds::Change;
 use crate::clients::{Controls, Trouble, TroubleKind, met};
+use crate::clock;
 use crate::runbook::check::{Evidence, Holds};
 use crate::runbook::event::{Action, ActionOutcome, Event, Finding, Outcome};
 use crate::runbook::state::ActionRun;
@@ -46,8 +47,10 @@ pub struct Act {
 pub enum Looked {
     /// It was carried out.
     Done(String),
-    /// There is no sign of it.
+    /// There is no sign of it; it may yet come.
     NoSign(String),
+    /// It was certainly not carried out, and will not be.
+    Undone(String),
 }
 
 /// What became of an action.
@@ -82,6 +85,8 @@ struct Open {
     key: String,
     operation: String,
     sent: Timestamp,
+    /// Whether this session sent it: only then its own clock has run since.
+    here: bool,
 }
 
 impl Act {
@@ -166,7 +171,7 @@ impl Act {
         let record = self.recorder.record(Event::Intent { step, attempt, action: action.clone() }).await?;
         self.attempt.actions.retain(|earlier| earlier.action.key != key);
         self.attempt.actions.push(ActionRun { action, at: record.at, outcome: None, settled_at: None });
-        let open = Open { attempt, key, operation, sent: record.at };
+        let open = Open { attempt, key, operation, sent: record.at, here: true };
         match fire(self.controls.clone()).await {
             Ok(mark) => {
                 let at = self.settle(&open, ActionOutcome::Accepted { mark }).await?;
@@ -192,7 +197,7 @@ impl Act {
     pub fn may_send_again(&mut self, key: &str) {
         let refused = |action: &ActionRun| matches!(action.outcome, Some(ActionOutcome::Refused { .. }));
         self.attempt.actions.retain(|action| action.action.key != key || !refused(action));
-        self.looked_again = Some(Timestamp::now());
+        self.looked_again = Some(clock::now());
     }
 
     /// The call of that key of which it is not known what became of it: this attempt's, or a former one's.
@@ -201,19 +206,23 @@ impl Act {
         let former = self.look.attempts().iter().filter(|each| each.number != self.attempt.number);
         let mut calls = own.into_iter().chain(former.filter_map(|each| Some((each.number, each.action(key)?))));
         let (attempt, action) = calls.find(|(_, action)| action.is_open())?;
-        Some(Open { attempt, key: key.to_owned(), operation: action.action.call.operation.clone(), sent: action.at })
+        let operation = action.action.call.operation.clone();
+        Some(Open { attempt, key: key.to_owned(), operation, sent: action.at, here: false })
     }
 
     /// What held when the operator confirmed may not hold any more in an attempt that is taken up hours later.
     fn still_confirmed(&self, key: &str) -> Result<(), Stop> {
         let since = self.looked_again.unwrap_or(self.attempt.started_at);
-        if Timestamp::now().duration_since(since) <= CONFIRMED {
+        let age = clock::now().duration_since(since);
+        // One that lies ahead was given by another session's clock, and nobody knows how old it is.
+        if age.abs() <= CONFIRMED {
             return Ok(());
         }
         let finding = Finding::unknown(format!("\"{key}\" was not sent: its confirmation is too old"))
             .because(Evidence::now("cockpit", format!("confirmed at {since}, taken up later")))
             .meaning("nothing was done by it; what held then may not hold now")
-            .way_out("fire the step again: everything is looked at anew");
+            .way_out("fire the step again: everything is looked at anew")
+            .again();
         Err(finding.into())
     }
 
@@ -242,19 +251,23 @@ impl Act {
         let patience = Patience::new(aftermath);
         let shown_by = open.sent + SignedDuration::try_from(aftermath).unwrap_or(SignedDuration::ZERO);
         loop {
-            // A look that began too early proves nothing, however long its answer took.
-            let late_enough = Timestamp::now() >= shown_by;
+            // A look that began too early proves nothing, however long its answer took. Between two sessions the wall clock may
+            // have been set, so that what a former one sent is given all that time anew.
+            let late_enough = if open.here { clock::now() >= shown_by } else { patience.is_over() };
             match look().await {
                 Ok(Looked::Done(evidence)) => {
                     self.settle(open, ActionOutcome::FoundDone { evidence }).await?;
                     return Ok(true);
                 }
-                Ok(Looked::NoSign(evidence)) if late_enough => {
+                Ok(Looked::NoSign(evidence)) if !late_enough => {
+                    tracing::debug!(key = open.key, evidence, "no sign of it yet");
+                    self.wait(self.look.pause).await?;
+                }
+                Ok(Looked::NoSign(evidence) | Looked::Undone(evidence)) => {
                     self.settle(open, ActionOutcome::FoundUndone { evidence }).await?;
                     return Ok(false);
                 }
                 Err(trouble) if patience.is_over() => return Err(self.unknown(open, why, &trouble).await?),
-                Ok(Looked::NoSign(_)) => self.wait(self.look.pause).await?,
                 Err(trouble) => {
                     met::bear(&trouble);
                     self.wait(self.look.pause).await?;

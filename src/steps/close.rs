@@ -57,7 +57,9 @@ pub(super) async fn run(act: &mut Act, spec: &CloseSpec) -> Result<Outcome, Stop
                 act.check(merged(Verdict::Passed).seeing(seen)).await?;
                 return Ok(Outcome::Passed);
             }
-            Some(Looked::NoSign(seen)) => act.check(merged(Verdict::Settling).seeing(seen)).await?,
+            Some(Looked::NoSign(seen) | Looked::Undone(seen)) => {
+                act.check(merged(Verdict::Settling).seeing(seen)).await?
+            }
             None => {}
         }
         if patience.is_over() {

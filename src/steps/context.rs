@@ -300,7 +300,7 @@ impl Noting {
             source: "cockpit".to_owned(),
             text: text::clean(line.as_ref()),
             stretches: Vec::new(),
-            at: Timestamp::now(),
+            at: crate::clock::now(),
         };
         // Nobody need be listening: a headless step has no log pane.
         let _ = self.say.send(said);

@@ -7,6 +7,7 @@ use super::{diagnosis, snapshot};
 use crate::clients::Trouble;
 use crate::clients::identity::Caller;
 use crate::clients::rds::ClusterView;
+use crate::clock;
 use crate::runbook::check::{Check, Evidence, Verdict};
 use crate::runbook::event::{Brief, Call, Finding, Outcome, Way};
 use crate::runbook::plan::StepKind;
@@ -264,7 +265,7 @@ impl Look {
         let namespace = self.tools.kubernetes().await?.namespace().await?;
         Ok(namespace.map(|namespace| match namespace.created {
             Some(created) => {
-                format!("exists, {} days old", jiff::Timestamp::now().duration_since(created).as_hours() / 24)
+                format!("exists, {} days old", clock::now().duration_since(created).as_hours() / 24)
             }
             None => "exists".to_owned(),
         }))

@@ -6,13 +6,13 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use futures::{Stream, StreamExt as _};
-use jiff::Timestamp;
 use tokio::time::{Instant, sleep_until};
 
 use super::act::{Act, Acted, Looked};
 use super::context::{Noting, Said, Stop};
 use super::diagnosis;
 use crate::clients::program::{Chunk, Ended, Program, Spec, State};
+use crate::clock;
 use crate::runbook::check::{Check, Evidence, Verdict};
 use crate::runbook::event::{Action, Call, Event, Finding, Outcome};
 use crate::runbook::ink::{Painted, Painter};
@@ -112,7 +112,8 @@ async fn started(act: &mut Act, spec: &Spec, before: Before, directory: PathBuf)
     let looked = || async {
         Ok(match Program::find(&directory) {
             Some(_) => Looked::Done("its terminal is there".to_owned()),
-            None => Looked::NoSign("no terminal was made for it".to_owned()),
+            // Nobody but this session could have started it since, so there is nothing to wait for.
+            None => Looked::Undone("no terminal was made for it".to_owned()),
         })
     };
     let acted = act
@@ -214,7 +215,7 @@ impl Following {
             let partition = act.partition.name.clone();
             let Painted { text, stretches } = masked(line);
             last = Some(text.clone());
-            let said = Said { partition, source: self.name.clone(), text, stretches, at: Timestamp::now() };
+            let said = Said { partition, source: self.name.clone(), text, stretches, at: clock::now() };
             // Nobody need be listening: a headless step has no log pane.
             let _ = act.say.send(said);
         }

@@ -5,10 +5,10 @@
 
 use std::thread;
 
-use jiff::Timestamp;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::clock;
 use crate::journal::{Journal, JournalError};
 use crate::runbook::event::{Event, Record};
 use crate::runbook::fold::FoldError;
@@ -120,10 +120,10 @@ fn serve(
 }
 
 fn take(journal: Option<&mut Journal>, run: &mut Run, event: Event) -> Result<Record, RecordError> {
-    run.admit(&event, Timestamp::now())?;
+    run.admit(&event, clock::now())?;
     let record = match journal {
         Some(journal) => write(journal, event)?,
-        None => Record { seq: run.seq + 1, at: Timestamp::now(), event },
+        None => Record { seq: run.seq + 1, at: clock::now(), event },
     };
     run.apply(record.clone())?;
     Ok(record)

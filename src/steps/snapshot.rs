@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use super::act::{Act, Acted, Looked};
 use super::cluster::{self, done, no_sign};
@@ -10,6 +10,7 @@ use super::context::{Look, Patience, Stop};
 use super::{diagnosis, provenance};
 use crate::clients::Trouble;
 use crate::clients::rds::{Change, ClusterView, SnapshotView};
+use crate::clock;
 use crate::runbook::check::{Check, Evidence, Holds, Precondition, Verdict};
 use crate::runbook::event::{Brief, Finding, Outcome, Way};
 use crate::runbook::plan::SnapshotSpec;
@@ -184,7 +185,7 @@ pub(super) async fn until_available(act: &mut Act, spec: &SnapshotSpec) -> Resul
                 "available" => {
                     return act.witness(DESCRIBE, format!("{} available, progress 100 %", snapshot.id)).await;
                 }
-                "creating" if Timestamp::now().duration_since(asked) > usual => {
+                "creating" if clock::now().duration_since(asked) > usual => {
                     let remark = slow(act, snapshot);
                     act.remark(remark).await?;
                 }
@@ -280,7 +281,7 @@ async fn exists(look: &Look, spec: &SnapshotSpec, trouble: &Trouble) -> Finding 
 /// How long ago a snapshot was made.
 pub(super) fn made(snapshot: &SnapshotView) -> String {
     let Some(created) = snapshot.created else { return String::new() };
-    let minutes = Timestamp::now().duration_since(created).as_mins().max(0);
+    let minutes = clock::now().duration_since(created).as_mins().max(0);
     match (minutes / 60 / 24, minutes / 60 % 24, minutes % 60) {
         (0, 0, minutes) => format!(", made {minutes} min ago"),
         (0, hours, minutes) => format!(", made {hours} h {minutes} min ago"),

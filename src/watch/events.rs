@@ -12,6 +12,7 @@ use super::sample::{ClusterView, Line, Reading, Source};
 use super::task::{Ask, Voice};
 use crate::clients::rds::{EventSource, EventView};
 use crate::clients::{Aws, Trouble};
+use crate::clock;
 use crate::runbook::names::PartitionName;
 
 /// How far back each look goes: as late as an event may come and still be told.
@@ -57,7 +58,7 @@ impl Ask for Events {
 impl Events {
     /// What is new, an empty list included.
     async fn look(&mut self, cluster: &ClusterView) -> Result<Reading, Trouble> {
-        let since = Timestamp::now() - REACH;
+        let since = clock::now() - REACH;
         let members = cluster.members.iter().map(|member| EventSource::Instance(member.id.clone()));
         let mut events = Vec::new();
         for source in std::iter::once(EventSource::Cluster(cluster.id.clone())).chain(members) {

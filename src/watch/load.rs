@@ -16,6 +16,7 @@ use super::sample::{LoadPoint, LoadView, MemberView, Reading, Role, Source, Stat
 use super::task::{Ask, Voice};
 use crate::clients::insights::{LoadSeries, Period, TopStatement};
 use crate::clients::{Aws, Trouble, TroubleKind};
+use crate::clock;
 use crate::runbook::names::{InstanceId, PartitionName};
 
 /// Time between two calls for an instance, at the least.
@@ -154,7 +155,7 @@ impl Load {
     }
 
     async fn answer(&mut self, question: Question, member: &MemberView) -> Result<Reading, Trouble> {
-        let now = Timestamp::now();
+        let now = clock::now();
         let mut view =
             LoadView { instance: member.id.clone(), vcpus: vcpus(&member.class), points: Vec::new(), top: None };
         match question {

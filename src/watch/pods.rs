@@ -9,13 +9,12 @@ mod tail;
 
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
-
 use super::cadence::Pace;
 use super::sample::{EndedRun, ExternalView, Gap, Glimpse, InitView, PodView, PodsView, Reading, SecretView, Source};
 use super::task::{Ask, Voice};
 use crate::clients::kubernetes::{self, ContainerState, ContainerView, DeploymentView, Kubernetes, RunView};
 use crate::clients::{Trouble, TroubleKind};
+use crate::clock;
 use crate::runbook::names::PartitionName;
 use crate::runbook::plan::{DeploySpec, KubernetesTarget};
 use tail::Tails;
@@ -127,7 +126,7 @@ impl Pods {
             glimpse(made, &format!("metadata of secret {name}"), "which pods are older than it is not seen", &mut gaps);
         let external =
             glimpse(external, &format!("ExternalSecret {name}"), "whether it is synced is not seen", &mut gaps);
-        let view = SecretView { name, made, external: map(external), at: Timestamp::now() };
+        let view = SecretView { name, made, external: map(external), at: clock::now() };
         let refused = gaps.iter().any(|gap| gap.trouble.kind == TroubleKind::Denied);
         let wait = if refused { REFUSED_FOR } else { pace.heavy() };
         self.secret = Some((Instant::now() + wait, view.clone(), gaps.clone()));

@@ -13,6 +13,7 @@ use super::sample::{Line, Reading, SlowLogView, Source};
 use super::task::{Ask, Voice};
 use crate::clients::logs::SlowStatement;
 use crate::clients::{Aws, Trouble};
+use crate::clock;
 use crate::runbook::names::PartitionName;
 use crate::runbook::plan::{Expectation, Partition, StepKind};
 
@@ -73,7 +74,7 @@ impl Exported {
             partition: plan.name.clone(),
             described,
             least: least(plan),
-            newest: Timestamp::now() - FIRST + OVERLAP,
+            newest: clock::now() - FIRST + OVERLAP,
             told: HashMap::new(),
         }
     }

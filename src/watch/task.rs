@@ -13,6 +13,7 @@ use super::alarm::Alarm;
 use super::cadence::{Cadence, Pace};
 use super::sample::{Reading, Sample, Source};
 use crate::clients::{Trouble, TroubleKind};
+use crate::clock;
 use crate::runbook::names::PartitionName;
 use crate::runbook::witness::{ClockOffset, Steady};
 
@@ -45,7 +46,7 @@ pub struct Voice {
 impl Voice {
     /// A voice into that channel, heard by this alarm.
     pub fn new(out: mpsc::Sender<Sample>, alarm: Arc<Alarm>) -> Self {
-        Self { out, origin: (Timestamp::now(), Instant::now()), alarm, period: Duration::ZERO, strain: Arc::default() }
+        Self { out, origin: (clock::now(), Instant::now()), alarm, period: Duration::ZERO, strain: Arc::default() }
     }
 
     /// Says what a source answered to what was asked at `begun`.
@@ -74,7 +75,7 @@ impl Voice {
         let keep = matches!(said, Ok(Reading::Lines(_) | Reading::SlowLog(_)));
         let since = SignedDuration::try_from(at.elapsed()).unwrap_or_default();
         let took = at.saturating_duration_since(asked);
-        let mut sample = Sample::new(partition.clone(), source, Timestamp::now() - since, took, said);
+        let mut sample = Sample::new(partition.clone(), source, clock::now() - since, took, said);
         let (begun, origin) = self.origin;
         let elapsed = SignedDuration::try_from(at.saturating_duration_since(origin)).unwrap_or_default();
         sample.steady = Some(Steady { begun, elapsed });

@@ -14,13 +14,14 @@ mod trouble;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use aws_config::identity::IdentityCache;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_types::os_shim_internal::{Env, Fs};
+use aws_types::sdk_config::TimeSource;
 use tokio::sync::Mutex;
 
 use super::cloudformation::CloudFormation;
@@ -31,6 +32,7 @@ use super::logs::Logs;
 use super::rds::Rds;
 use super::secrets::Secrets;
 use super::tokens::Tokens;
+use crate::clock;
 use crate::runbook::event::Call;
 use crate::runbook::plan::AwsTarget;
 use crate::runbook::text::{clean_line, shell_line};
@@ -168,12 +170,23 @@ impl Configs {
 /// What all configurations have in common.
 fn loader(region: Region) -> ConfigLoader {
     let loader = aws_config::defaults(BehaviorVersion::latest())
+        .time_source(Steady)
         .region(region)
         .retry_config(RetryConfig::standard())
         .timeout_config(timeouts(READ, ATTEMPT));
     match AppName::new("aurora-cockpit") {
         Ok(name) => loader.app_name(name),
         Err(_) => loader,
+    }
+}
+
+/// Calls are signed with the time, and AWS refuses those that are minutes off: a wall clock that jumps must not end a wait.
+#[derive(Debug)]
+struct Steady;
+
+impl TimeSource for Steady {
+    fn now(&self) -> SystemTime {
+        clock::now().into()
     }
 }
 

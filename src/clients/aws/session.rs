@@ -16,6 +16,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
+use crate::clock;
+
 /// How long before their end keys are not used any more.
 const MARGIN: Duration = Duration::from_secs(10);
 /// How long keys are kept that name no end: those in a file may be replaced there.
@@ -38,7 +40,7 @@ struct Kept {
 impl Kept {
     fn holds(&self, margin: Duration) -> bool {
         match self.credentials.expiry() {
-            Some(end) => end > SystemTime::now() + margin,
+            Some(end) => end > SystemTime::from(clock::now()) + margin,
             None => self.since.elapsed() < KEPT,
         }
     }

@@ -93,6 +93,7 @@ async fn errors_of_a_service_are_told_apart() {
         (403, "InvalidClientTokenId", "The security token included in the request is invalid", TroubleKind::SignedOut),
         (403, "AccessDenied", "User is not authorized to perform: rds:DescribeDBClusters", TroubleKind::Denied),
         (403, "AccessDenied", "Token has expired", TroubleKind::SignedOut),
+        (403, "SignatureDoesNotMatch", "Signature expired: it is 3600 s apart", TroubleKind::Refused),
         (400, "Throttling", "Rate exceeded", TroubleKind::Throttled),
         (503, "ThrottlingException", "Rate exceeded", TroubleKind::Throttled),
         (404, "DBClusterNotFoundFault", "DBCluster x not found", TroubleKind::NotFound),

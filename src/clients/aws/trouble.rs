@@ -25,6 +25,9 @@ where
             let said = match message {
                 "" if code.is_some() => format!("HTTP {status}"),
                 "" => format!("HTTP {status}: {}", root_words(&error)),
+                message if code.is_some_and(is_of_clock) => {
+                    format!("{}; {CLOCK}", mask(&clean_line(message), &[]))
+                }
                 message => mask(&clean_line(message), &[]),
             };
             let trouble = Trouble::new(call, kind, said);
@@ -89,6 +92,9 @@ fn by_code(code: &str, message: &str, status: u16) -> TroubleKind {
         TroubleKind::NoAnswer
     } else if SIGNED_OUT.contains(&code) {
         TroubleKind::SignedOut
+    } else if is_of_clock(code) {
+        // The role may well do it.
+        TroubleKind::Refused
     } else if DENIED.contains(&code) {
         // Some services answer AccessDenied for a token that has ended, and say so in the message only.
         if message.contains("expired") { TroubleKind::SignedOut } else { TroubleKind::Denied }
@@ -99,6 +105,14 @@ fn by_code(code: &str, message: &str, status: u16) -> TroubleKind {
     } else {
         by_status(status)
     }
+}
+
+/// What helps against a call that was signed at another time than AWS has.
+const CLOCK: &str = "this machine's clock is off, or the key is wrong: set the clock, then start the cockpit again";
+
+/// Whether the service takes a signature for one of another time, or of another key; by the codes of the common errors.
+fn is_of_clock(code: &str) -> bool {
+    matches!(code, "SignatureDoesNotMatch" | "InvalidSignatureException" | "RequestTimeTooSkewed")
 }
 
 fn by_status(status: u16) -> TroubleKind {

@@ -14,6 +14,7 @@ use tokio_postgres::{Client, Row, SimpleQueryMessage};
 use super::ended::Ended;
 use super::{ANSWER, statements, trouble};
 use crate::clients::{Trouble, TroubleKind};
+use crate::clock;
 use crate::runbook::text::clean_line;
 use crate::runbook::witness::ClockOffset;
 
@@ -281,9 +282,9 @@ impl Session {
 
     /// What a server says of itself, its clock in the fifth column.
     async fn own(&self, call: &str, sql: &str) -> Result<(Row, ClockOffset), Trouble> {
-        let asked = Timestamp::now();
+        let asked = clock::now();
         let row = self.row(call, sql, &[]).await?;
-        let clock = ClockOffset::between(moment(call, &row, 4)?, asked, Timestamp::now());
+        let clock = ClockOffset::between(moment(call, &row, 4)?, asked, clock::now());
         Ok((row, clock))
     }
 

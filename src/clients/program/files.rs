@@ -82,12 +82,29 @@ impl Files {
     }
 
     /// Makes the directory, readable by nobody else, and the lock in it, already taken. Fails with `AlreadyExists` where
-    /// a program was started there before.
+    /// a program was started there before. A lock that nobody holds, and under which nothing was begun, is of a cockpit that
+    /// was killed before it had a holder: it is taken over.
     pub fn create(&self) -> io::Result<File> {
         DirBuilder::new().recursive(true).mode(0o700).create(&self.directory)?;
-        let held = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(self.held())?;
-        held.try_lock()?;
-        Ok(held)
+        let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(self.held());
+        let held = open?;
+        match held.try_lock() {
+            Ok(()) if self.has_begun() => Err(io::ErrorKind::AlreadyExists.into()),
+            Ok(()) => Ok(held),
+            Err(TryLockError::WouldBlock) => Err(io::ErrorKind::AlreadyExists.into()),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    /// Whether a program was started here, or may just now be started.
+    pub fn are_taken(&self) -> bool {
+        // In this order: a holder lets go of its lock only after it has begun.
+        self.is_held() || self.has_begun()
+    }
+
+    /// Whether a holder has begun here: it makes the output before it starts anything, and writes the end where it cannot.
+    fn has_begun(&self) -> bool {
+        self.output().exists() || self.directory.join("exit").exists()
     }
 
     /// Whether the holder lives.

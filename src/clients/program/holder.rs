@@ -2,11 +2,9 @@
 //!
 //! It has no runtime, no network and no configuration: a few threads between a pseudo-terminal and a few files.
 
-use std::fs::File;
-use std::io::{self, Read, Write as _};
+use std::io::{self, Read};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -16,6 +14,8 @@ use jiff::Timestamp;
 use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
 
 use super::files::{Ended, Files, Started};
+use super::kept::{Kept, once_there_is_room};
+use crate::clock;
 use crate::runbook::text::shell_line;
 
 /// How long output is waited for after the program's end: something that it left behind may hold the terminal open.
@@ -52,13 +52,17 @@ pub fn main(args: &HoldArgs) -> i32 {
     // The socket's path is then short enough, whatever the directory is called.
     let cwd = std::path::absolute(&args.cwd).unwrap_or_else(|_| args.cwd.clone());
     let files = Files::at(&std::path::absolute(&args.dir).unwrap_or_else(|_| args.dir.clone()));
-    let listener = std::env::set_current_dir(files.directory()).and_then(|()| UnixListener::bind(Files::INPUT));
+    let listener = std::env::set_current_dir(files.directory()).and_then(|()| {
+        // One that a holder left behind which was killed before it began.
+        let _ = std::fs::remove_file(Files::INPUT);
+        UnixListener::bind(Files::INPUT)
+    });
     let ended = match hold(args, &cwd, &files, listener.ok()) {
         Ok(ended) => ended,
-        Err(error) => Ended { code: None, signal: None, error: Some(error), output_lost: false, at: Timestamp::now() },
+        Err(error) => Ended { code: None, signal: None, error: Some(error), output_lost: false, at: clock::now() },
     };
     let _ = std::fs::remove_file(Files::INPUT);
-    i32::from(files.write_ended(&ended).is_err())
+    i32::from(once_there_is_room(|| files.write_ended(&ended)).is_err())
 }
 
 /// Runs the program in a terminal and keeps its output.
@@ -70,7 +74,7 @@ fn hold(args: &HoldArgs, cwd: &Path, files: &Files, listener: Option<UnixListene
         command_line: shell_line(args.command.iter().map(String::as_str)),
         directory: cwd.to_owned(),
         pid: child.process_id().unwrap_or_default(),
-        at: Timestamp::now(),
+        at: clock::now(),
     };
     // A program that runs without a word of it would be taken for one that never started, and be started again.
     if let Err(error) = files.write_started(&started) {
@@ -78,12 +82,12 @@ fn hold(args: &HoldArgs, cwd: &Path, files: &Files, listener: Option<UnixListene
         return Err(format!("its start cannot be written down: {error}"));
     }
     let reader = master.try_clone_reader().map_err(|error| format!("its terminal cannot be read: {error:#}"))?;
-    let lost = Arc::new(AtomicBool::new(false));
+    let output = Arc::new(Mutex::new(Kept::new(output)));
     let (drained, is_drained) = mpsc::channel();
     thread::spawn({
-        let lost = Arc::clone(&lost);
+        let output = Arc::clone(&output);
         move || {
-            keep(reader, output, &lost);
+            keep(reader, &output);
             let _ = drained.send(());
         }
     });
@@ -92,9 +96,10 @@ fn hold(args: &HoldArgs, cwd: &Path, files: &Files, listener: Option<UnixListene
         thread::spawn(move || serve(&listener, &terminal));
     }
     let status = child.wait().map_err(|error| format!("its end could not be waited for: {error}"))?;
-    let at = Timestamp::now();
+    let at = clock::now();
     let _ = is_drained.recv_timeout(LAST_WORDS);
-    Ok(ended(&status, at, lost.load(Ordering::Relaxed)))
+    let output_lost = output.lock().unwrap_or_else(PoisonError::into_inner).finish();
+    Ok(ended(&status, at, output_lost))
 }
 
 type Spawned = (Box<dyn Child + Send + Sync>, Box<dyn MasterPty + Send>);
@@ -120,14 +125,12 @@ fn spawn(command: &[String], cwd: &Path, size: PtySize) -> Result<Spawned, Strin
 }
 
 /// Copies the terminal's output to the file until the terminal is closed.
-fn keep(mut reader: Box<dyn Read + Send>, mut output: File, lost: &AtomicBool) {
+fn keep(mut reader: Box<dyn Read + Send>, output: &Mutex<Kept>) {
     let mut buffer = [0; 16 * 1024];
     loop {
         match reader.read(&mut buffer) {
             Ok(0) => return,
-            // A full disk must not stop the program: what it prints is read on, and lost.
-            Ok(length) if output.write_all(&buffer[..length]).is_err() => lost.store(true, Ordering::Relaxed),
-            Ok(_) => {}
+            Ok(length) => output.lock().unwrap_or_else(PoisonError::into_inner).take(&buffer[..length]),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(_) => return,
         }

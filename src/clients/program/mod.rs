@@ -7,6 +7,7 @@
 mod capture;
 mod files;
 pub mod holder;
+mod kept;
 mod start;
 #[cfg(test)]
 mod tests;
@@ -63,7 +64,7 @@ impl Program {
     /// Takes up the program that was started in that directory; none where none was.
     pub fn find(directory: &Path) -> Option<Self> {
         let files = Files::at(directory);
-        files.held().exists().then_some(Self { files })
+        files.are_taken().then_some(Self { files })
     }
 
     /// Its directory.

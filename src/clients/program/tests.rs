@@ -146,6 +146,25 @@ async fn it_lives_on_when_its_starter_is_killed_and_is_taken_up_again() {
 }
 
 #[tokio::test]
+async fn a_cockpit_that_was_killed_before_it_had_a_holder_has_started_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let here = directory.path().join("program");
+    std::fs::create_dir(&here).unwrap();
+    // The lock is made before the holder is; whoever held it is gone, and nobody has begun anything under it.
+    std::fs::write(here.join("held"), "").unwrap();
+    // A holder that was killed before it began leaves its socket as well.
+    drop(std::os::unix::net::UnixListener::bind(here.join("input.sock")).unwrap());
+    assert!(Program::find(&here).is_none());
+    let program = start(directory.path(), "read line; echo $line").await.unwrap();
+    assert_eq!(program.directory(), here);
+    program.type_in(&controls(&directory.path().join("other")), b"begun\n").unwrap();
+    assert_eq!(ended(program.wait().await).code, Some(0));
+    assert!(program.lines().contains(&"begun".to_owned()), "{:?}", program.lines());
+    let again = start(directory.path(), "true").await.unwrap_err();
+    assert!(again.to_string().contains("was started in"), "{again}");
+}
+
+#[tokio::test]
 async fn a_killed_holder_is_lost_and_takes_its_program_with_it() {
     let directory = tempfile::tempdir().unwrap();
     let program = start(directory.path(), "echo $PPID; exec sleep 600").await.unwrap();

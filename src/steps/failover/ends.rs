@@ -8,6 +8,7 @@ use super::watched::{Watch, fresh};
 use super::{DESCRIBE, Move};
 use crate::clients::Trouble;
 use crate::clients::rds::ClusterView;
+use crate::clock;
 use crate::runbook::check::Evidence;
 use crate::runbook::event::{Finding, Outcome};
 use crate::runbook::names::InstanceId;
@@ -65,7 +66,7 @@ impl Watch {
     /// The witnesses of the writer endpoint that say it leads elsewhere than to the new writer: now, and not before the network
     /// was lost or the machine fell asleep.
     pub(super) fn behind(&self, fresh: Duration) -> Vec<(&Witness, &Lane)> {
-        let now = Timestamp::now();
+        let now = clock::now();
         let since = SignedDuration::try_from(fresh).map_or(self.since, |fresh| self.since.max(now - fresh));
         let of_endpoint = [Witness::Dns, Witness::SqlEndpoint];
         let lanes = self.timeline.lanes.iter().filter(|(witness, _)| of_endpoint.contains(witness));
@@ -121,7 +122,7 @@ impl Watch {
 /// RDS is content, and for too long the writer endpoint leads elsewhere.
 pub(super) fn endpoint_stuck(watch: &Watch, act: &Act) -> Option<Finding> {
     let Move { from, to } = &watch.direction;
-    let stuck = Timestamp::now().duration_since(watch.stuck_since?);
+    let stuck = clock::now().duration_since(watch.stuck_since?);
     if stuck < SignedDuration::try_from(act.step.stuck_after).ok()? {
         return None;
     }

@@ -18,6 +18,7 @@ use super::context::{Look, Patience, Stop};
 use super::diagnosis;
 use crate::clients::Trouble;
 use crate::clients::rds::{Change, ClusterView, MemberView};
+use crate::clock;
 use crate::runbook::check::{Check, Holds, Precondition, Verdict};
 use crate::runbook::event::{Brief, Event, Outcome};
 use crate::runbook::names::InstanceId;
@@ -97,7 +98,7 @@ pub(super) fn change(look: &Look, target: &InstanceId) -> Change {
 /// Whether now is within the agreed window. Being outside is minded, not refused: a night that runs late must be ended.
 fn window(look: &Look) -> Option<Precondition> {
     let window = look.partition.window.as_ref()?;
-    let now = Timestamp::now();
+    let now = clock::now();
     let at = |time: Timestamp| time.to_zoned(look.zone()).strftime("%Y-%m-%d %H:%M %Z").to_string();
     Some(if now < window.from {
         Precondition::now(format!("the window opens at {}", at(window.from)), Holds::Mind)
@@ -134,7 +135,7 @@ fn still_at_it(look: &Look, writer: &MemberView) -> Option<Precondition> {
     let last = moves(look).max_by_key(|each| each.at).filter(|each| !each.is_open())?;
     let waits_for = last.action.before.get("from").is_some_and(|from| *from == writer.id.as_str());
     let until = last.at + patience;
-    let is_young = waits_for && Timestamp::now() < until;
+    let is_young = waits_for && clock::now() < until;
     is_young.then(|| {
         let time = |at: Timestamp| at.to_zoned(look.zone()).strftime("%H:%M:%S").to_string();
         let text = format!("the failover of {} may still act: wait until {}", time(last.at), time(until));
@@ -213,7 +214,7 @@ async fn watch(
     act.verifying().await?;
     let mut watch = Watch::new(direction.clone(), since, timeline);
     let verdict = watch.until_settled(act, samples).await;
-    if let Some(failover) = watch.timeline.measure(direction.to, Timestamp::now()) {
+    if let Some(failover) = watch.timeline.measure(direction.to, clock::now()) {
         let partition = act.partition.name.clone();
         act.recorder.record(Event::FailoverMeasured { partition, failover }).await?;
     }

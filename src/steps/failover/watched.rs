@@ -10,6 +10,7 @@ use super::asides::{Aside, swap};
 use super::ends;
 use super::{DESCRIBE, Move};
 use crate::clients::rds::{ClusterView, MemberView};
+use crate::clock;
 use crate::runbook::check::{Check, Verdict};
 use crate::runbook::event::Outcome;
 use crate::runbook::timeline::Timeline;
@@ -164,7 +165,7 @@ impl Watch {
 
     /// One round: the API is asked, and all witnesses are held against each other. Whether everything holds.
     async fn round(&mut self, act: &mut Act, patience: &mut Patience) -> Result<bool, Stop> {
-        let asked = Timestamp::now();
+        let asked = clock::now();
         let seen = act.cluster().await;
         let Some(cluster) = act.bear(patience, seen).await? else {
             // What is not seen now proves nothing, and what was seen before is old.
@@ -180,7 +181,7 @@ impl Watch {
             self.timeline.observe(testimony);
         }
         let available = |member: &MemberView| member.status() == Some("available");
-        self.timeline.observe_instances(Timestamp::now(), cluster.members.iter().all(available));
+        self.timeline.observe_instances(clock::now(), cluster.members.iter().all(available));
         self.told(act).await?;
         self.notice_asides(act, &cluster, asked).await?;
         let agreed = self.agreement(act).await?;
@@ -200,7 +201,7 @@ impl Watch {
     /// named; the writer endpoint must speak, as it is what the application uses.
     async fn agreement(&mut self, act: &mut Act) -> Result<bool, Stop> {
         let fresh = fresh(act);
-        let now = Timestamp::now();
+        let now = clock::now();
         let words = self.timeline.lanes.values().map(|lane| &lane.last);
         let agreement = Agreement::of(words, now, fresh);
         let endpoint_speaks = act.partition.sql.is_none() || agreement.in_favour.iter().any(Witness::is_of_endpoint);
@@ -272,7 +273,7 @@ impl Watch {
     /// Since when the endpoint stays behind, and whether that, or the application's failing, has lasted too long.
     fn came_to_nothing(&mut self, act: &Act) -> Option<crate::runbook::event::Finding> {
         self.stuck_since = match (self.is_content(), self.behind(fresh(act)).is_empty()) {
-            (true, false) => self.stuck_since.or_else(|| Some(Timestamp::now())),
+            (true, false) => self.stuck_since.or_else(|| Some(clock::now())),
             _ => None,
         };
         ends::endpoint_stuck(self, act).or_else(|| ends::app_5xx(self, act))
@@ -281,7 +282,7 @@ impl Watch {
 
 /// What the step's own look at the API testifies, so that it is not alone where nobody watches.
 fn api_words(cluster: &ClusterView, asked: Timestamp) -> Vec<Testimony> {
-    let at = Timestamp::now();
+    let at = clock::now();
     let testify = |witness, word| Testimony::new(witness, word, asked, at);
     let healthy = cluster.status == "available";
     let mut words = vec![testify(Witness::ApiStatus, Word::Status { text: cluster.status.clone(), healthy })];

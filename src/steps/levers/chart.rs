@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
-
 use super::super::act::{Act, Acted, Looked};
 use super::super::context::{Look, Patience, Stop};
 use super::super::deploy::{Release, SILENCE, helm_failed, runs_awaited, upgraded_from};
@@ -11,6 +9,7 @@ use super::super::{diagnosis, program};
 use crate::clients::helm::{Helm, Revision};
 use crate::clients::kubernetes::{DeploymentView, Kubernetes, PodView, rollout_restart_call};
 use crate::clients::{Trouble, TroubleKind};
+use crate::clock;
 use crate::runbook::check::{Check, Evidence, Holds, Precondition, Verdict};
 use crate::runbook::event::{Action, Brief, Choice, Finding, Outcome};
 use crate::runbook::plan::{DeployBy, DeploySpec, KubernetesTarget, StepKind};
@@ -79,7 +78,7 @@ pub(super) async fn run_restart(act: &mut Act, deployment: &str) -> Result<Outco
         Some(before) => before,
         None => {
             let pods = kubernetes.pods(&spec.selector).await.map_err(|trouble| failed(act, trouble))?;
-            BTreeMap::from([(PODS.to_owned(), names(&pods)), (AT.to_owned(), Timestamp::now().to_string())])
+            BTreeMap::from([(PODS.to_owned(), names(&pods)), (AT.to_owned(), clock::now().to_string())])
         }
     };
     let mark = before.get(AT).cloned().unwrap_or_default();
@@ -95,7 +94,7 @@ pub(super) async fn run_restart(act: &mut Act, deployment: &str) -> Result<Outco
         })
     };
     let restarted = |controls: std::sync::Arc<crate::clients::Controls>| {
-        let (kubernetes, mark) = (kubernetes.clone(), mark.parse().unwrap_or_else(|_| Timestamp::now()));
+        let (kubernetes, mark) = (kubernetes.clone(), mark.parse().unwrap_or_else(|_| clock::now()));
         async move { kubernetes.rollout_restart(&controls, deployment, mark).await.map(|()| None) }
     };
     if let Acted::Refused(trouble) = act.act(action, looked, restarted).await? {

@@ -11,6 +11,7 @@ use crate::clients::aws::{SessionEnd, profile_exists};
 use crate::clients::cloudformation::StackView;
 use crate::clients::identity::Caller;
 use crate::clients::rds::ClusterView;
+use crate::clock;
 use crate::runbook::check::Evidence;
 use crate::runbook::event::Finding;
 use crate::runbook::plan::{Partition, StepKind};
@@ -113,11 +114,11 @@ pub(super) async fn session(look: &Look) -> Judged {
 }
 
 fn needed_until(partition: &Partition) -> Timestamp {
-    if let Some(window) = partition.window.as_ref().filter(|window| window.to > Timestamp::now()) {
+    if let Some(window) = partition.window.as_ref().filter(|window| window.to > clock::now()) {
         return window.to;
     }
     let usual: Duration = partition.steps.iter().filter_map(|step| step.expected).sum();
-    Timestamp::now() + SignedDuration::try_from(usual).unwrap_or(SignedDuration::ZERO)
+    clock::now() + SignedDuration::try_from(usual).unwrap_or(SignedDuration::ZERO)
 }
 
 /// The stacks that the command step will update accept an update. One that is not there yet will be made.

@@ -3,14 +3,13 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
-
 use super::super::cadence::Pace;
 use super::super::sample::{Line, PodLog, Reading, Source};
 use super::super::task::Voice;
 use super::REFUSED_FOR;
 use crate::clients::kubernetes::{ContainerState, Kubernetes, PodView};
 use crate::clients::{Trouble, TroubleKind};
+use crate::clock;
 use crate::runbook::names::PartitionName;
 
 /// Lines of a container's log that each look asks for; what was logged beyond that between two looks is not told.
@@ -80,8 +79,7 @@ impl Tails {
     async fn tell(&mut self, pod: &str, tail: Vec<String>, partition: &PartitionName, begun: Instant, voice: &Voice) {
         let before = self.told.insert(pod.to_owned(), tail.clone());
         let Some(before) = before else { return };
-        let line =
-            |text: &String| Line { at: Timestamp::now(), subject: pod.to_owned(), code: None, text: text.clone() };
+        let line = |text: &String| Line { at: clock::now(), subject: pod.to_owned(), code: None, text: text.clone() };
         let lines: Vec<_> = new_lines(&before, &tail).iter().map(line).collect();
         if !lines.is_empty() {
             voice.say(partition, Source::Log(pod.to_owned()), begun, Ok(Reading::Lines(lines))).await;

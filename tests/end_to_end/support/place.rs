@@ -73,23 +73,28 @@ impl Place {
     /// The same, made from another rollout file.
     pub fn with_site_of(speed: u32, rollout: &str) -> Self {
         let mut place = Self::new();
-        let site = place.site();
-        fs::create_dir_all(place.state()).expect("a state directory");
-        let log = place.dir.path().join("site.log");
+        place.begin_site(speed, rollout);
+        place
+    }
+
+    /// Starts a site of this place's own, in its environment as it is now; every further command finds it.
+    pub fn begin_site(&mut self, speed: u32, rollout: &str) {
+        let site = self.site();
+        fs::create_dir_all(self.state()).expect("a state directory");
+        let log = self.dir.path().join("site.log");
         let words = fs::File::create(&log).expect("a log");
-        let mut command = place.command(&[]);
+        let mut command = self.command(&[]);
         command.args(["sim", "--own-session", "--speed", &speed.to_string(), "--rollout", rollout]);
         command.arg("--dir").arg(&site).arg("--env-file").arg(site.join("environment"));
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(words).spawn().expect("a site");
         wait_until("the site is ready", || {
             let ended = child.try_wait().expect("a child");
             assert!(ended.is_none(), "the site ended: {}", fs::read_to_string(&log).unwrap_or_default());
-            place.announcement().is_some()
+            self.announcement().is_some()
         });
         // Ends with the place; somebody has to see it off.
         std::thread::spawn(move || child.wait());
-        place.lead_to_the_site();
-        place
+        self.lead_to_the_site();
     }
 
     /// Leads every further command to the site that was announced here, as its environment file leads a shell.
