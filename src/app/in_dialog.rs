@@ -36,9 +36,11 @@ pub(super) fn in_dialog(state: &mut State, key: KeyEvent, operator: &str) -> Vec
             } else {
                 let (stays, effects) = in_confirm(confirm, key);
                 if !stays {
+                    // Whoever pressed Enter twice learns what is between.
                     let opens = state.keymap.name(CommandId::Fire);
-                    let words = format!("nothing was fired; to fire: {opens}, ⇥ to Fire, Enter");
-                    state.notice = Some((state.now, words));
+                    let again = state.marked_step().as_ref() == Some(&confirm.step) && confirm.can_fire();
+                    let how = if again { format!("; to fire: {opens}, ⇥ to Fire, Enter") } else { String::new() };
+                    state.notice = Some((state.now, format!("nothing was fired{how}")));
                 }
                 (stays, effects)
             }
