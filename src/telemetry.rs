@@ -3,11 +3,16 @@
 //! Nothing is ever written to the terminal, which belongs to the screen. What the operator must know is not here but in
 //! the journal.
 
-use std::path::Path;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use thiserror::Error;
 use tracing_appender::non_blocking::WorkerGuard;
-use tracing_appender::rolling::{RollingFileAppender, Rotation};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
@@ -19,6 +24,10 @@ const USUAL: &str = "warn,aurora_cockpit=info";
 
 /// How many days' files are kept.
 const KEPT: usize = 14;
+
+/// What stands before the day in a file's name, and after it.
+const PREFIX: &str = "aurora-cockpit.";
+const SUFFIX: &str = ".log";
 
 /// The log could not be opened.
 #[derive(Debug, Error)]
@@ -64,16 +73,58 @@ pub fn start(state_dir: &Path) -> Result<Telemetry, TelemetryError> {
     Ok(Telemetry { _guard: guard })
 }
 
-fn file(directory: &Path) -> Result<RollingFileAppender, TelemetryError> {
+fn file(directory: &Path) -> Result<Daily, TelemetryError> {
     let open = |source| TelemetryError::Open { directory: directory.display().to_string(), source };
     crate::journal::directory::make_private(directory).map_err(|error| open(error.into()))?;
-    RollingFileAppender::builder()
-        .rotation(Rotation::DAILY)
-        .filename_prefix("aurora-cockpit")
-        .filename_suffix("log")
-        .max_log_files(KEPT)
-        .build(directory)
-        .map_err(|error| open(error.into()))
+    Daily::begin(directory).map_err(|error| open(error.into()))
+}
+
+/// A file a day, by UTC, which only its owner may read, whatever the user's umask says.
+#[derive(Debug)]
+struct Daily {
+    directory: PathBuf,
+    day: Date,
+    file: File,
+}
+
+impl Daily {
+    fn begin(directory: &Path) -> io::Result<Self> {
+        let day = today();
+        Ok(Self { directory: directory.to_owned(), day, file: open(directory, day)? })
+    }
+}
+
+impl Write for Daily {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let today = today();
+        if today != self.day {
+            self.file = open(&self.directory, today)?;
+            self.day = today;
+        }
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+fn today() -> Date {
+    Timestamp::now().to_zoned(TimeZone::UTC).date()
+}
+
+/// Opens a day's file, and takes the oldest away where there are too many.
+fn open(directory: &Path, day: Date) -> io::Result<File> {
+    let path = directory.join(format!("{PREFIX}{day}{SUFFIX}"));
+    let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
+    let names = fs::read_dir(directory)?.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let mut days: Vec<String> = names.filter(|name| name.starts_with(PREFIX) && name.ends_with(SUFFIX)).collect();
+    days.sort_unstable();
+    for old in days.iter().rev().skip(KEPT) {
+        // Another cockpit may have been quicker.
+        let _ = fs::remove_file(directory.join(old));
+    }
+    Ok(file)
 }
 
 #[cfg(test)]
@@ -92,6 +143,24 @@ mod tests {
         let text = std::fs::read_to_string(files[0].as_ref().unwrap().path()).unwrap();
         assert!(text.contains("hello answer=42"), "{text}");
         assert!(!text.contains('\u{1b}'), "{text}");
+    }
+
+    #[test]
+    fn a_fortnight_is_kept_and_nobody_else_reads_it() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let state = tempfile::tempdir().unwrap();
+        for day in 1..=20 {
+            open(state.path(), Date::new(2026, 5, day).unwrap()).unwrap();
+        }
+        std::fs::write(state.path().join("other.log"), "").unwrap();
+        let mut names: Vec<_> = std::fs::read_dir(state.path())
+            .unwrap()
+            .map(|file| file.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        assert_eq!((names.len(), names[0].as_str()), (KEPT + 1, "aurora-cockpit.2026-05-07.log"));
+        let mode = std::fs::metadata(state.path().join(&names[0])).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
     }
 
     #[test]

@@ -28,6 +28,7 @@ install_packages() {
   ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || have initdb || wanted+=(postgresql postgresql-contrib)
   have unzip || wanted+=(unzip)
   have cc || wanted+=(gcc libc6-dev)
+  have c++ || wanted+=(g++)
   [ ${#wanted[@]} = 0 ] && return 0
   say "installing ${wanted[*]}"
   if ! have apt-get; then
@@ -99,12 +100,14 @@ export AURORA_COCKPIT_PLAYWRIGHT=$tools/node/node_modules/playwright-core
 for name in $(compgen -e | grep -E '^(AWS_|KUBE|OP_|PG)' || true); do unset "$name"; done
 
 say "formatting"
-cargo fmt --check
+cargo fmt --all --check
 say "lints"
-cargo clippy --locked --all-targets --quiet -- -D warnings
+cargo clippy --locked --workspace --all-targets --quiet -- -D warnings
 say "dependencies"
 look_at_the_dependencies
 say "tests"
 cargo nextest run --locked --no-fail-fast
 say "documentation examples"
 cargo test --locked --doc --quiet
+say "hostile input, ${FUZZ_SECONDS:-10} s each; FUZZ_SECONDS=600 for longer"
+bash tests/fuzz/run.sh

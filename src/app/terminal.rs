@@ -7,6 +7,7 @@ use std::fmt;
 use std::num::NonZeroU16;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use secrecy::zeroize::Zeroize as _;
 
 use crate::runbook::names::StepRef;
 
@@ -113,9 +114,15 @@ impl fmt::Debug for Emulator {
     }
 }
 
-/// Keys on their way to a program. They may be a password: nothing prints them.
+/// Keys on their way to a program. They may be a password: nothing prints them, and they are zeroed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Typed(Vec<u8>);
+
+impl Drop for Typed {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
 
 impl Typed {
     /// A key as a terminal sends it; none for a key that has no meaning there.

@@ -17,6 +17,7 @@ mod inspect;
 mod monitor;
 mod past;
 mod place;
+mod private;
 mod replay;
 mod run;
 mod screen;
@@ -77,6 +78,7 @@ impl Failure {
 
 /// Runs the command line of this process; the exit code.
 pub fn main() -> u8 {
+    private::keep_memory();
     let cli = Cli::parse();
     // The holder leaves the session of whoever started it before any thread is there.
     if let Some(Command::Hold(args)) = &cli.command {

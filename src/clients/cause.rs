@@ -3,7 +3,8 @@
 use std::error::Error;
 use std::io;
 
-use crate::runbook::text::{clean_line, mask};
+use super::known;
+use crate::runbook::text::clean_line;
 
 /// The error and all that it came from, outermost first.
 pub(crate) fn sources<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
@@ -30,5 +31,5 @@ fn is_connect_io(error: &io::Error) -> bool {
 /// What the innermost cause says, cleaned and masked; the outer ones only say that something went wrong inside.
 pub(crate) fn root_words(error: &(dyn Error + 'static)) -> String {
     let words = sources(error).map(|source| source.to_string()).filter(|words| !words.is_empty()).last();
-    mask(&clean_line(&words.unwrap_or_default()), &[])
+    known::hide(&clean_line(&words.unwrap_or_default()))
 }

@@ -4,7 +4,7 @@ use aws_sdk_cloudformation::operation::RequestId;
 use aws_sdk_cloudformation::types::{Stack, StackEvent};
 use jiff::Timestamp;
 
-use super::aws::{Configs, call, moment, trouble};
+use super::aws::{Configs, call, client, moment, trouble};
 use super::{Controls, Trouble, TroubleKind, met};
 use crate::runbook::event::Call;
 use crate::runbook::plan::AwsTarget;
@@ -85,8 +85,8 @@ pub fn first_failure(events: &[StackEventView]) -> Option<&StackEventView> {
 impl CloudFormation {
     pub(crate) fn new(configs: &Configs) -> Self {
         Self {
-            reading: aws_sdk_cloudformation::Client::new(&configs.reading),
-            changing: aws_sdk_cloudformation::Client::new(&configs.changing),
+            reading: client!(aws_sdk_cloudformation, &configs.reading),
+            changing: client!(aws_sdk_cloudformation, &configs.changing),
         }
     }
 

@@ -7,7 +7,7 @@ use aws_sdk_cloudwatch::types::{Dimension, Metric as Named, MetricDataQuery, Met
 use aws_smithy_types::DateTime;
 use jiff::Timestamp;
 
-use super::aws::{Configs, moment, trouble};
+use super::aws::{Configs, client, moment, trouble};
 use super::{Trouble, TroubleKind};
 use crate::clock;
 use crate::runbook::names::InstanceId;
@@ -65,7 +65,7 @@ pub struct Figures {
 
 impl CloudWatch {
     pub(crate) fn new(configs: &Configs) -> Self {
-        Self { reading: aws_sdk_cloudwatch::Client::new(&configs.reading) }
+        Self { reading: client!(aws_sdk_cloudwatch, &configs.reading) }
     }
 
     /// The figures of every metric of these instances in the last `span`, in one call: what is paid for are metrics, not

@@ -8,7 +8,7 @@ use aws_sdk_sts::error::BoxError;
 use jiff::SignedDuration;
 use jiff::fmt::rfc2822;
 
-use super::aws::{Configs, trouble};
+use super::aws::{Configs, client, trouble};
 use super::{Trouble, TroubleKind};
 use crate::clock;
 
@@ -31,7 +31,7 @@ pub struct Caller {
 
 impl Identity {
     pub(crate) fn new(configs: &Configs) -> Self {
-        Self { reading: aws_sdk_sts::Client::new(&configs.reading) }
+        Self { reading: client!(aws_sdk_sts, &configs.reading) }
     }
 
     /// How far this machine's clock is ahead of AWS's, by the date in an answer.

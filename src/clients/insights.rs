@@ -3,9 +3,9 @@
 use aws_sdk_pi::types::{DimensionGroup, MetricQuery, PeriodAlignment, ServiceType};
 use jiff::Timestamp;
 
-use super::aws::{Configs, moment, trouble};
-use super::{Trouble, TroubleKind};
-use crate::runbook::text::{clean_line, mask};
+use super::aws::{Configs, client, moment, trouble};
+use super::{Trouble, TroubleKind, known};
+use crate::runbook::text::clean_line;
 
 const METRICS: &str = "pi:GetResourceMetrics";
 const KEYS: &str = "pi:DescribeDimensionKeys";
@@ -72,7 +72,7 @@ pub struct TopStatement {
 
 impl Insights {
     pub(crate) fn new(configs: &Configs) -> Self {
-        Self { reading: aws_sdk_pi::Client::new(&configs.reading) }
+        Self { reading: client!(aws_sdk_pi, &configs.reading) }
     }
 
     /// The load of an instance by wait event between two moments, of which the last one is not included. `resource` is its
@@ -130,7 +130,7 @@ impl Insights {
             Some(TopStatement {
                 id: names.remove("db.sql_tokenized.id").unwrap_or_default(),
                 cut: is_cut(&text),
-                text: mask(&clean_line(&text), &[]),
+                text: known::hide(&clean_line(&text)),
                 load: key.total.filter(|load| load.is_finite())?,
             })
         });

@@ -5,10 +5,10 @@ use std::time::Duration;
 use aws_sdk_cloudwatchlogs::types::FilteredLogEvent;
 use jiff::Timestamp;
 
-use super::aws::{Configs, trouble};
-use super::{Trouble, TroubleKind};
+use super::aws::{Configs, client, trouble};
+use super::{Trouble, TroubleKind, known};
 use crate::runbook::names::InstanceId;
-use crate::runbook::text::{clean_line, mask};
+use crate::runbook::text::clean_line;
 
 const CALL: &str = "logs:FilterLogEvents";
 /// What stands before a statement's duration, and after it.
@@ -40,7 +40,7 @@ pub struct SlowStatement {
 
 impl Logs {
     pub(crate) fn new(configs: &Configs) -> Self {
-        Self { reading: aws_sdk_cloudwatchlogs::Client::new(&configs.reading) }
+        Self { reading: client!(aws_sdk_cloudwatchlogs, &configs.reading) }
     }
 
     /// The statements of a cluster that took at least so long and ended at or after that moment, oldest first.
@@ -79,9 +79,16 @@ fn unread(mut trouble: Trouble, group: &str) -> Trouble {
     trouble
 }
 
+/// How long a statement took by a line of the server's log, and the statement without its literals; none where the line tells
+/// of none.
+pub fn told(message: &str) -> Option<(Duration, String)> {
+    let (took, statement) = parse(message)?;
+    Some((took, known::hide(&clean_line(&without_literals(statement)))))
+}
+
 /// What a line says of a statement; none where it is another line, or one without the statement.
 fn slow(event: &FilteredLogEvent) -> Option<SlowStatement> {
-    let (took, statement) = parse(event.message()?)?;
+    let (took, text) = told(event.message()?)?;
     // One stream for each instance, in parts: `<instance>.0`.
     let stream = event.log_stream_name().unwrap_or_default();
     let instance = stream.rsplit_once('.').map_or(stream, |(instance, _)| instance);
@@ -90,7 +97,7 @@ fn slow(event: &FilteredLogEvent) -> Option<SlowStatement> {
         at: Timestamp::from_millisecond(event.timestamp()?).ok()?,
         instance: clean_line(instance).as_str().into(),
         took,
-        text: mask(&clean_line(&without_literals(statement)), &[]),
+        text,
     })
 }
 

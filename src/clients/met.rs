@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 
-use super::Trouble;
+use super::{Trouble, known};
 use crate::clock;
 use crate::runbook::text::{self, Hostile};
 
@@ -92,13 +92,13 @@ pub fn bear(trouble: &Trouble) {
 /// A line from outside, fit to be shown and kept; what had to be taken out of it is noted.
 pub fn wash_line(source: &str, raw: &str) -> String {
     washed(source, raw);
-    text::mask(&text::clean_line(raw), &[])
+    known::hide(&text::clean_line(raw))
 }
 
 /// As [`wash_line`], for text of several lines.
 pub fn wash(source: &str, raw: &str) -> String {
     washed(source, raw);
-    text::mask(&text::clean(raw), &[])
+    known::hide(&text::clean(raw))
 }
 
 /// Notes what is hostile in a text that is washed elsewhere.

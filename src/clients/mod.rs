@@ -13,11 +13,15 @@ pub mod dns;
 pub mod forge;
 pub mod git;
 pub mod helm;
+#[cfg(test)]
+mod hostile_tests;
 pub mod http_probe;
 pub mod identity;
 pub mod image;
 pub mod insights;
+pub mod known;
 pub mod kubernetes;
+mod limit;
 pub mod logs;
 pub mod met;
 pub mod onepassword;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::program::{Capture, Captured};
-use super::{Trouble, TroubleKind};
+use super::{Trouble, TroubleKind, known};
 use crate::runbook::text::clean_line;
 
 /// `op` waits a minute for the operator's fingerprint before it gives up.
@@ -23,7 +23,12 @@ pub async fn whoami() -> Result<String, Trouble> {
 /// `SignedOut` where nobody is signed in or the prompt was not answered, `NotFound` where there is no such item or field.
 pub async fn read(reference: &str) -> Result<SecretString, Trouble> {
     let answer = run("op read", &["read", reference]).await.map_err(|trouble| named(trouble, reference))?;
-    Ok(answer.secret())
+    let secret = answer.secret();
+    // Names are in every other line, and no secrets.
+    if !reference.ends_with("/username") && !reference.ends_with("/email") {
+        known::remember(&secret);
+    }
+    Ok(secret)
 }
 
 /// Whether the value behind a reference holds anything. The value itself is let go at once.

@@ -2,7 +2,7 @@
 
 use secrecy::SecretString;
 
-use super::{Aws, Trouble, TroubleKind, onepassword};
+use super::{Aws, Trouble, TroubleKind, known, onepassword};
 use crate::runbook::plan::SecretSource;
 
 /// Reads the secret. It is not kept.
@@ -14,9 +14,13 @@ pub async fn read(source: &SecretSource, aws: &Aws) -> Result<SecretString, Trou
         SecretSource::Op(reference) => onepassword::read(reference).await,
         SecretSource::SecretsManager { id, key: Some(key) } => aws.secrets.key(id, key).await,
         SecretSource::SecretsManager { id, key: None } => aws.secrets.value(id).await,
-        SecretSource::Env(name) => std::env::var(name).map(SecretString::from).map_err(|_| {
-            Trouble::new(format!("environment {name}"), TroubleKind::NotFound, "the variable is not set".to_owned())
-        }),
+        SecretSource::Env(name) => {
+            let secret = std::env::var(name).map(SecretString::from).map_err(|_| {
+                Trouble::new(format!("environment {name}"), TroubleKind::NotFound, "the variable is not set".to_owned())
+            })?;
+            known::remember(&secret);
+            Ok(secret)
+        }
         SecretSource::Iam => {
             let words = "IAM vouches for the role, so there is no password";
             Err(Trouble::new("password", TroubleKind::NotFound, words))

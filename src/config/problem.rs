@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::runbook::text::{clean, clean_line};
+
 /// One thing that is wrong with a file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
@@ -17,6 +19,15 @@ pub struct Problem {
     pub message: String,
     /// What was probably meant, or how it should look.
     pub help: Option<String>,
+}
+
+impl Problem {
+    /// Quotes nothing that would steer a terminal: a file may come from anywhere, its name too.
+    fn cleaned(self) -> Self {
+        let Self { file, line, column, key, message, help } = self;
+        let help = help.map(|help| clean(&help));
+        Self { file: clean_line(&file), line, column, key: clean_line(&key), message: clean(&message), help }
+    }
 }
 
 impl fmt::Display for Problem {
@@ -43,7 +54,8 @@ pub struct Problems(Vec<Problem>);
 
 impl Problems {
     /// The problems in the order in which they stand in their files, each once.
-    pub(crate) fn new(mut problems: Vec<Problem>) -> Self {
+    pub(crate) fn new(problems: Vec<Problem>) -> Self {
+        let mut problems: Vec<Problem> = problems.into_iter().map(Problem::cleaned).collect();
         problems.sort();
         problems.dedup();
         Self(problems)
@@ -52,7 +64,7 @@ impl Problems {
     /// A problem with a file as a whole.
     pub(super) fn whole_file(file: &str, message: impl Into<String>, help: Option<String>) -> Self {
         let (file, key, message) = (file.to_owned(), String::new(), message.into());
-        Self(vec![Problem { file, line: 0, column: 0, key, message, help }])
+        Self(vec![Problem { file, line: 0, column: 0, key, message, help }.cleaned()])
     }
 
     /// The problems, in order.

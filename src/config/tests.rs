@@ -276,6 +276,16 @@ fn empty_lists_are_refused() {
 }
 
 #[test]
+fn what_is_said_of_a_file_steers_no_terminal() {
+    for text in
+        ["\"\\u001b[2Jowned\" = 1\n", "\"a\\u202eb\" = 1\n\"a\\u202eb\" = 2\n", "timezone = \"\\u001b]0;x\\u0007\"\n"]
+    {
+        let found = load_text("\u{1b}[2Jfile.toml", text, None).unwrap_err().to_string();
+        assert!(!found.contains(|c: char| (c.is_control() && c != '\n') || c == '\u{202e}'), "{found:?}");
+    }
+}
+
+#[test]
 fn text_that_is_no_toml_is_refused_with_its_place() {
     let found = problems("id = \"a\"\ntitle = unquoted words\n");
     assert!(found[0].starts_with("r.toml:2:9: "), "{found:?}");

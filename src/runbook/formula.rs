@@ -8,12 +8,16 @@ use std::ops::RangeInclusive;
 /// Share of the nominal memory that is left to the database, at the least and at the most.
 const USABLE: (f64, f64) = (0.85, 0.95);
 
+/// How deep functions may stand in each other; RDS's own have two.
+const DEEPEST: usize = 16;
+
 /// The values that a formula may yield on an instance class; none if the formula or the class is not understood.
 pub fn band(formula: &str, class: &str) -> Option<RangeInclusive<u64>> {
     let nominal = class_memory(class)? as f64;
-    let low = evaluate(formula.trim(), nominal * USABLE.0)?;
-    let high = evaluate(formula.trim(), nominal * USABLE.1)?;
-    Some(low.floor() as u64..=high.ceil() as u64)
+    let one = evaluate(formula.trim(), nominal * USABLE.0, DEEPEST)?;
+    let other = evaluate(formula.trim(), nominal * USABLE.1, DEEPEST)?;
+    // What is divided by the memory falls as it grows.
+    Some(one.min(other).floor() as u64..=one.max(other).ceil() as u64)
 }
 
 /// Nominal memory of an instance class in bytes; none for a family that is not known.
@@ -31,9 +35,9 @@ pub fn class_memory(class: &str) -> Option<u64> {
         "medium" => large / 2,
         "large" => large,
         "xlarge" => large * 2,
-        size => large * 2 * size.strip_suffix("xlarge")?.parse::<u64>().ok()?,
+        size => times(size)?.checked_mul(large * 2)?,
     };
-    Some(gib << 30)
+    gib.checked_mul(1 << 30)
 }
 
 /// vCPUs of an instance class; none for a family that is not known.
@@ -43,12 +47,18 @@ pub fn class_vcpus(class: &str) -> Option<u32> {
     Some(match size {
         "small" | "medium" | "large" => 2,
         "xlarge" => 4,
-        size => 4 * size.strip_suffix("xlarge")?.parse::<u32>().ok()?,
+        size => u32::try_from(times(size)?).ok()?.checked_mul(4)?,
     })
 }
 
+/// The number in a size such as `8xlarge`.
+fn times(size: &str) -> Option<u64> {
+    size.strip_suffix("xlarge")?.parse().ok()
+}
+
 /// Evaluates a formula of RDS: numbers, `{A/B}` and `{A*B}` of them, `LEAST`, `GREATEST`, `SUM`.
-fn evaluate(formula: &str, memory: f64) -> Option<f64> {
+fn evaluate(formula: &str, memory: f64, depth: usize) -> Option<f64> {
+    let deeper = depth.checked_sub(1)?;
     for (name, fold) in [
         ("LEAST", f64::min as fn(f64, f64) -> f64),
         ("GREATEST", f64::max),
@@ -57,7 +67,7 @@ fn evaluate(formula: &str, memory: f64) -> Option<f64> {
         if let Some(arguments) = formula.strip_prefix(name).and_then(|rest| rest.trim().strip_prefix('(')) {
             let arguments = arguments.strip_suffix(')')?;
             let values: Option<Vec<f64>> =
-                split(arguments).into_iter().map(|each| evaluate(each.trim(), memory)).collect();
+                split(arguments).into_iter().map(|each| evaluate(each.trim(), memory, deeper)).collect();
             return values?.into_iter().reduce(fold);
         }
     }
@@ -114,6 +124,18 @@ mod tests {
         assert!(band.contains(&401), "{band:?}");
         // Not so wide that the runbook's own guess of about 800 would pass.
         assert!(!band.contains(&800) && !band.contains(&500), "{band:?}");
+    }
+
+    #[test]
+    fn what_no_formula_of_rds_reads_like_is_not_understood() {
+        let deep = format!("{}1{}", "SUM(".repeat(200_000), ")".repeat(200_000));
+        assert_eq!(band(&deep, "db.r7g.large"), None, "the stack holds");
+        assert_eq!(class_memory("db.r7g.9999999999999999999xlarge"), None);
+        assert_eq!(class_vcpus("db.r7g.4294967295xlarge"), None);
+        let falling = band("{DBInstanceClassMemory/DBInstanceClassMemory}", "db.r7g.large").expect("a formula");
+        assert!(falling.contains(&1));
+        let falling = band("{9000000000000/DBInstanceClassMemory}", "db.r7g.large").expect("a formula");
+        assert!(falling.start() < falling.end(), "{falling:?}");
     }
 
     #[test]

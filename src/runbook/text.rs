@@ -157,68 +157,88 @@ pub fn mask(text: &str, secrets: &[&str]) -> String {
 fn mask_shapes(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
+    let mut last = ' ';
     while let Some(c) = rest.chars().next() {
-        let at_word = !out.ends_with(|last: char| last.is_ascii_alphanumeric());
-        if let Some((shown, hidden)) = secret_at(rest, at_word) {
+        // Most places begin nothing: a text is gone through as fast as it is read.
+        let begins = c == ':' || (c.is_ascii_alphabetic() && !last.is_ascii_alphanumeric());
+        if let Some((shown, hidden)) = begins.then(|| secret_at(rest)).flatten() {
             out.push_str(&rest[..shown]);
             out.push_str(MASK);
+            last = ' ';
             rest = &rest[shown + hidden..];
         } else {
             out.push(c);
+            last = c;
             rest = &rest[c.len_utf8()..];
         }
     }
     out
 }
 
-/// If a secret begins here: how many bytes before it may be shown, and how many bytes it is long.
-fn secret_at(text: &str, at_word: bool) -> Option<(usize, usize)> {
+/// What the tokens of GitHub and of 1Password's service accounts begin with.
+const TOKENS: [&str; 7] = ["ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "ops_"];
+
+/// Longest token that is looked at, in bytes: each place of a text is looked at, so that no look may go far.
+const LONGEST_TOKEN: usize = 8 * 1024;
+
+/// If a secret begins here, at a colon or a word: how many bytes before it may be shown, and how many bytes it is long.
+fn secret_at(text: &str) -> Option<(usize, usize)> {
     if let Some(after) = text.strip_prefix("://") {
         let authority = after.find(|c: char| c == '/' || c.is_whitespace()).unwrap_or(after.len());
         let userinfo = after[..authority].rfind('@')?;
         return (userinfo > 0).then_some((3, userinfo));
     }
-    if !at_word {
-        return None;
-    }
-    let run = |text: &str, more: &[char]| {
-        text.find(|c: char| !(c.is_ascii_alphanumeric() || more.contains(&c))).unwrap_or(text.len())
-    };
     if text.starts_with("AKIA") || text.starts_with("ASIA") {
-        let length = run(text, &[]);
+        let length = run(text, 21, "");
         return (length == 20).then_some((0, length));
     }
     if text.starts_with("eyJ") {
-        let length = run(text, &['-', '_', '.', '=']);
-        return (length > 40 && text[..length].contains('.')).then_some((0, length));
+        let head = run(text, LONGEST_TOKEN, "-_=");
+        let length = if text[head..].starts_with('.') { run(text, usize::MAX, "-_.=") } else { 0 };
+        return (length > 40).then_some((0, length));
     }
-    let lead = secret_word(text)?;
-    // A header's value has a scheme before the secret: it goes as a whole.
-    let spaces = text.len() > 13 && text.is_char_boundary(13) && text[..13].eq_ignore_ascii_case("authorization");
-    let ends = |c: char| if spaces { "\r\n\"'".contains(c) } else { c.is_whitespace() || "\"'&,;)}".contains(c) };
-    let value = text[lead..].find(ends).unwrap_or(text.len() - lead);
-    (value > 0 && !text[lead..].starts_with(MASK)).then_some((lead, value))
-}
-
-/// Length of a word with its separator after which a secret stands: `password=`, `"secret": "`, `Bearer `.
-fn secret_word(text: &str) -> Option<usize> {
-    const WORDS: [&str; 9] = [
-        "password",
-        "passwd",
-        "pgpassword",
-        "secret_access_key",
-        "aws_secret_access_key",
-        "session_token",
-        "aws_session_token",
-        "authorization",
-        "bearer",
-    ];
-    let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(text.len());
-    let word = text[..end].to_ascii_lowercase();
-    if !WORDS.contains(&word.as_str()) {
+    if TOKENS.iter().any(|token| text.starts_with(token)) {
+        let length = run(text, usize::MAX, "_-.=");
+        return (length > 30).then_some((0, length));
+    }
+    let (lead, quote) = secret_word(text)?;
+    let rest = &text[lead..];
+    if rest.starts_with(MASK) {
         return None;
     }
-    let after = &text[end..];
+    let value = match quote {
+        Some(quote) => rest.find([quote, '\n', '\r']).unwrap_or(rest.len()),
+        // A header's value has a scheme before the secret: it goes as a whole.
+        None if word_of(text).eq_ignore_ascii_case("authorization") => {
+            rest.find(['\r', '\n', '"', '\'']).unwrap_or(rest.len())
+        }
+        None => {
+            let end = |c: char| c.is_whitespace() || c.is_control() || "\"'&".contains(c);
+            rest[..rest.find(end).unwrap_or(rest.len())].trim_end_matches([',', ';', ')', '}', ']']).len()
+        }
+    };
+    (value > 0).then_some((lead, value))
+}
+
+/// How far a text goes on with letters, digits and what else belongs to it; at most so many bytes.
+fn run(text: &str, most: usize, more: &str) -> usize {
+    let belongs = |byte: &u8| byte.is_ascii_alphanumeric() || more.as_bytes().contains(byte);
+    text.bytes().take(most).take_while(belongs).count()
+}
+
+/// The word that a text begins with; a very long one is none that speaks of a secret.
+fn word_of(text: &str) -> &str {
+    &text[..run(text, 40, "_")]
+}
+
+/// Length of a word with its separator after which a secret stands, such as `password=`, `"secretKey": "`, `Bearer ` and
+/// `PASSWORD '`; and the quote that ends the secret, where it is in quotes.
+fn secret_word(text: &str) -> Option<(usize, Option<char>)> {
+    let word = word_of(text);
+    if !speaks_of_a_secret(word) {
+        return None;
+    }
+    let after = &text[word.len()..];
     let is_between = |c: char| (c.is_whitespace() && c != '\n') || "\"'=:".contains(c);
     let separator = after.find(|c: char| !is_between(c)).unwrap_or(after.len());
     let between = &after[..separator];
@@ -226,8 +246,37 @@ fn secret_word(text: &str) -> Option<usize> {
     let is_sentence = between.starts_with(['"', '\''])
         && !between[1..].contains(['"', '\''])
         && !after[separator..].starts_with(|c: char| c.is_ascii_digit());
-    let separates = (between.contains(['=', ':']) && !is_sentence) || (word == "bearer" && separator > 0);
-    separates.then_some(end + separator)
+    let is_sql = between.starts_with(char::is_whitespace) && between.trim_start() == "'";
+    let separates = (between.contains(['=', ':']) && !is_sentence)
+        || (word.eq_ignore_ascii_case("bearer") && separator > 0)
+        || (is_sql && word.to_ascii_lowercase().ends_with("password"));
+    // A key's own closing quote opens nothing.
+    let quote = between.rsplit(['=', ':']).next().filter(|_| between.contains(['=', ':']) || is_sql);
+    let quote = quote.and_then(|last| last.chars().find(|c| matches!(c, '"' | '\'')));
+    separates.then_some((word.len() + separator, quote))
+}
+
+/// Whether what stands after such a word, and a sign between them, is a secret.
+fn speaks_of_a_secret(word: &str) -> bool {
+    const WORDS: [&str; 7] = ["authorization", "bearer", "token", "idtoken", "pwd", "privatekey", "signature"];
+    const ENDS: [&str; 10] = [
+        "password",
+        "passwd",
+        "passphrase",
+        "secretaccesskey",
+        "secretkey",
+        "sessiontoken",
+        "accesstoken",
+        "refreshtoken",
+        "clientsecret",
+        "apikey",
+    ];
+    // Most words are none of these, and every place of a text is looked at.
+    if word.len() < 3 {
+        return false;
+    }
+    let word: String = word.chars().filter(|c| *c != '_').map(|c| c.to_ascii_lowercase()).collect();
+    WORDS.contains(&word.as_str()) || ENDS.iter().any(|end| word.ends_with(end))
 }
 
 /// A word as a POSIX shell needs it: bare where it is harmless, in single quotes otherwise.
@@ -352,6 +401,14 @@ mod tests {
             ("sent Bearer abc.def next", "sent Bearer •••••• next"),
             ("the password of the writer", "the password of the writer"),
             (r#"{"password":12345678}"#, r#"{"password":••••••}"#),
+            (r#"{"SecretAccessKey": "a/b,c d", "Token": "x"}"#, r#"{"SecretAccessKey": "••••••", "Token": "••••••"}"#),
+            ("ALTER ROLE app PASSWORD 'a;b c' VALID", "ALTER ROLE app PASSWORD '••••••' VALID"),
+            ("DB_PASSWORD: ab,c;d, next", "DB_PASSWORD: ••••••, next"),
+            ("dbPassword=x&user=y", "dbPassword=••••••&user=y"),
+            ("?X-Amz-Security-Token=a%2Fb&X-Amz-Signature=00ff", "?X-Amz-Security-Token=••••••&X-Amz-Signature=••••••"),
+            ("gh auth ghp_0123456789012345678901234567890123 ok", "gh auth •••••• ok"),
+            ("password=\u{1b}[1mx", "password=\u{1b}[1mx"),
+            ("NextToken=17, secret be-sentry-dsn: not found", "NextToken=17, secret be-sentry-dsn: not found"),
             (
                 "could not read secret 'op://Arda-DevOAM/ARDA-API-KEY/password': error initializing client",
                 "could not read secret 'op://Arda-DevOAM/ARDA-API-KEY/password': error initializing client",

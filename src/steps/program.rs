@@ -11,12 +11,16 @@ use tokio::time::{Instant, sleep_until};
 use super::act::{Act, Acted, Looked};
 use super::context::{Noting, Said, Stop};
 use super::diagnosis;
+use crate::clients::known;
 use crate::clients::program::{Chunk, Ended, Program, Spec, State};
 use crate::clock;
 use crate::runbook::check::{Check, Evidence, Verdict};
 use crate::runbook::event::{Action, Call, Event, Finding, Outcome};
 use crate::runbook::ink::{Painted, Painter};
 use crate::runbook::text;
+
+/// Longest line that is waited for, in bytes: a longer one is shown in pieces, so that memory stays small.
+const LONGEST_LINE: usize = 64 * 1024;
 
 /// What was seen just before a program was started.
 pub(super) type Before = BTreeMap<String, String>;
@@ -198,10 +202,12 @@ impl Following {
         }
     }
 
-    /// Whole lines only.
+    /// Whole lines only, as far as they are not gigantic.
     fn take(&mut self, act: &Noting, bytes: &[u8]) {
         self.rest.extend_from_slice(bytes);
-        let Some(end) = self.rest.iter().rposition(|byte| *byte == b'\n') else { return };
+        let end = self.rest.iter().rposition(|byte| *byte == b'\n');
+        let too_long = self.rest.len().checked_sub(1).filter(|last| *last >= LONGEST_LINE);
+        let Some(end) = end.or(too_long) else { return };
         let lines: Vec<u8> = self.rest.drain(..=end).collect();
         if let Some(last) = self.tell(act, &lines) {
             self.last = last;
@@ -225,7 +231,7 @@ impl Following {
     /// What is said of its silence.
     pub(super) fn silence(&self) -> Finding {
         let (name, seconds) = (&self.name, self.patience.as_secs());
-        let prompt = text::mask(&text::clean(&String::from_utf8_lossy(&self.rest)), &[]);
+        let prompt = known::hide(&text::clean(&String::from_utf8_lossy(&self.rest)));
         let stands = match prompt.trim() {
             "" => format!("silent since \"{}\"", self.last.trim()),
             prompt => format!("silent; it stands at \"{prompt}\""),
@@ -239,7 +245,7 @@ impl Following {
 
 /// A line without what looks like a secret: scripts print them. A line that was masked has lost its colours' places.
 fn masked(line: Painted) -> Painted {
-    let text = text::mask(&line.text, &[]);
+    let text = known::hide(&line.text);
     let stretches = if text == line.text { line.stretches } else { Vec::new() };
     Painted { text, stretches }
 }

@@ -15,6 +15,7 @@ mod pictures;
 mod readme;
 mod rehearse;
 mod resume;
+mod secrets;
 mod support;
 mod terminal;
 mod trouble;

@@ -40,6 +40,15 @@ use crate::runbook::text::{clean_line, shell_line};
 pub use session::{Session, SessionEnd};
 pub(crate) use trouble::trouble;
 
+/// A client of a service by its configuration, whose answers are limited.
+macro_rules! client {
+    ($sdk:ident, $config:expr) => {{
+        let config = $sdk::config::Builder::from($config).interceptor($crate::clients::limit::LongestAnswer);
+        $sdk::Client::from_conf(config.build())
+    }};
+}
+pub(crate) use client;
+
 /// How long a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long one try of a call may take.

@@ -13,9 +13,11 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::{self, ProvideCredentials, future};
 use aws_types::os_shim_internal::{Env, Fs};
 use jiff::Timestamp;
+use secrecy::SecretString;
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
+use crate::clients::known;
 use crate::clock;
 
 /// How long before their end keys are not used any more.
@@ -121,6 +123,8 @@ impl Session {
             .await;
         match (read, kept.as_ref()) {
             (Ok(credentials), _) => {
+                known::remember(&SecretString::from(credentials.secret_access_key()));
+                credentials.session_token().iter().for_each(|token| known::remember(&SecretString::from(*token)));
                 *kept = Some(Kept { credentials: credentials.clone(), since: Instant::now() });
                 Ok(credentials)
             }

@@ -8,8 +8,8 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::clients::cause::{is_connect, root_words, sources};
-use crate::clients::{Trouble, TroubleKind};
-use crate::runbook::text::{clean_line, mask};
+use crate::clients::{Trouble, TroubleKind, known};
+use crate::runbook::text::clean_line;
 
 /// Turns an error of the SDK into trouble with a call such as `rds:DescribeDBClusters`.
 pub(crate) fn trouble<E>(call: &str, error: SdkError<E, HttpResponse>) -> Trouble
@@ -26,9 +26,9 @@ where
                 "" if code.is_some() => format!("HTTP {status}"),
                 "" => format!("HTTP {status}: {}", root_words(&error)),
                 message if code.is_some_and(is_of_clock) => {
-                    format!("{}; {CLOCK}", mask(&clean_line(message), &[]))
+                    format!("{}; {CLOCK}", known::hide(&clean_line(message)))
                 }
-                message => mask(&clean_line(message), &[]),
+                message => known::hide(&clean_line(message)),
             };
             let trouble = Trouble::new(call, kind, said);
             match code {

@@ -13,6 +13,13 @@ use crate::runbook::text::{clean_line, mask};
 
 const CALL: &str = "http check";
 
+/// How much of a page is read, in bytes: a sign-in page is a hundredth of it, and one without end must not fill the memory.
+const LONGEST_PAGE: usize = 2 << 20;
+
+/// How many forms of a page are looked at, and how far into each, in bytes.
+const MOST_FORMS: usize = 32;
+const LONGEST_FORM: usize = 64 << 10;
+
 /// Signs in by HTTP: the front page, its sign-in form, the page where that leads.
 pub async fn http_check(visit: &Visit, credentials: &Credentials) -> Result<Visited, Trouble> {
     match tokio::time::timeout(visit.limit, check(visit, credentials)).await {
@@ -111,10 +118,22 @@ async fn fetch(
     let path = request.url().path().to_owned();
     let answer: Response = client.execute(request).await.map_err(|error| trouble(&error))?;
     let (url, status, start) = (answer.url().clone(), answer.status().as_u16(), millis(began));
-    let body = answer.text().await.map_err(|error| trouble(&error))?;
+    let body = beginning(answer).await?;
     let end = millis(began);
     requests.push(AppRequest { method: method.to_owned(), url: path, status, millis: end });
     Ok(Page { url, status, body, start, end })
+}
+
+/// A page's text, as much of it as is read of any.
+async fn beginning(mut answer: Response) -> Result<String, Trouble> {
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(|error| trouble(&error))? {
+        body.extend_from_slice(&chunk[..chunk.len().min(LONGEST_PAGE - body.len())]);
+        if body.len() == LONGEST_PAGE {
+            break;
+        }
+    }
+    Ok(String::from_utf8_lossy(&body).into_owned())
 }
 
 fn trouble(error: &reqwest::Error) -> Trouble {
@@ -128,6 +147,21 @@ fn trouble(error: &reqwest::Error) -> Trouble {
         TroubleKind::NoAnswer
     };
     Trouble::new(CALL, kind, root_words(error))
+}
+
+/// What a page says to whoever wants to sign in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignInPage {
+    /// Names of the fields that are sent, hidden ones first; none where there is no sign-in form.
+    pub fields: Option<Vec<String>>,
+    /// What it says in an alert, such as that a session has expired.
+    pub alert: Option<String>,
+}
+
+/// Reads a page. It may be anything, of any length.
+pub fn sign_in_page(page: &str) -> SignInPage {
+    let names = |form: Form| form.filled("", "").into_iter().map(|(name, _)| name.to_owned()).collect();
+    SignInPage { fields: Form::find(page).map(names), alert: banner(page) }
 }
 
 /// A sign-in form: one with a password field.
@@ -146,9 +180,11 @@ impl Form {
     /// The first sign-in form of a page.
     fn find(page: &str) -> Option<Self> {
         let mut rest = page;
-        while let Some(start) = find_tag(rest, "form") {
+        for _ in 0..MOST_FORMS {
+            let start = find_tag(rest, "<form")?;
             let (form_tag, after) = tag(&rest[start..]);
-            let inner = &after[..after.to_ascii_lowercase().find("</form").unwrap_or(after.len())];
+            let inner = &after[..after.floor_char_boundary(LONGEST_FORM)];
+            let inner = &inner[..find_tag(inner, "</form").unwrap_or(inner.len())];
             if let Some(form) = Self::read(form_tag, inner) {
                 return Some(form);
             }
@@ -160,7 +196,7 @@ impl Form {
     fn read(form_tag: &str, inner: &str) -> Option<Self> {
         let (mut username, mut password, mut hidden) = (None, None, Vec::new());
         let mut rest = inner;
-        while let Some(start) = find_tag(rest, "input") {
+        while let Some(start) = find_tag(rest, "<input") {
             let (input, after) = tag(&rest[start..]);
             rest = after;
             let Some(name) = attribute(input, "name") else { continue };
@@ -200,13 +236,15 @@ fn banner(page: &str) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-/// Where the next tag of that name begins.
-fn find_tag(page: &str, name: &str) -> Option<usize> {
-    // ASCII lower case keeps every byte where it was.
-    let lower = page.to_ascii_lowercase();
-    let is_whole =
-        |at: usize| lower[at + 1 + name.len()..].starts_with(|c: char| c.is_whitespace() || "/>".contains(c));
-    lower.match_indices(&format!("<{name}")).map(|(at, _)| at).find(|at| is_whole(*at))
+/// Where the next tag begins that reads so, bracket included, in large letters or small ones. It looks no further than there: a
+/// page may hold a hundred thousand tags.
+fn find_tag(page: &str, tag: &str) -> Option<usize> {
+    let is_it = |at: &usize| {
+        let rest = &page[*at..];
+        rest.get(..tag.len()).is_some_and(|begins| begins.eq_ignore_ascii_case(tag))
+            && rest[tag.len()..].starts_with(|c: char| c.is_whitespace() || "/>".contains(c))
+    };
+    page.match_indices('<').map(|(at, _)| at).find(is_it)
 }
 
 /// The tag at the beginning, without its brackets, and what comes after it. A bracket in quotes ends no tag.
@@ -260,6 +298,18 @@ mod tests {
         };
         assert_eq!(form, Some(expected));
         assert_eq!(Form::find("<format><input type=password name=p>"), None);
+    }
+
+    #[test]
+    fn a_page_of_nothing_but_tags_is_read_in_no_time() {
+        let began = Instant::now();
+        for piece in
+            ["<input name=a>", "<form>", "<form><input '", "<form a='", "</form", "<input type=password name=p>", "<"]
+        {
+            let page = piece.repeat(LONGEST_PAGE / piece.len());
+            assert_eq!(Form::find(&format!("<form>{page}")), None, "{piece}");
+        }
+        assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
     }
 
     #[test]

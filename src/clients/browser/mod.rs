@@ -12,7 +12,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use serde_json::json;
 
-pub use http::http_check;
+pub use http::{SignInPage, http_check, sign_in_page};
 
 use super::program::Capture;
 use super::{Trouble, TroubleKind};

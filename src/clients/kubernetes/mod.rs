@@ -8,13 +8,17 @@ pub mod views;
 
 use std::time::Duration;
 
+use futures::AsyncReadExt as _;
+use hyper::Response;
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Event, Namespace, Pod, Secret};
 use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, ListParams, LogParams, Patch, PatchParams};
+use kube::client::ClientBuilder;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config, Error};
 use serde_json::json;
+use tower::util::MapResponseLayer;
 
 pub use views::{
     ContainerState, ContainerView, DeploymentView, ExternalSecretView, NamespaceView, PodView, RunView, VariableOrigin,
@@ -22,15 +26,20 @@ pub use views::{
 };
 
 use super::cause::{is_connect, root_words};
-use super::{Controls, Trouble, TroubleKind, met};
+use super::limit::Limited;
+use super::{Controls, Trouble, TroubleKind, known, met};
 use crate::runbook::event::Call;
 use crate::runbook::plan::KubernetesTarget;
-use crate::runbook::text::{clean_line, mask, shell_line};
+use crate::runbook::text::{clean_line, shell_line};
 
 /// How long a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long an answer may take.
 const ANSWER: Duration = Duration::from_secs(20);
+/// Longest answer, in bytes: a hundred pods are a tenth of it. What is no list of pods takes many times as much memory.
+const LONGEST_ANSWER: usize = 8 << 20;
+/// How much of a log is read at once, in bytes: a container's last lines are a hundredth of it, unless one has no end.
+const LONGEST_LOG: u64 = 1 << 20;
 /// Annotation by which `kubectl rollout restart` restarts a deployment.
 const RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
 
@@ -84,12 +93,16 @@ impl Kubernetes {
         // Or else the time that a pooled connection was idle would count as the answer's.
         config.reset_reader_on_write = true;
         config.default_retry = true;
-        let client = |config| Client::try_from(config).map_err(|error| trouble("kubeconfig", &error));
-        let reading = client(config.clone())?;
+        let client = |config| ClientBuilder::try_from(config).map_err(|error| trouble("kubeconfig", &error));
+        let limited = |config| {
+            let limit = |answer: Response<_>| answer.map(|body| Limited::new(body, LONGEST_ANSWER));
+            client(config).map(|builder| builder.with_layer(&MapResponseLayer::new(limit)).build())
+        };
+        let reading = limited(config.clone())?;
         config.default_retry = false;
-        let changing = client(config.clone())?;
+        let changing = limited(config.clone())?;
         config.read_timeout = None;
-        Ok(Self { target: target.clone(), reading, changing, forwarding: client(config)? })
+        Ok(Self { target: target.clone(), reading, changing, forwarding: client(config)?.build() })
     }
 
     /// The namespace itself; none where it does not exist.
@@ -145,7 +158,14 @@ impl Kubernetes {
     async fn lines(&self, pod: &str, container: &str, wanted: LogParams) -> Result<Vec<String>, Trouble> {
         let api: Api<Pod> = Api::namespaced(self.reading.clone(), &self.target.namespace);
         let wanted = LogParams { container: Some(container.to_owned()), ..wanted };
-        let text = api.logs(pod, &wanted).await.map_err(|error| trouble("kubernetes:GetPodLog", &error))?;
+        let unread = |error: &Error| trouble("kubernetes:GetPodLog", error);
+        let mut log = api.log_stream(pod, &wanted).await.map_err(|error| unread(&error))?.take(LONGEST_LOG);
+        let mut bytes = Vec::new();
+        let broken = |error: std::io::Error| {
+            Trouble::new("kubernetes:GetPodLog", TroubleKind::NoAnswer, known::hide(&clean_line(&error.to_string())))
+        };
+        log.read_to_end(&mut bytes).await.map_err(broken)?;
+        let text = String::from_utf8_lossy(&bytes);
         Ok(met::wash("kubernetes:GetPodLog", &text).lines().map(str::to_owned).collect())
     }
 
@@ -210,7 +230,7 @@ pub fn describe(target: &KubernetesTarget) -> String {
 }
 
 fn trouble(call: &str, error: &Error) -> Trouble {
-    let spoken = |words: &str| mask(&clean_line(words), &[]);
+    let spoken = |words: &str| known::hide(&clean_line(words));
     match error {
         Error::Api(status) => {
             let kind = match status.code {

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use tokio_postgres::Row;
 
 use super::session::{Parameters, Session, column, moment};
-use crate::clients::Trouble;
+use crate::clients::{Trouble, known};
 use crate::runbook::sql::mask_secrets;
 use crate::runbook::text::{clean, clean_line};
 
@@ -254,7 +254,7 @@ impl Session {
             let left_out = length.unwrap_or_default().saturating_sub(TEXT as u64);
             Ok(StatementText {
                 id: column(CALL, row, 0)?,
-                text: mask_secrets(clean(&text).trim()),
+                text: known::hide(&mask_secrets(clean(&text).trim())),
                 left_out,
                 own: column::<Option<bool>>(CALL, row, 3)?.unwrap_or_default(),
             })

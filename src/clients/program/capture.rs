@@ -6,12 +6,16 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
+use secrecy::zeroize::Zeroize as _;
 use secrecy::{ExposeSecret as _, SecretString};
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::Command;
 
-use crate::clients::{Trouble, TroubleKind};
-use crate::runbook::text::{clean, clean_line, mask};
+use crate::clients::{Trouble, TroubleKind, known};
+use crate::runbook::text::{clean, clean_line};
+
+/// How much a short program may say, in bytes: the longest answer, of a chart's values, is a hundredth of it.
+const MOST_SAID: u64 = 16 << 20;
 
 /// A short program that changes nothing, or whose change its caller answers for.
 #[derive(Debug)]
@@ -102,18 +106,41 @@ impl Capture {
                     let _ = stdin.write_all(input.expose_secret().as_bytes()).await;
                 }
             };
-            tokio::join!(child.wait_with_output(), feed).0
+            let (out, err) = (child.stdout.take(), child.stderr.take());
+            let (stdout, stderr, ()) = tokio::join!(read(out), read(err), feed);
+            // One that says too much is not waited for, and is ended with its handle.
+            let (stdout, stderr) = (stdout?, stderr?);
+            Ok::<_, std::io::Error>((child.wait().await?, stdout, stderr))
         };
-        let output = match tokio::time::timeout(self.timeout, talk).await {
-            Ok(output) => output.map_err(|error| Trouble::new(call, TroubleKind::NoAnswer, error.to_string()))?,
+        let (status, stdout, stderr) = match tokio::time::timeout(self.timeout, talk).await {
+            Ok(output) => output.map_err(|error| match error.kind() {
+                std::io::ErrorKind::FileTooLarge => {
+                    let words = format!("{name} said more than {} MiB and was ended", MOST_SAID >> 20);
+                    Trouble::new(call, TroubleKind::Malformed, words)
+                }
+                _ => Trouble::new(call, TroubleKind::NoAnswer, error.to_string()),
+            })?,
             Err(_) => {
                 let words = format!("{name} gave no answer within {} s and was ended", self.timeout.as_secs());
                 return Err(Trouble::new(call, TroubleKind::NoAnswer, words));
             }
         };
-        let stderr = mask(&clean(&String::from_utf8_lossy(&output.stderr)), &[]);
-        Ok(Captured { code: output.status.code(), stdout: output.stdout, stderr })
+        let stderr = known::hide(&clean(&String::from_utf8_lossy(&stderr)));
+        Ok(Captured { code: status.code(), stdout, stderr })
     }
+}
+
+/// All that a program says there, as far as it is not far too much.
+async fn read(from: Option<impl tokio::io::AsyncRead + Unpin>) -> std::io::Result<Vec<u8>> {
+    let Some(from) = from else { return Ok(Vec::new()) };
+    let mut said = Vec::new();
+    let mut from = from.take(MOST_SAID + 1);
+    from.read_to_end(&mut said).await?;
+    if said.len() as u64 > MOST_SAID {
+        said.zeroize();
+        return Err(std::io::ErrorKind::FileTooLarge.into());
+    }
+    Ok(said)
 }
 
 impl Captured {
@@ -146,6 +173,13 @@ impl Captured {
         let end = self.code.map_or_else(|| "ended by a signal".to_owned(), |code| format!("exit {code}"));
         let words = if complaint.is_empty() { end } else { format!("{end}: {}", clean_line(complaint)) };
         Trouble::new(call, kind, words)
+    }
+}
+
+/// What it printed may be a secret, and is zeroed.
+impl Drop for Captured {
+    fn drop(&mut self) {
+        self.stdout.zeroize();
     }
 }
 

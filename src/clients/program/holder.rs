@@ -2,24 +2,40 @@
 //!
 //! It has no runtime, no network and no configuration: a few threads between a pseudo-terminal and a few files.
 
+use std::fs::{File, Permissions};
 use std::io::{self, Read};
+use std::os::fd::AsFd as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use jiff::Timestamp;
 use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
+use secrecy::zeroize::Zeroize as _;
 
 use super::files::{Ended, Files, Started};
 use super::kept::{Kept, once_there_is_room};
 use crate::clock;
+use crate::runbook::known::Known;
+use crate::runbook::sieve::Sieve;
 use crate::runbook::text::shell_line;
 
 /// How long output is waited for after the program's end: something that it left behind may hold the terminal open.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// How long the rest of a line is waited for before what there is of it is kept: a prompt has no more.
+const PROMPT: Duration = Duration::from_millis(40);
+
+/// How long a line that goes on and on, such as a bar of progress, is waited for.
+const PROGRESS: Duration = Duration::from_millis(200);
+
+/// Pieces of output that may wait for the disk; then the program waits.
+const WAITING: usize = 16;
 
 /// Longest text of one message to a holder, in bytes.
 pub(super) const LONGEST_MESSAGE: usize = u16::MAX as usize;
@@ -57,7 +73,9 @@ pub fn main(args: &HoldArgs) -> i32 {
         let _ = std::fs::remove_file(Files::INPUT);
         UnixListener::bind(Files::INPUT)
     });
-    let ended = match hold(args, &cwd, &files, listener.ok()) {
+    let private = Permissions::from_mode(0o600);
+    let listener = listener.and_then(|listener| std::fs::set_permissions(Files::INPUT, private).map(|()| listener));
+    let ended = match hold(args, &cwd, &files, listener.ok(), told()) {
         Ok(ended) => ended,
         Err(error) => Ended { code: None, signal: None, error: Some(error), output_lost: false, at: clock::now() },
     };
@@ -65,8 +83,26 @@ pub fn main(args: &HoldArgs) -> i32 {
     i32::from(once_there_is_room(|| files.write_ended(&ended)).is_err())
 }
 
+/// What the cockpit remembers of the secrets that it has read. It is told on the descriptor that elsewhere is standard output,
+/// which a holder has no use for: neither a command line nor an environment can be read by others then. Nothing where it is
+/// told nothing.
+fn told() -> Known {
+    let read = || {
+        let mut told = Vec::new();
+        File::from(io::stdout().as_fd().try_clone_to_owned()?).read_to_end(&mut told)?;
+        serde_json::from_slice(&told).map_err(io::Error::from)
+    };
+    read().unwrap_or_default()
+}
+
 /// Runs the program in a terminal and keeps its output.
-fn hold(args: &HoldArgs, cwd: &Path, files: &Files, listener: Option<UnixListener>) -> Result<Ended, String> {
+fn hold(
+    args: &HoldArgs,
+    cwd: &Path,
+    files: &Files,
+    listener: Option<UnixListener>,
+    known: Known,
+) -> Result<Ended, String> {
     let output = files.append_output().map_err(|error| format!("the output cannot be kept: {error}"))?;
     let size = PtySize { rows: args.rows, cols: args.columns, pixel_width: 0, pixel_height: 0 };
     let (mut child, master) = spawn(&args.command, cwd, size)?;
@@ -84,10 +120,12 @@ fn hold(args: &HoldArgs, cwd: &Path, files: &Files, listener: Option<UnixListene
     let reader = master.try_clone_reader().map_err(|error| format!("its terminal cannot be read: {error:#}"))?;
     let output = Arc::new(Mutex::new(Kept::new(output)));
     let (drained, is_drained) = mpsc::channel();
+    let (printed, prints) = mpsc::sync_channel(WAITING);
+    thread::spawn(move || listen_to(reader, &printed));
     thread::spawn({
         let output = Arc::clone(&output);
         move || {
-            keep(reader, &output);
+            keep(&prints, &output, Sieve::of(known));
             let _ = drained.send(());
         }
     });
@@ -124,15 +162,46 @@ fn spawn(command: &[String], cwd: &Path, size: PtySize) -> Result<Spawned, Strin
     Ok((child, pair.master))
 }
 
-/// Copies the terminal's output to the file until the terminal is closed.
-fn keep(mut reader: Box<dyn Read + Send>, output: &Mutex<Kept>) {
+/// Hands on what the terminal says until it is closed.
+fn listen_to(mut reader: Box<dyn Read + Send>, printed: &mpsc::SyncSender<Vec<u8>>) {
     let mut buffer = [0; 16 * 1024];
     loop {
         match reader.read(&mut buffer) {
             Ok(0) => return,
-            Ok(length) => output.lock().unwrap_or_else(PoisonError::into_inner).take(&buffer[..length]),
+            Ok(length) if printed.send(buffer[..length].to_vec()).is_err() => return,
+            Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(_) => return,
+        }
+    }
+}
+
+/// Keeps the output in the file, without its secrets, until there is no more.
+fn keep(prints: &Receiver<Vec<u8>>, output: &Mutex<Kept>, mut sieve: Sieve) {
+    let write = |bytes: &[u8]| output.lock().unwrap_or_else(PoisonError::into_inner).take(bytes);
+    // Since when something waits for the rest of its line.
+    let mut since = Instant::now();
+    loop {
+        let waits = sieve.waits();
+        // Where nothing waits, there is no hurry.
+        let patience = if waits { PROMPT } else { Duration::from_secs(60) };
+        match prints.recv_timeout(patience) {
+            Ok(bytes) => {
+                let kept = sieve.take(&bytes);
+                if !kept.is_empty() || !waits {
+                    since = Instant::now();
+                }
+                write(&kept);
+                if sieve.waits() && since.elapsed() > PROGRESS {
+                    write(&sieve.rest());
+                    since = Instant::now();
+                }
+            }
+            Err(RecvTimeoutError::Timeout) => write(&sieve.rest()),
+            Err(RecvTimeoutError::Disconnected) => {
+                write(&sieve.rest());
+                return;
+            }
         }
     }
 }
@@ -194,10 +263,12 @@ struct Terminal {
 impl Terminal {
     fn take(&self, message: Message) {
         match message {
-            Message::Input(bytes) => {
+            Message::Input(mut bytes) => {
                 let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
                 // A terminal that takes no more has no reader any more.
                 let _ = writer.write_all(&bytes).and_then(|()| writer.flush());
+                // It may have been a password.
+                bytes.zeroize();
             }
             Message::Resize { rows, columns } => {
                 let master = self.master.lock().unwrap_or_else(PoisonError::into_inner);

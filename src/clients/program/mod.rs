@@ -18,18 +18,23 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures::Stream;
+use secrecy::zeroize::Zeroize as _;
 
 pub use capture::{Capture, Captured};
 pub use files::{Ended, Started};
 pub use start::Spec;
 
-use super::{Controls, Trouble, TroubleKind, met};
-use crate::runbook::text::{mask, terminal_lines};
+use super::{Controls, Trouble, TroubleKind, known, met};
+use crate::runbook::text::terminal_lines;
 use files::Files;
 use holder::Message;
 
 /// How often a follower looks for more output, and a waiter for the end.
 const LOOK: Duration = Duration::from_millis(40);
+
+/// How much of a program's output is read at once, in bytes: a night's deploy prints a thousandth of it, and a program that
+/// runs wild must not fill the memory.
+const MOST_READ: u64 = 4 << 20;
 
 /// A program that runs, or ran, in a terminal of its own.
 #[derive(Debug, Clone)]
@@ -134,19 +139,35 @@ impl Program {
         Ok(bytes)
     }
 
-    /// All lines that it has printed so far, cleaned, without what looks like a secret.
+    /// The lines that it has printed so far, cleaned, without what looks like a secret; of very much output the last part.
     pub fn lines(&self) -> Vec<String> {
-        let bytes = std::fs::read(self.files.output()).unwrap_or_default();
+        let bytes = self.last_output(MOST_READ).unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes);
         // Secrets are masked here as a matter of course: scripts print them. What steers the terminal is another thing.
-        met::washed("program output", &mask(&text, &[]));
+        met::washed("program output", &known::hide(&text));
         let lines = terminal_lines(&text);
-        lines.into_iter().map(|line| mask(&line, &[])).collect()
+        lines.into_iter().map(|line| known::hide(&line)).collect()
+    }
+
+    fn last_output(&self, most: u64) -> io::Result<Vec<u8>> {
+        let mut file = std::fs::File::open(self.files.output())?;
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(most)))?;
+        let mut bytes = Vec::new();
+        file.take(most).read_to_end(&mut bytes)?;
+        Ok(bytes)
     }
 
     /// Types into its terminal.
     pub fn type_in(&self, _controls: &Controls, bytes: &[u8]) -> Result<(), Trouble> {
-        bytes.chunks(holder::LONGEST_MESSAGE).try_for_each(|bytes| self.send(&Message::Input(bytes.to_vec())))
+        bytes.chunks(holder::LONGEST_MESSAGE).try_for_each(|bytes| {
+            let message = Message::Input(bytes.to_vec());
+            let sent = self.send(&message);
+            if let Message::Input(mut bytes) = message {
+                bytes.zeroize();
+            }
+            sent
+        })
     }
 
     /// Presses Ctrl-C in its terminal.
@@ -160,7 +181,10 @@ impl Program {
     }
 
     fn send(&self, message: &Message) -> Result<(), Trouble> {
-        let sent = self.files.connect().and_then(|mut stream: UnixStream| stream.write_all(&message.encode()));
+        let mut bytes = message.encode();
+        let sent = self.files.connect().and_then(|mut stream: UnixStream| stream.write_all(&bytes));
+        // What was typed may have been a password.
+        bytes.zeroize();
         sent.map_err(|error| {
             let words = format!("the program in {} takes no input: {error}", self.directory().display());
             Trouble::new("program input", TroubleKind::Unreachable, words)

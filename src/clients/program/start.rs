@@ -1,7 +1,7 @@
 //! Starting a program so that it outlives the one who starts it.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::files::Files;
 use super::{LOOK, Program, State};
-use crate::clients::{Controls, Trouble, TroubleKind};
+use crate::clients::{Controls, Trouble, TroubleKind, known};
 use crate::runbook::text::shell_line;
 
 /// How long a holder may take to start its program.
@@ -107,9 +107,15 @@ impl Program {
 }
 
 /// Starts the holder with the lock as its standard input: from the first moment on it is held by whoever lives, so that
-/// a cockpit that is killed right here leaves no doubt whether there is a program.
+/// a cockpit that is killed right here leaves no doubt whether there is a program. What is remembered of secrets it reads on
+/// the descriptor of its standard output, which nobody else can read.
 fn spawn(mut holder: Command, held: File) -> io::Result<()> {
-    let mut child = holder.stdin(Stdio::from(held)).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+    let (told, mut tells) = io::pipe()?;
+    let known = serde_json::to_vec(&known::all())?;
+    let mut child = holder.stdin(Stdio::from(held)).stdout(Stdio::from(told)).stderr(Stdio::null()).spawn()?;
+    // A pipe holds some thousand fingerprints; a holder that does not take them in has ended.
+    let _ = tells.write_all(&known);
+    drop((tells, holder));
     // Somebody must take note of a child's end, or it stays in the process table.
     std::thread::Builder::new().name("holder".to_owned()).spawn(move || child.wait())?;
     Ok(())

@@ -7,7 +7,7 @@ pub mod views;
 pub use change::{Apply, Change, ParameterSetting};
 pub use views::{ClusterView, EventSource, EventView, InstanceView, MemberView, ParameterView, SnapshotView};
 
-use super::aws::Configs;
+use super::aws::{Configs, client};
 
 /// RDS in one account and region.
 #[derive(Debug, Clone)]
@@ -20,9 +20,6 @@ pub struct Rds {
 
 impl Rds {
     pub(crate) fn new(configs: &Configs) -> Self {
-        Self {
-            reading: aws_sdk_rds::Client::new(&configs.reading),
-            changing: aws_sdk_rds::Client::new(&configs.changing),
-        }
+        Self { reading: client!(aws_sdk_rds, &configs.reading), changing: client!(aws_sdk_rds, &configs.changing) }
     }
 }

@@ -10,6 +10,7 @@ use ratatui::widgets::{Clear, Widget};
 use super::Scene;
 use crate::app::state::Mode;
 use crate::app::terminal::{Size, Terminal};
+use crate::runbook::text::clean_line;
 use crate::ui::layout::fits;
 use crate::ui::panel::{self, Panel};
 use crate::ui::symbols;
@@ -109,8 +110,9 @@ fn cells(buffer: &mut Buffer, area: Rect, screen: &vt100::Screen) {
             let Some(cell) = screen.cell(row, column).filter(|cell| !cell.is_wide_continuation()) else { continue };
             let Some(drawn) = buffer.cell_mut((area.x + column, area.y + row)) else { continue };
             let fits = !cell.is_wide() || column + 1 < area.width;
-            let harmless = cell.has_contents() && fits && !cell.contents().contains(char::is_control);
-            drawn.set_symbol(if harmless { cell.contents() } else { " " });
+            // The emulator takes what turns its neighbours around, or is not seen, along with the letter before it.
+            let shown = clean_line(cell.contents());
+            drawn.set_symbol(if fits && !shown.is_empty() { &shown } else { " " });
             drawn.set_style(style(cell));
         }
     }

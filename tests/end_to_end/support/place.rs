@@ -22,6 +22,8 @@ pub const LIMIT: Duration = Duration::from_secs(90);
 pub struct Place {
     dir: TempDir,
     env: BTreeMap<String, String>,
+    /// Where the site's passwords and keys come from; none is the site's usual one.
+    seed: Option<u64>,
 }
 
 /// What a command said, and how it ended.
@@ -62,7 +64,7 @@ impl Place {
             ("USER", "jmp"),
             ("TZ", "America/Los_Angeles"),
         ];
-        Self { env: env.map(|(name, value)| (name.to_owned(), value.to_owned())).into(), dir }
+        Self { env: env.map(|(name, value)| (name.to_owned(), value.to_owned())).into(), dir, seed: None }
     }
 
     /// A place with a site of its own that runs already; every command finds it.
@@ -77,6 +79,14 @@ impl Place {
         place
     }
 
+    /// The same, whose passwords and keys come from that seed.
+    pub fn with_site_of_seed(speed: u32, rollout: &str, seed: u64) -> Self {
+        let mut place = Self::new();
+        place.seed = Some(seed);
+        place.begin_site(speed, rollout);
+        place
+    }
+
     /// Starts a site of this place's own, in its environment as it is now; every further command finds it.
     pub fn begin_site(&mut self, speed: u32, rollout: &str) {
         let site = self.site();
@@ -85,6 +95,7 @@ impl Place {
         let words = fs::File::create(&log).expect("a log");
         let mut command = self.command(&[]);
         command.args(["sim", "--own-session", "--speed", &speed.to_string(), "--rollout", rollout]);
+        command.args(self.seed.iter().flat_map(|seed| ["--seed".to_owned(), seed.to_string()]));
         command.arg("--dir").arg(&site).arg("--env-file").arg(site.join("environment"));
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(words).spawn().expect("a site");
         wait_until("the site is ready", || {

@@ -35,6 +35,8 @@ pub struct Cockpit {
     sent: Vec<u8>,
     /// How the terminal was set before the binary had it.
     line_before: String,
+    /// Each screen that there was, where they are kept.
+    screens: Option<Vec<String>>,
 }
 
 /// A terminal after its program has ended.
@@ -63,6 +65,8 @@ impl Cockpit {
     pub fn start_command(place: &Place, (columns, rows): (u16, u16), mut command: CommandBuilder) -> Self {
         let pair = native_pty_system().openpty(size(columns, rows)).expect("a terminal");
         command.env_clear();
+        // What is kept is private by its own making, not by the grace of whoever started it.
+        command.umask(Some(0));
         for (name, value) in place.env() {
             command.env(name, value);
         }
@@ -90,7 +94,28 @@ impl Cockpit {
             rings: 0,
             sent: Vec::new(),
             line_before,
+            screens: None,
         }
+    }
+
+    /// Keeps every screen from now on.
+    pub fn keeping(mut self) -> Self {
+        self.screens = Some(Vec::new());
+        self
+    }
+
+    /// Waits for the binary's own end; everything that came, and each screen that was kept.
+    pub fn all_of_it(mut self) -> (Vec<u8>, Vec<String>) {
+        let until = Instant::now() + LIMIT;
+        loop {
+            match self.bytes.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(bytes) => self.take(&bytes),
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => panic!("it does not end\n{}", self.text()),
+            }
+        }
+        let _ = self.child.wait();
+        (std::mem::take(&mut self.sent), self.screens.take().unwrap_or_default())
     }
 
     /// Types keys.
@@ -114,6 +139,12 @@ impl Cockpit {
         if let Some(end) = end {
             let whole: Vec<u8> = self.unfinished.drain(..end + FRAME_END.len()).collect();
             self.terminal.process(&whole);
+        }
+        if let Some(screens) = &mut self.screens {
+            let screen = self.terminal.screen().contents();
+            if end.is_some() && screens.last() != Some(&screen) {
+                screens.push(screen);
+            }
         }
     }
 
