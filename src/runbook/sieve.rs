@@ -172,12 +172,12 @@ mod tests {
     fn a_gigantic_line_takes_little_memory() {
         let mut sieve = Sieve::of(known());
         let (mut longest, mut out) = (0, 0);
-        for _ in 0..1_000 {
+        for _ in 0..100 {
             out += sieve.take(&[b'x'; 10_000]).len();
             longest = longest.max(sieve.line.len());
         }
         out += sieve.rest().len();
-        assert_eq!(out, 10_000_000);
+        assert_eq!(out, 1_000_000);
         assert!(longest <= LONGEST, "{longest}");
     }
 

@@ -4,7 +4,7 @@
 //! made here). A partition goes wrong and is taken through, with a deploy program that prints what it should not. Then every
 //! byte that came of it is searched, in every way in which a secret may be written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Read as _;
@@ -27,6 +27,9 @@ use crate::support::{BY_HAND, Cockpit, ENTER, Place, ROLLOUT, TAB, ledger, wait_
 /// How many letters of a secret are enough to have told it: a screen breaks it over lines, and cuts it.
 const TELLING: usize = 12;
 
+/// Whose text is no secret.
+const CONTROL: &str = "the control";
+
 /// Ctrl-], which leaves a program's terminal.
 const LEAVE: &str = "\x1d";
 
@@ -40,11 +43,14 @@ struct Planted {
 struct Search {
     /// What is looked for, with whose it is and how it is written.
     needles: Vec<(String, &'static str, Vec<u8>)>,
-    control: Vec<Vec<u8>>,
+    /// Which of them begin with these four bytes: all are looked for at once.
+    begin: HashMap<[u8; 4], Vec<usize>>,
+    /// Whether any begins with these two.
+    may_begin: Vec<bool>,
     searched: usize,
     places: usize,
     found: Vec<String>,
-    controls: Vec<String>,
+    controls: BTreeSet<String>,
 }
 
 impl Search {
@@ -54,21 +60,34 @@ impl Search {
             assert!(secret.len() >= TELLING, "{source}: too short to be told from chance");
             needles.extend(ways(secret).into_iter().map(|(way, needle)| (source.clone(), way, needle)));
         }
-        let control = ways(&planted.control).into_iter().map(|(_, needle)| needle).collect();
-        Self { needles, control, searched: 0, places: 0, found: Vec::new(), controls: Vec::new() }
+        needles.extend(ways(&planted.control).into_iter().map(|(way, needle)| (CONTROL.to_owned(), way, needle)));
+        let (mut begin, mut may_begin) = (HashMap::<[u8; 4], Vec<usize>>::new(), vec![false; 1 << 16]);
+        for (index, (_, _, needle)) in needles.iter().enumerate() {
+            begin.entry(needle[..4].try_into().expect("four bytes")).or_default().push(index);
+            may_begin[usize::from(needle[0]) << 8 | usize::from(needle[1])] = true;
+        }
+        Self { needles, begin, may_begin, searched: 0, places: 0, found: Vec::new(), controls: BTreeSet::new() }
     }
 
     fn search(&mut self, place: &str, bytes: &[u8]) {
         self.searched += bytes.len();
         self.places += 1;
-        for (source, way, needle) in &self.needles {
-            if let Some(at) = memchr::memmem::find(bytes, needle) {
+        for (at, window) in bytes.windows(4).enumerate() {
+            if !self.may_begin[usize::from(window[0]) << 8 | usize::from(window[1])] {
+                continue;
+            }
+            for index in self.begin.get(window).into_iter().flatten() {
+                let (source, way, needle) = &self.needles[*index];
+                if !bytes[at..].starts_with(needle) {
+                    continue;
+                }
+                if source == CONTROL {
+                    self.controls.insert(place.to_owned());
+                    continue;
+                }
                 let around = &bytes[at.saturating_sub(60)..(at + needle.len() + 20).min(bytes.len())];
                 self.found.push(format!("{source} ({way}) in {place}: {:?}", String::from_utf8_lossy(around)));
             }
-        }
-        if self.control.iter().any(|needle| memchr::memmem::find(bytes, needle).is_some()) {
-            self.controls.push(place.to_owned());
         }
     }
 
@@ -218,7 +237,7 @@ fn talkative(place: &Place, random: &mut fastrand::Rng, control: &str) -> Vec<(S
     };
     let prints = [
         format!("echo 'no secret: {control}'"),
-        "env".to_owned(),
+        "env | sort".to_owned(),
         "echo \"resolved: $(op read op://Arda-DevOAM/ARDA-API-KEY/password)\"".to_owned(),
         "echo \"curl -d '{\\\"k\\\":\\\"$(op read op://Private/Miguel-new-dev/password)\\\"}'\" >&2".to_owned(),
         "op read op://Arda-SystemsOAM/be-sentry-dsn/dsn".to_owned(),
@@ -230,6 +249,8 @@ fn talkative(place: &Place, random: &mut fastrand::Rng, control: &str) -> Vec<(S
         format!("printf '\\033]0;token=%s\\007titled\\n' '{}'", secret("a window's title")),
         format!("printf 'password='; sleep 0.3; echo '{}'", secret("after a pause")),
         format!("printf '\\033[32mapi_key=%s\\033[0m' '{}'; sleep 0.3; echo", secret("without a line's end")),
+        // What stands last is what a terminal shows.
+        format!("echo 'no secret either: {control}'; sleep 1"),
     ];
     let tree = place.site().join("infrastructure");
     let script = tree.join("amm.sh");
@@ -348,9 +369,16 @@ fn no_secret_is_kept_shown_copied_or_handed_on() {
     cockpit.press(TAB);
     cockpit.press(ENTER);
     // Its own terminal, with all that it printed.
+    wait_until("the deploy program runs", || place.events("program-started") == 1);
+    // The screen may be a moment behind the journal.
+    cockpit.wait_for("the deploy is under way", |screen| {
+        ["▶ amm.sh", "✗ amm.sh"].iter().any(|words| screen.contents().contains(words))
+    });
     cockpit.press("i");
+    cockpit.wait_for("its terminal", |screen| {
+        ["Ctrl-] leaves", "any key closes"].iter().any(|words| screen.contents().contains(words))
+    });
     cockpit.see(&planted.control);
-    cockpit.see("titled");
     cockpit.press(LEAVE);
     cockpit.see("✗ amm.sh");
     monitor.see("✗ amm.sh");
@@ -432,7 +460,12 @@ fn no_secret_is_kept_shown_copied_or_handed_on() {
     }
     let files = are_private(&place);
 
-    assert!(search.found.is_empty(), "{} secrets were found:\n{}", search.found.len(), search.found.join("\n"));
+    assert!(
+        search.found.is_empty(),
+        "{} secrets were found:\n{}",
+        search.found.len(),
+        search.found[..search.found.len().min(40)].join("\n")
+    );
     for place in ["the terminal's bytes", "a screen", "the clipboard", "runs/"] {
         search.is_controlled(place);
     }

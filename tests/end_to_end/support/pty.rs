@@ -187,11 +187,6 @@ impl Cockpit {
         &self.sent
     }
 
-    /// The screen.
-    pub fn screen(&self) -> &vt100::Screen {
-        self.terminal.screen()
-    }
-
     /// Waits until the screen is as it should be.
     pub fn wait_for(&mut self, what: &str, holds: impl Fn(&vt100::Screen) -> bool) {
         let until = Instant::now() + LIMIT;
@@ -224,6 +219,11 @@ impl Cockpit {
     pub fn terminal_rows(&self) -> Vec<String> {
         let screen = self.terminal.screen();
         screen.rows(0, screen.size().1.get()).collect()
+    }
+
+    /// The screen.
+    pub fn screen(&self) -> &vt100::Screen {
+        self.terminal.screen()
     }
 
     /// What is on the screen.
