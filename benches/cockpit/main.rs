@@ -212,7 +212,8 @@ fn keys() -> Vec<Figure> {
 /// Letters typed into the palette, each awaited on the screen, and taken back again.
 fn echoes(terminal: &mut Terminal) -> Series {
     terminal.press(":");
-    terminal.until(|screen| screen.contents().contains("Esc")).expect("the palette");
+    let opened = terminal.until(|screen| screen.contents().contains("Esc"));
+    opened.unwrap_or_else(|| panic!("no palette:\n{}", terminal.text()));
     let mut times = Vec::with_capacity(KEYS);
     for round in 0..KEYS {
         // Letters that no other word on the screen is made of.

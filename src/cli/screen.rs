@@ -139,16 +139,16 @@ pub(super) async fn show(
                 Some(Err(error)) => return Err(gone(&error)),
                 None => return Ok(Ended::Cut),
             },
-            Some(record) = sources.records.recv() => {
-                Message::Record(record)
-            }
-            Some(message) = sources.messages.recv() => message,
-            Some(word) = words.recv() => Message::Word(word),
-            Some(said) = next_said(&mut sources.said) => Message::SaidMany(said),
-            Some(sample) = sources.samples.recv() => Message::Sample(Box::new(sample)),
-            _ = clock.tick(), if sources.clock == Clock::Wall => Message::Tick(clock::now()),
+            // In order of how little of it there can be: a program that prints without end starves neither the clock, by which
+            // ages are told, nor what the watchers see.
             _ = end.recv() => return Ok(Ended::Cut),
             _ = hang_up.recv() => return Ok(Ended::Cut),
+            _ = clock.tick(), if sources.clock == Clock::Wall => Message::Tick(clock::now()),
+            Some(record) = sources.records.recv() => Message::Record(record),
+            Some(word) = words.recv() => Message::Word(word),
+            Some(sample) = sources.samples.recv() => Message::Sample(Box::new(sample)),
+            Some(message) = sources.messages.recv() => message,
+            Some(said) = next_said(&mut sources.said) => Message::SaidMany(said),
         };
         for effect in update(&mut state, message, &place.operator) {
             match effect {

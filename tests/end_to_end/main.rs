@@ -17,6 +17,7 @@ mod rehearse;
 mod resume;
 mod secrets;
 mod support;
+mod talkative;
 mod terminal;
 mod trouble;
 mod ways;
