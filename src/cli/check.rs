@@ -18,7 +18,7 @@ use crate::runbook::event::{Event, Outcome, Record};
 use crate::runbook::names::{PartitionName, RunId, StepRef};
 use crate::runbook::plan::{Partition, Plan, StepKind};
 use crate::runbook::state::{Attempt, Run};
-use crate::steps::{self, Look, Noting, Recorder, Stop, Tools};
+use crate::steps::{self, Look, Noting, Recorder, Stop, Tools, Voice};
 
 pub(super) async fn check(place: &Place, args: &CheckArgs) -> Result<u8, Failure> {
     let mut plan = place.plan(args.rollout.as_deref())?;
@@ -105,7 +105,7 @@ async fn run_alone(mut run: Run, step: StepRef, tools: Arc<Tools>) -> Result<Loo
         },
         attempt,
         recorder,
-        say: mpsc::unbounded_channel().0,
+        say: Voice::unheard(),
         cancel: CancellationToken::new(),
         nudge: Arc::default(),
     };

@@ -40,7 +40,7 @@ pub(super) struct Sources {
     /// Events of the run.
     pub records: mpsc::UnboundedReceiver<Record>,
     /// Lines of steps and programs; a monitor has none.
-    pub said: Option<mpsc::UnboundedReceiver<Said>>,
+    pub said: Option<mpsc::Receiver<Said>>,
     /// What the watchers see.
     pub samples: mpsc::Receiver<Sample>,
     /// Which clock the screen shows.
@@ -210,7 +210,7 @@ fn log_limit(place: &Place) -> Limit {
 }
 
 /// What was said since, a good deal at a time: a program that prints fast must not slow keys.
-async fn next_said(said: &mut Option<mpsc::UnboundedReceiver<Said>>) -> Option<Vec<Said>> {
+async fn next_said(said: &mut Option<mpsc::Receiver<Said>>) -> Option<Vec<Said>> {
     let Some(said) = said else { return std::future::pending().await };
     let mut lines = Vec::new();
     if said.recv_many(&mut lines, MOST_LINES).await == 0 { None } else { Some(lines) }

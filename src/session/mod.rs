@@ -29,7 +29,7 @@ use crate::runbook::fold::FoldError;
 use crate::runbook::names::{PartitionName, RunId, StepRef};
 use crate::runbook::plan::Plan;
 use crate::runbook::state::{Attempt, Run};
-use crate::steps::{self, Act, Look, Noting, RecordError, Recorder, Said, Stop, Tools};
+use crate::steps::{self, Act, Look, Noting, RecordError, Recorder, Said, Stop, Tools, Voice};
 use crate::watch::recording::Recording;
 use crate::watch::{Cadence, Pace, Sample, Source};
 
@@ -95,7 +95,7 @@ pub struct Told {
     /// Events, once they are on disk.
     pub records: mpsc::UnboundedReceiver<Record>,
     /// Lines for the log.
-    pub said: mpsc::UnboundedReceiver<Said>,
+    pub said: mpsc::Receiver<Said>,
     /// What other sessions do.
     pub news: mpsc::UnboundedReceiver<News>,
 }
@@ -111,7 +111,7 @@ pub struct Session {
     databases: Arc<Databases>,
     tools: HashMap<PartitionName, Arc<Tools>>,
     plan: Arc<Plan>,
-    say: mpsc::UnboundedSender<Said>,
+    say: Voice,
     pause: Duration,
     nudge: Arc<Notify>,
     councils: Arc<Mutex<HashMap<PartitionName, Council>>>,
@@ -184,7 +184,7 @@ impl Session {
         let accounts = Accounts::default();
         let owner = Owner::here(&options.operator);
         let controls = Arc::new(controls);
-        let (say, said) = mpsc::unbounded_channel();
+        let (say, said) = steps::voice();
         let tell = told(say.clone());
         let databases = Arc::new(Databases::through(Bastions::kept_by(Keeper {
             controls: Arc::downgrade(&controls),
@@ -445,13 +445,11 @@ fn open_to_group(options: &Options, run_dir: &Path) -> Result<(), SessionError> 
 }
 
 /// Hands what is told of a partition on to the log.
-fn told(say: mpsc::UnboundedSender<Said>) -> mpsc::UnboundedSender<(PartitionName, String)> {
+fn told(say: Voice) -> mpsc::UnboundedSender<(PartitionName, String)> {
     let (tell, mut told) = mpsc::unbounded_channel();
     tokio::spawn(async move {
         while let Some((partition, text)) = told.recv().await {
-            // Nobody need be listening: a headless session has no log pane.
-            let (source, stretches, at) = ("cockpit".to_owned(), Vec::new(), clock::now());
-            let _ = say.send(Said { partition, source, text, stretches, at });
+            say.say(partition, text);
         }
     });
     tell

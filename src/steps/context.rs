@@ -3,20 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::recorder::{RecordError, Recorder};
 use super::tools::Tools;
+use super::voice::Voice;
 use super::{clock, diagnosis};
 use crate::clients::rds::ClusterView;
 use crate::clients::{Trouble, TroubleKind, met};
 use crate::runbook::check::{Check, Evidence};
 use crate::runbook::council::Standing;
 use crate::runbook::event::{AppMeasure, Event, Finding, Outcome};
-use crate::runbook::ink::Stretch;
 use crate::runbook::names::{PartitionName, StepRef};
 use crate::runbook::plan::{Partition, Plan, Step};
 use crate::runbook::state::{ActionRun, Attempt, PartitionRun};
@@ -89,26 +88,11 @@ pub struct Noting {
     /// Writes events.
     pub recorder: Recorder,
     /// Where lines go that belong into the log and nowhere else.
-    pub say: mpsc::UnboundedSender<Said>,
+    pub say: Voice,
     /// Set when the session ends; what runs at the other side goes on.
     pub cancel: CancellationToken,
     /// The operator's word that a wait between two tries is long enough.
     pub nudge: Arc<Notify>,
-}
-
-/// A line for the log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Said {
-    /// The partition it belongs to.
-    pub partition: PartitionName,
-    /// Who says it: a program's name.
-    pub source: String,
-    /// One clean line.
-    pub text: String,
-    /// The program's own colours in it.
-    pub stretches: Vec<Stretch>,
-    /// When.
-    pub at: Timestamp,
 }
 
 /// Why a step stops before its end.
@@ -295,15 +279,7 @@ impl Noting {
 
     /// Says a line in the log.
     pub fn say(&self, line: impl AsRef<str>) {
-        let said = Said {
-            partition: self.look.partition.name.clone(),
-            source: "cockpit".to_owned(),
-            text: text::clean(line.as_ref()),
-            stretches: Vec::new(),
-            at: crate::clock::now(),
-        };
-        // Nobody need be listening: a headless step has no log pane.
-        let _ = self.say.send(said);
+        self.say.say(self.look.partition.name.clone(), text::clean(line.as_ref()));
     }
 
     /// The step and its attempt, for an event.

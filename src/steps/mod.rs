@@ -31,12 +31,14 @@ mod snapshot;
 mod tests;
 pub mod tools;
 mod verify_sql;
+mod voice;
 
 pub use act::Act;
-pub use context::{Look, Noting, Said, Stop};
+pub use context::{Look, Noting, Stop};
 pub use diagnosis::remarks;
 pub use recorder::{RecordError, Recorder};
 pub use tools::Tools;
+pub use voice::{Said, Voice, voice};
 
 use futures::future::BoxFuture;
 use jiff::tz::TimeZone;

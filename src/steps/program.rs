@@ -9,8 +9,9 @@ use futures::{Stream, StreamExt as _};
 use tokio::time::{Instant, sleep_until};
 
 use super::act::{Act, Acted, Looked};
-use super::context::{Noting, Said, Stop};
+use super::context::{Noting, Stop};
 use super::diagnosis;
+use super::voice::Said;
 use crate::clients::known;
 use crate::clients::program::{Chunk, Ended, Program, Spec, State};
 use crate::clock;
@@ -149,6 +150,10 @@ pub(super) struct Following {
     last: String,
     patience: Duration,
     silent_at: Instant,
+    /// Where all of its output is.
+    file: PathBuf,
+    /// Lines for which there was no room since the last one that was shown.
+    passed_over: usize,
 }
 
 /// What was heard of a program.
@@ -173,6 +178,8 @@ impl Following {
             last: String::new(),
             patience,
             silent_at: Instant::now() + patience,
+            file: program.directory().join("output"),
+            passed_over: 0,
         }
     }
 
@@ -222,10 +229,24 @@ impl Following {
             let Painted { text, stretches } = masked(line);
             last = Some(text.clone());
             let said = Said { partition, source: self.name.clone(), text, stretches, at: clock::now() };
-            // Nobody need be listening: a headless step has no log pane.
-            let _ = act.say.send(said);
+            self.pass_on(act, said);
         }
         last
+    }
+
+    /// Shows a line if there is room. A program that prints faster than anybody reads loses lines here, and is told so;
+    /// all of them are in its file.
+    fn pass_on(&mut self, act: &Noting, said: Said) {
+        if !act.say.pass_on(said) {
+            self.passed_over += 1;
+        } else if self.passed_over > 0 {
+            let lines = std::mem::take(&mut self.passed_over);
+            act.say(format!(
+                "{lines} lines of {} came too fast to be shown; they are in {}",
+                self.name,
+                self.file.display()
+            ));
+        }
     }
 
     /// What is said of its silence.

@@ -144,7 +144,7 @@ impl Stage {
             look,
             attempt,
             recorder: self.recorder.clone(),
-            say: mpsc::unbounded_channel().0,
+            say: Voice::unheard(),
             cancel: self.cancel.clone(),
             nudge: self.nudge.clone(),
         };
