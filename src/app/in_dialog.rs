@@ -52,10 +52,10 @@ pub(super) fn in_dialog(state: &mut State, key: KeyEvent, operator: &str) -> Vec
         Dialog::Details { scroll, .. }
         | Dialog::Query { scroll, .. }
         | Dialog::Help { scroll }
+        | Dialog::Concerns { scroll }
         | Dialog::Witnesses { scroll, .. } => (turn(scroll, key), Vec::new()),
         Dialog::Palette(asked) => palette::key(state, asked, key),
         Dialog::LogFilter { marked } => (log_keys::filter_key(state, marked, key), Vec::new()),
-        Dialog::Concerns => (!matches!(key.code, KeyCode::Esc | KeyCode::Char('q' | '!') | KeyCode::Enter), Vec::new()),
         Dialog::Quit { leave } => match key.code {
             KeyCode::Left | KeyCode::Right | KeyCode::Tab | KeyCode::BackTab => {
                 *leave = !*leave;
@@ -91,7 +91,7 @@ fn turn(scroll: &mut u16, key: KeyEvent) -> bool {
         KeyCode::PageDown | KeyCode::Char(' ') => *scroll = scroll.saturating_add(10),
         KeyCode::PageUp => *scroll = scroll.saturating_sub(10),
         KeyCode::Home => *scroll = 0,
-        KeyCode::Esc | KeyCode::Enter | KeyCode::Char('q' | 'd' | 'v' | '?' | 'W') => return false,
+        KeyCode::Esc | KeyCode::Enter | KeyCode::Char('q' | 'd' | 'v' | '?' | 'W' | '!') => return false,
         _ => {}
     }
     true

@@ -17,6 +17,7 @@ pub mod moved;
 pub mod names;
 mod outage;
 pub mod people;
+pub mod outlook;
 pub mod plan;
 pub mod setting;
 pub mod shape;
