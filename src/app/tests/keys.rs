@@ -176,6 +176,7 @@ fn with_themes(mut state: State) -> State {
 #[test]
 fn the_screen_is_drawn_in_the_theme_that_is_marked_and_esc_takes_it_back() {
     let mut state = with_themes(operator());
+    happens(&mut state, attempt_started("snapshot"));
     press(&mut state, KeyCode::Char(':'));
     draw(&mut state);
     assert_eq!(state.theme(), "dark");
@@ -188,7 +189,7 @@ fn the_screen_is_drawn_in_the_theme_that_is_marked_and_esc_takes_it_back() {
     // Whatever takes the palette away takes the preview back: Esc, or a question that comes over it.
     let mut leaving = state.clone();
     update(&mut leaving, Message::Key(KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL)), ME);
-    assert_eq!(leaving.theme(), "dark");
+    assert_eq!((leaving.theme(), matches!(leaving.dialog, Some(Dialog::Quit { .. }))), ("dark", true));
     press(&mut state, KeyCode::Esc);
     assert_eq!((state.theme(), &state.dialog, &state.notice), ("dark", &None, &None));
 }
