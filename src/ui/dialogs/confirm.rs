@@ -232,7 +232,7 @@ fn buttons(scene: &Scene<'_>, confirm: &Confirm, production: bool) -> Line<'stat
     let can_fire = confirm.can_fire();
     let hint = match (&confirm.brief.type_name, can_fire) {
         (_, true) => "  ⇥ moves · Enter chooses · Esc cancels",
-        (Some(_), false) => "  needs the whole name, and all to hold · Esc cancels",
+        (Some(_), false) => "  Fire needs the whole name, all must hold · Esc cancels",
         (None, false) => "  something above does not hold · Esc cancels",
     };
     let alone = confirm.wants == Wants::Another && matches!(scene.state.mode, Mode::Operator);
