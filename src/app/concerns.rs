@@ -176,7 +176,7 @@ fn of_sources(state: &State, partition: &Partition, live: &Live, concerns: &mut 
 }
 
 /// What a source of a partition is called.
-fn source_name(source: &Source, partition: &Partition) -> String {
+pub fn source_name(source: &Source, partition: &Partition) -> String {
     let short = |instance| partition.cluster.short_name(instance);
     match source {
         Source::Api => "RDS API".to_owned(),

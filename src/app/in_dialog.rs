@@ -45,6 +45,8 @@ pub(super) fn in_dialog(state: &mut State, key: KeyEvent, operator: &str) -> Vec
                 (stays, effects)
             }
         }
+        // Who no longer holds the controls has nothing to say here, whatever was open when they went.
+        Dialog::Ask(_) if matches!(state.mode, Mode::Monitor(_)) => (key.code != KeyCode::Esc, Vec::new()),
         Dialog::Ask(ask) => in_ask(ask, key, operator, &state.run),
         Dialog::Ways { step, marked, scroll } => in_ways(state, step, (marked, scroll), key),
         Dialog::Levers { partition, marked } => in_levers(state, partition, marked, key),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use aurora_cockpit::app::dialog::{Dialog, Purpose};
+use aurora_cockpit::app::dialog::{Dialog, Purpose, Wants};
 use aurora_cockpit::app::state::Pane;
 use aurora_cockpit::runbook::event::NoteKind;
 
@@ -14,6 +14,8 @@ fn name(dialog: &Dialog) -> &'static str {
     match dialog {
         Dialog::Preparing { .. } => "preparing",
         Dialog::Confirm(confirm) if confirm.firing => "confirmation, fired",
+        Dialog::Confirm(confirm) if confirm.approving => "confirmation, approved by another",
+        Dialog::Confirm(confirm) if confirm.wants == Wants::Another => "confirmation, waiting for approval",
         Dialog::Confirm(confirm) if confirm.refused.is_some() => "confirmation, refused",
         Dialog::Confirm(confirm) if !confirm.brief.choices.is_empty() => "confirmation with choices",
         Dialog::Confirm(confirm) if confirm.brief.type_name.is_some() => "confirmation in production",
@@ -44,9 +46,11 @@ fn name(dialog: &Dialog) -> &'static str {
     }
 }
 
-const ALL: [&str; 28] = [
+const ALL: [&str; 30] = [
     "preparing",
     "confirmation, fired",
+    "confirmation, approved by another",
+    "confirmation, waiting for approval",
     "confirmation, refused",
     "confirmation with choices",
     "confirmation in production",

@@ -1,6 +1,6 @@
 //! Every dialog, and every pane with the whole screen to itself, over moments of the night.
 
-use aurora_cockpit::app::dialog::{Ask, Button, Confirm, Dialog, Purpose};
+use aurora_cockpit::app::dialog::{Ask, Button, Confirm, Dialog, Purpose, Wants};
 use aurora_cockpit::app::palette::Palette;
 use aurora_cockpit::app::replay::{Mark, Marked, Replay};
 use aurora_cockpit::app::state::{Mode, Pane, State, ThemeChoice};
@@ -63,6 +63,20 @@ fn confirming(fires: bool) -> State {
         confirm.refused = Some("dev/snapshot may not be fired: the session is good for 7 h no longer".to_owned());
     }
     state.dialog = Some(Dialog::Confirm(Box::new(confirm)));
+    state
+}
+
+/// Prod's failover waits for a second person's approval: as its operator sees it, and as that person is asked.
+fn approval(asked: bool) -> State {
+    let mut state = night::confirming_in_production();
+    if asked {
+        state.mode = Mode::Monitor(state.run.session.clone());
+    }
+    if let Some(Dialog::Confirm(confirm)) = &mut state.dialog {
+        confirm.typed = confirm.brief.type_name.clone().unwrap_or_default();
+        confirm.wants = Wants::Another;
+        confirm.approving = asked;
+    }
     state
 }
 
@@ -135,6 +149,8 @@ pub fn moments() -> Vec<(&'static str, State)> {
     vec![
         ("confirming", confirming(false)),
         ("firing", confirming(true)),
+        ("waiting-for-approval", approval(false)),
+        ("approving", approval(true)),
         ("noting", note(NoteKind::Remark, "asked on the channel who switched Insights to advanced")),
         ("deciding", note(NoteKind::Decision, "")),
         ("following-up", note(NoteKind::FollowUp, "put the retention into the template")),
