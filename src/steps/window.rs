@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::context::Look;
+use crate::clock;
 use crate::runbook::check::{Holds, Precondition};
 use crate::runbook::outlook::{Basis, Estimate, Standing, roughly};
 use crate::runbook::plan::Window;
@@ -12,7 +13,7 @@ use crate::runbook::plan::Window;
 /// is minded, not refused: a night that runs late must be ended.
 pub(super) fn precondition(look: &Look) -> Option<Precondition> {
     let window = look.partition.window.as_ref().filter(|_| look.step.kind.changes_the_world())?;
-    let (holds, text) = judge(window, look.estimate.as_ref(), Timestamp::now(), &look.zone());
+    let (holds, text) = judge(window, look.estimate.as_ref(), clock::now(), &look.zone());
     Some(Precondition::now(text, holds))
 }
 
