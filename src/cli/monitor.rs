@@ -63,8 +63,9 @@ pub(super) async fn monitor(place: &Place, args: &MonitorArgs) -> Result<u8, Fai
     let done = screen::show(state, place, sources, |_, effect| match (&effect, &run_dir) {
         // The one thing that a monitor leaves behind: its user's word, which the operator's session may find.
         (Effect::Approve { digest }, Some(run_dir)) => {
-            let left = approvals::leave(run_dir, digest);
-            let _ = left.map_err(|error| messages.send(Message::Refused(error.to_string())));
+            if let Err(error) = approvals::leave(run_dir, digest) {
+                let _ = messages.send(Message::Refused(error.to_string()));
+            }
         }
         _ => attachment.follow(&effect),
     })

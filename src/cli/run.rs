@@ -127,8 +127,9 @@ impl Executor {
                 });
             }
             Effect::Approve { digest } => {
-                let left = approvals::leave(session.run_dir(), &digest);
-                let _ = left.map_err(|error| messages.send(Message::Refused(error.to_string())));
+                if let Err(error) = approvals::leave(session.run_dir(), &digest) {
+                    let _ = messages.send(Message::Refused(error.to_string()));
+                }
             }
             Effect::Nudge => session.nudge(),
             // Keys keep their order: a holder takes them at once.

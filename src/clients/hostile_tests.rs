@@ -1,7 +1,8 @@
 //! Servers and programs that answer what nobody should: each client says what happened in words that can be shown, in time, and
 //! in little memory.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
+// The figures are printed.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
 
 use std::time::{Duration, Instant};
 

@@ -31,7 +31,7 @@ impl Seal {
 
     /// The checksum at the end of a report, whatever form it has. What stands before may hold digests as well.
     pub fn in_report(text: &str) -> Option<&str> {
-        let words = text.split(|letter: char| !letter.is_ascii_alphanumeric());
-        words.filter(|word| word.len() == DIGITS && word.bytes().all(|byte| byte.is_ascii_hexdigit())).last()
+        let mut from_the_end = text.rsplit(|letter: char| !letter.is_ascii_alphanumeric());
+        from_the_end.find(|word| word.len() == DIGITS && word.bytes().all(|byte| byte.is_ascii_hexdigit()))
     }
 }

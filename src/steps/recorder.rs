@@ -40,7 +40,7 @@ pub struct Recorder {
 
 enum Proposal {
     Write {
-        event: Event,
+        event: Box<Event>,
         answer: oneshot::Sender<Result<Record, RecordError>>,
     },
     /// Nothing is proposed, only the run asked for.
@@ -84,7 +84,7 @@ impl Recorder {
     /// If it is refused or cannot be kept; nothing that it announces may then be done.
     pub async fn record(&self, event: Event) -> Result<Record, RecordError> {
         let (answer, answered) = oneshot::channel();
-        self.proposals.send(Proposal::Write { event, answer }).map_err(|_| RecordError::Closed)?;
+        self.proposals.send(Proposal::Write { event: Box::new(event), answer }).map_err(|_| RecordError::Closed)?;
         answered.await.map_err(|_| RecordError::Closed)?
     }
 
@@ -104,7 +104,7 @@ fn serve(
 ) {
     while let Some(proposal) = inbox.blocking_recv() {
         let (event, answer) = match proposal {
-            Proposal::Write { event, answer } => (event, answer),
+            Proposal::Write { event, answer } => (*event, answer),
             Proposal::Look(answer) => {
                 let _ = answer.send(run.clone());
                 continue;

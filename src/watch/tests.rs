@@ -1,6 +1,6 @@
 //! The watchers against the simulated site, over the real protocols.
 
-#![allow(clippy::panic)]
+#![allow(clippy::panic, clippy::print_stderr)]
 
 mod load;
 

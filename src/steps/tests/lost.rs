@@ -4,6 +4,9 @@
 //! Where the site did not act, it says so by what it saw, and the call goes out again only when the operator fires again. Where
 //! nobody can be asked, it is unknown, stays so in the journal, and is looked up by whoever fires again.
 
+// The figures are printed.
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
+
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
