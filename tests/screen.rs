@@ -1,5 +1,5 @@
 //! The screen at the moments and sizes that matter.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
+#![allow(clippy::print_stderr, clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 #[path = "screen/complete.rs"]
 mod complete;

@@ -252,10 +252,10 @@ impl Oracle {
                 self.confirming = Some((key(step), *request, digest(&run, step, *request, brief)));
                 self.approved = None;
             }
-            Event::ConfirmationClosed { request } => {
-                if self.confirming.as_ref().is_some_and(|(_, shown, _)| shown == request) {
-                    self.nothing_on_screen();
-                }
+            Event::ConfirmationClosed { request }
+                if self.confirming.as_ref().is_some_and(|(_, shown, _)| shown == request) =>
+            {
+                self.nothing_on_screen();
             }
             Event::SessionOpened { session } => {
                 self.nothing_on_screen();

@@ -89,7 +89,8 @@ fn the_digest_of_a_proposal_tells_everything_that_is_sent_apart() {
     let original = of(&brief());
     assert_eq!(original, of(&brief()), "the same is the same");
     assert_eq!(original.len(), 64);
-    let changes: [(&str, fn(&mut Brief)); 8] = [
+    type Change = fn(&mut Brief);
+    let changes: [(&str, Change); 8] = [
         ("what", |brief| brief.what.push('!')),
         ("operation", |brief| brief.calls[0].operation = "rds:DeleteDBCluster".into()),
         ("target", |brief| brief.calls[0].target = "eu-west-1".into()),
