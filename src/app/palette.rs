@@ -92,23 +92,25 @@ fn all(state: &State) -> Vec<Row> {
 
 /// Takes in a key; whether the palette stays open.
 pub(super) fn key(state: &mut State, palette: &mut Palette, key: KeyEvent) -> (bool, Vec<Effect>) {
-    let found = rows(state, &palette.words);
-    let last = found.len().saturating_sub(1);
+    // Only what moves or chooses needs to know what was found; drawing finds it for itself.
+    let found = |palette: &Palette| rows(state, &palette.words);
+    let last = |palette: &Palette| found(palette).len().saturating_sub(1);
     let control = key.modifiers.contains(KeyModifiers::CONTROL);
     match key.code {
         KeyCode::Esc => return (false, Vec::new()),
         KeyCode::Enter => {
+            let found = found(palette);
             let Some(row) = found.get(palette.marked) else { return (true, Vec::new()) };
             let done = choose(state, row);
             by_enter(state, &key);
             return done;
         }
-        KeyCode::Down | KeyCode::Tab => palette.marked = (palette.marked + 1).min(last),
+        KeyCode::Down | KeyCode::Tab => palette.marked = (palette.marked + 1).min(last(palette)),
         KeyCode::Up | KeyCode::BackTab => palette.marked = palette.marked.saturating_sub(1),
-        KeyCode::PageDown => palette.marked = (palette.marked + 10).min(last),
+        KeyCode::PageDown => palette.marked = (palette.marked + 10).min(last(palette)),
         KeyCode::PageUp => palette.marked = palette.marked.saturating_sub(10),
         KeyCode::Home => palette.marked = 0,
-        KeyCode::End => palette.marked = last,
+        KeyCode::End => palette.marked = last(palette),
         KeyCode::Backspace if palette.words.is_empty() => return (false, Vec::new()),
         KeyCode::Backspace => {
             palette.words.pop();
