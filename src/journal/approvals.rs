@@ -7,8 +7,9 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
+use jiff::Timestamp;
 use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
@@ -128,7 +129,7 @@ mod tests {
         assert_eq!(take(run.path()), []);
         // One whose clock is ahead is older than anything may be.
         fs::write(there.join("ahead.json"), r#"{"digest":"aa"}"#).expect("written");
-        let ahead = SystemTime::now() + Duration::from_secs(3_600);
+        let ahead = std::time::SystemTime::now() + Duration::from_secs(3_600);
         File::options()
             .write(true)
             .open(there.join("ahead.json"))
