@@ -7,9 +7,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use jiff::Timestamp;
 use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
@@ -129,7 +128,7 @@ mod tests {
         assert_eq!(take(run.path()), []);
         // One whose clock is ahead is older than anything may be.
         fs::write(there.join("ahead.json"), r#"{"digest":"aa"}"#).expect("written");
-        let ahead = std::time::SystemTime::now() + Duration::from_secs(3_600);
+        let ahead = SystemTime::now() + Duration::from_secs(3_600);
         File::options()
             .write(true)
             .open(there.join("ahead.json"))
