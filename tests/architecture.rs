@@ -395,7 +395,7 @@ fn the_operators_role_allows_what_the_client_of_kubernetes_can_call() {
             match call.as_str() {
                 "get_opt" | "get" | "get_metadata_opt" => drop(calls.insert(format!("get {resource}"))),
                 "list" | "patch" | "create" | "delete" => drop(calls.insert(format!("{call} {resource}"))),
-                "logs" => drop(calls.insert(format!("get {resource}/log"))),
+                "logs" | "log_stream" => drop(calls.insert(format!("get {resource}/log"))),
                 // Over a WebSocket it is a GET, for which servers ask for `get`, and newer ones for `create` as well.
                 "portforward" => calls.extend(["get", "create"].map(|verb| format!("{verb} {resource}/portforward"))),
                 other => panic!("{}: Api<{kind}> is asked for {other:?}, which no role here knows", source.path),
