@@ -276,7 +276,7 @@ impl Cockpit {
     /// What is gone is said, with what it is and why, and shown as old.
     async fn the_gone_are_told(&mut self, moment: &str) {
         let told = |own: &Self, source: &Source| {
-            let named = format!("{}: ", source_name(source));
+            let named = format!("{}: ", source_name(source, own.state.looked_at().0));
             let is_listed = concerns(&own.state)
                 .iter()
                 .any(|concern| concern.text.strip_prefix(&named).is_some_and(|why| why.contains(": ")));

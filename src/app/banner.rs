@@ -12,6 +12,7 @@ use super::{attach, levers, unplanned};
 use crate::runbook::check::Verdict;
 use crate::runbook::event::Outcome;
 use crate::runbook::names::{InstanceId, StepRef};
+use crate::runbook::outlook::{Basis, Estimate, Standing, roughly};
 use crate::runbook::plan::{Partition, Step, StepKind};
 use crate::runbook::state::StepState;
 use crate::runbook::topology::FRESH;
@@ -105,9 +106,7 @@ fn running(state: &State, step: &StepRef) -> Banner {
     headline.extend(moving(state, partition).filter(|_| planned.kind == StepKind::Failover));
     if let Some(attempt) = run.attempts.last() {
         headline.push(piece(format!("T+{}", clock(state.since(attempt.started_at))), Stress::Mind));
-        if let Some(expected) = planned.expected {
-            headline.push(piece(format!("expected {}", clock(expected)), Stress::Faint));
-        }
+        headline.extend(state.run.estimate(step).map(|estimate| piece(as_expected(&estimate), Stress::Faint)));
         if attempt.number > 1 {
             headline.push(piece(format!("attempt {}", attempt.number), Stress::Faint));
         }
@@ -124,6 +123,29 @@ fn running(state: &State, step: &StepRef) -> Banner {
     detail.extend(met.map(|remark| piece(first_sentence(&remark.cause), Stress::Plain)));
     detail.extend(others(state));
     Banner { urgency: Urgency::Running, headline, detail }
+}
+
+/// `expected 00:40`, or what it took before: `00:38 in stage`.
+fn as_expected(estimate: &Estimate) -> String {
+    match &estimate.basis {
+        Basis::Before(partition) => format!("{} in {partition}", clock(estimate.lasts)),
+        Basis::Plan => format!("expected {}", clock(estimate.lasts)),
+    }
+}
+
+/// That a step that changes something would be fired outside its partition's window, or that there is no room in it for
+/// what is to come.
+fn outside_window(state: &State, partition: &Partition, planned: &Step) -> Option<Piece> {
+    let window = partition.window.as_ref().filter(|_| planned.kind.changes_the_world())?;
+    let left = state.run.outlook(partition, state.now).left();
+    let words = match window.standing(state.now) {
+        Standing::Ahead(opens) => format!("its window opens in {}", roughly(opens)),
+        Standing::Over(since) => format!("its window closed {} ago", roughly(since)),
+        Standing::Open(_) => {
+            format!("its window is {} too short for the rest", roughly(window.lacks(state.now, left)?))
+        }
+    };
+    Some(piece(words, Stress::Mind))
 }
 
 /// That a program waits for its operator, or may be waiting.
@@ -368,9 +390,14 @@ fn ready(state: &State, step: &StepRef) -> Banner {
     let mut detail = hurts(state, partition);
     detail.extend(lever_in_trouble(state, step));
     detail.extend(disagreement(state, partition));
-    if let Some(expected) = planned.expected {
-        detail.push(piece(format!("takes about {}", clock(expected)), Stress::Faint));
-    }
+    detail.extend(outside_window(state, partition, planned));
+    detail.extend(state.run.estimate(step).map(|estimate| {
+        let words = match &estimate.basis {
+            Basis::Before(partition) => format!("took {} in {partition}", clock(estimate.lasts)),
+            Basis::Plan => format!("takes about {}", clock(estimate.lasts)),
+        };
+        piece(words, Stress::Faint)
+    }));
     if let Some(impact) = &planned.impact {
         detail.push(piece(format!("users feel: {impact}"), Stress::Faint));
     } else if waiting {

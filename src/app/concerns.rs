@@ -10,6 +10,7 @@ use crate::clients::TroubleKind;
 use crate::runbook::check::Verdict;
 use crate::runbook::event::Outcome;
 use crate::runbook::names::InstanceId;
+use crate::runbook::outlook::{Standing, roughly};
 use crate::runbook::plan::Partition;
 use crate::runbook::topology::FRESH;
 use crate::watch::sample::Source;
@@ -86,15 +87,13 @@ fn of_levers(state: &State, partition: &Partition, concerns: &mut Vec<Concern>) 
 
 fn of_window(state: &State, partition: &Partition, concerns: &mut Vec<Concern>) {
     let Some(window) = &partition.window else { return };
-    if state.now > window.to && !state.run.is_through(&partition.name) {
-        let text = "its window is over".to_owned();
-        concerns.push(Concern {
-            weight: Weight::Mind,
-            place: partition.name.to_string(),
-            text,
-            since: Some(window.to),
-        });
-    }
+    let left = state.run.outlook(partition, state.now).left();
+    let Some(lacks) = window.lacks(state.now, left) else { return };
+    let (text, since) = match window.standing(state.now) {
+        Standing::Over(_) => (format!("its window is over, and ~{} are still to come", roughly(left)), Some(window.to)),
+        _ => (format!("its window is {} too short for what is to come, ~{}", roughly(lacks), roughly(left)), None),
+    };
+    concerns.push(Concern { weight: Weight::Mind, place: partition.name.to_string(), text, since });
 }
 
 fn of_cluster(state: &State, partition: &Partition, live: &Live, concerns: &mut Vec<Concern>) {
@@ -160,7 +159,7 @@ fn of_sources(state: &State, partition: &Partition, live: &Live, concerns: &mut 
         if as_it_should {
             continue;
         }
-        let text = format!("{}: {trouble}", source_name(source));
+        let text = format!("{}: {trouble}", source_name(source, partition));
         concerns.push(Concern { weight: Weight::Blind, place: place.clone(), text, since: Some(*since) });
     }
     let pace = state.pace_of(&partition.name);
@@ -171,22 +170,23 @@ fn of_sources(state: &State, partition: &Partition, live: &Live, concerns: &mut 
         {
             continue;
         }
-        let text = format!("{} was not heard for a while", source_name(&source));
+        let text = format!("{} was not heard for a while", source_name(&source, partition));
         concerns.push(Concern { weight: Weight::Blind, place: place.clone(), text, since: Some(at) });
     }
 }
 
-/// What a source is called.
-pub fn source_name(source: &Source) -> String {
+/// What a source of a partition is called.
+pub fn source_name(source: &Source, partition: &Partition) -> String {
+    let short = |instance| partition.cluster.short_name(instance);
     match source {
         Source::Api => "RDS API".to_owned(),
         Source::Events => "RDS events".to_owned(),
         Source::Dns => "DNS".to_owned(),
         Source::SqlEndpoint => "SQL endpoint".to_owned(),
         Source::Writes => "write probe".to_owned(),
-        Source::SqlInstance(instance) => format!("SQL on {instance}"),
+        Source::SqlInstance(instance) => format!("SQL on {}", short(instance)),
         Source::App => "application".to_owned(),
-        Source::Load(instance) => format!("Performance Insights of {instance}"),
+        Source::Load(instance) => format!("Performance Insights of {}", short(instance)),
         Source::Statements => "pg_stat_statements".to_owned(),
         Source::Pods => "pods".to_owned(),
         Source::Rights => "rights of the database role".to_owned(),

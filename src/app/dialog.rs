@@ -71,7 +71,10 @@ pub enum Dialog {
         marked: usize,
     },
     /// Everything that is not as it should be, beyond the sentence under the header.
-    Concerns,
+    Concerns {
+        /// Lines scrolled.
+        scroll: u16,
+    },
     /// What each witness of a partition says, and the rule by which they agree.
     Witnesses {
         /// The partition.

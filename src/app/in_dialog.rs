@@ -45,6 +45,8 @@ pub(super) fn in_dialog(state: &mut State, key: KeyEvent, operator: &str) -> Vec
                 (stays, effects)
             }
         }
+        // Who no longer holds the controls has nothing to say here, whatever was open when they went.
+        Dialog::Ask(_) if matches!(state.mode, Mode::Monitor(_)) => (key.code != KeyCode::Esc, Vec::new()),
         Dialog::Ask(ask) => in_ask(ask, key, operator, &state.run),
         Dialog::Ways { step, marked, scroll } => in_ways(state, step, (marked, scroll), key),
         Dialog::Levers { partition, marked } => in_levers(state, partition, marked, key),
@@ -52,10 +54,10 @@ pub(super) fn in_dialog(state: &mut State, key: KeyEvent, operator: &str) -> Vec
         Dialog::Details { scroll, .. }
         | Dialog::Query { scroll, .. }
         | Dialog::Help { scroll }
+        | Dialog::Concerns { scroll }
         | Dialog::Witnesses { scroll, .. } => (turn(scroll, key), Vec::new()),
         Dialog::Palette(asked) => palette::key(state, asked, key),
         Dialog::LogFilter { marked } => (log_keys::filter_key(state, marked, key), Vec::new()),
-        Dialog::Concerns => (!matches!(key.code, KeyCode::Esc | KeyCode::Char('q' | '!') | KeyCode::Enter), Vec::new()),
         Dialog::Quit { leave } => match key.code {
             KeyCode::Left | KeyCode::Right | KeyCode::Tab | KeyCode::BackTab => {
                 *leave = !*leave;
@@ -91,7 +93,7 @@ fn turn(scroll: &mut u16, key: KeyEvent) -> bool {
         KeyCode::PageDown | KeyCode::Char(' ') => *scroll = scroll.saturating_add(10),
         KeyCode::PageUp => *scroll = scroll.saturating_sub(10),
         KeyCode::Home => *scroll = 0,
-        KeyCode::Esc | KeyCode::Enter | KeyCode::Char('q' | 'd' | 'v' | '?' | 'W') => return false,
+        KeyCode::Esc | KeyCode::Enter | KeyCode::Char('q' | 'd' | 'v' | '?' | 'W' | '!') => return false,
         _ => {}
     }
     true

@@ -146,7 +146,7 @@ pub(super) fn command(state: &mut State, id: CommandId) -> Vec<Effect> {
         CommandId::Compare => state.queries.compared = !state.queries.compared,
         CommandId::Palette => open(state, Dialog::Palette(Palette::default())),
         CommandId::Help => open(state, Dialog::Help { scroll: 0 }),
-        CommandId::Concerns => open(state, Dialog::Concerns),
+        CommandId::Concerns => open(state, Dialog::Concerns { scroll: 0 }),
         CommandId::Witnesses => {
             let partition = state.looked_at().0.name.clone();
             open(state, Dialog::Witnesses { partition, scroll: 0 });

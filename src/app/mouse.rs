@@ -81,6 +81,8 @@ fn in_front(state: &mut State, act: Act, operator: &str) {
         }
         Some(
             Dialog::Details { .. }
+            | Dialog::Query { .. }
+            | Dialog::Concerns { .. }
             | Dialog::Help { .. }
             | Dialog::Levers { .. }
             | Dialog::LogFilter { .. }

@@ -21,6 +21,8 @@ pub enum Entry {
     Partition(usize),
     /// To mark a step, by its partition's place and its own.
     Step(usize, usize),
+    /// A theme, by its place among those that are offered.
+    Theme(usize),
 }
 
 /// A row of the palette.
@@ -45,6 +47,8 @@ pub struct Palette {
     pub words: String,
     /// The row that is marked.
     pub marked: usize,
+    /// The theme of the marked row, if it is one: the screen is drawn in it for as long as it is marked.
+    pub preview: Option<String>,
 }
 
 /// The rows that what was typed fits, the best first; all in the table's order where nothing was typed.
@@ -56,8 +60,8 @@ pub fn rows(state: &State, words: &str) -> Vec<Row> {
         let score = pattern.indices(Utf32Str::new(&row.label, &mut letters), &mut matcher, &mut row.typed)?;
         row.typed.sort_unstable();
         row.typed.dedup();
-        // What has a key is meant before what only shares its letters.
-        let bonus = if matches!(row.entry, Entry::Command(_)) { COMMANDS_FIRST } else { 0 };
+        // What has a key is meant before what only shares its letters; a theme has no key, and is called by its name.
+        let bonus = if matches!(row.entry, Entry::Command(_) | Entry::Theme(_)) { COMMANDS_FIRST } else { 0 };
         Some((score + bonus, row))
     });
     let mut fits: Vec<(u32, Row)> = fits.collect();
@@ -87,30 +91,42 @@ fn all(state: &State) -> Vec<Row> {
             rows.push(row(Entry::Step(index, number), label));
         }
     }
+    for (index, name) in state.themes.offered.iter().enumerate() {
+        let in_use = name == state.chosen_theme();
+        let key = if in_use { "in use".to_owned() } else { String::new() };
+        rows.push(Row { key, ..row(Entry::Theme(index), format!("theme {name}")) });
+    }
     rows
 }
 
 /// Takes in a key; whether the palette stays open.
 pub(super) fn key(state: &mut State, palette: &mut Palette, key: KeyEvent) -> (bool, Vec<Effect>) {
-    // Only what moves or chooses needs to know what was found; drawing finds it for itself.
-    let found = |palette: &Palette| rows(state, &palette.words);
-    let last = |palette: &Palette| found(palette).len().saturating_sub(1);
+    let done = take(state, palette, key);
+    palette.preview = match rows(state, &palette.words).get(palette.marked).map(|row| row.entry) {
+        Some(Entry::Theme(index)) => state.themes.offered.get(index).cloned(),
+        _ => None,
+    };
+    done
+}
+
+fn take(state: &mut State, palette: &mut Palette, key: KeyEvent) -> (bool, Vec<Effect>) {
+    let found = rows(state, &palette.words);
+    let last = found.len().saturating_sub(1);
     let control = key.modifiers.contains(KeyModifiers::CONTROL);
     match key.code {
         KeyCode::Esc => return (false, Vec::new()),
         KeyCode::Enter => {
-            let found = found(palette);
             let Some(row) = found.get(palette.marked) else { return (true, Vec::new()) };
             let done = choose(state, row);
             by_enter(state, &key);
             return done;
         }
-        KeyCode::Down | KeyCode::Tab => palette.marked = (palette.marked + 1).min(last(palette)),
+        KeyCode::Down | KeyCode::Tab => palette.marked = (palette.marked + 1).min(last),
         KeyCode::Up | KeyCode::BackTab => palette.marked = palette.marked.saturating_sub(1),
-        KeyCode::PageDown => palette.marked = (palette.marked + 10).min(last(palette)),
+        KeyCode::PageDown => palette.marked = (palette.marked + 10).min(last),
         KeyCode::PageUp => palette.marked = palette.marked.saturating_sub(10),
         KeyCode::Home => palette.marked = 0,
-        KeyCode::End => palette.marked = last(palette),
+        KeyCode::End => palette.marked = last,
         KeyCode::Backspace if palette.words.is_empty() => return (false, Vec::new()),
         KeyCode::Backspace => {
             palette.words.pop();
@@ -145,5 +161,25 @@ fn choose(state: &mut State, row: &Row) -> (bool, Vec<Effect>) {
             state.step = step;
             (false, Vec::new())
         }
+        Entry::Theme(index) => {
+            keep_theme(state, index);
+            (false, Vec::new())
+        }
+    }
+}
+
+/// Keeps a theme for the session. Where production has a theme of its own and is looked at, that is what is exchanged: the
+/// two stay apart.
+fn keep_theme(state: &mut State, index: usize) {
+    let Some(name) = state.themes.offered.get(index).cloned() else { return };
+    let production = state.looked_at().0.production && state.themes.production.is_some();
+    let setting = if production { "production_theme" } else { "theme" };
+    let words = format!("theme {name} until you leave; `{setting} = \"{name}\"` in the settings file keeps it");
+    state.notice = Some((state.now, words));
+    if production {
+        state.themes.production = Some(name);
+    } else {
+        state.themes.usual = name;
+        state.themes.asked = true;
     }
 }

@@ -105,8 +105,8 @@ pub struct ThemeChoice {
     pub asked: bool,
     /// The one while a production partition is looked at, if it is another.
     pub production: Option<String>,
-    /// The one that is tried at the moment.
-    pub preview: Option<String>,
+    /// All that there are, those that are shipped and the user's own, in the order in which they are offered.
+    pub offered: Vec<String>,
 }
 
 /// Whether a session may change anything. It colours the badge and disables keys; what enforces it is that a monitor
@@ -214,13 +214,22 @@ impl State {
         (&self.run.plan.partitions[self.partition], &self.run.partitions[self.partition])
     }
 
-    /// The theme in which the screen is drawn.
+    /// The theme in which the screen is drawn: the one that is marked in the palette, or else the chosen one.
     pub fn theme(&self) -> &str {
-        let ThemeChoice { usual, asked, production, preview } = &self.themes;
+        let previewed = match &self.dialog {
+            Some(Dialog::Palette(palette)) => palette.preview.as_deref(),
+            _ => None,
+        };
+        previewed.unwrap_or_else(|| self.chosen_theme())
+    }
+
+    /// The theme that holds for what is looked at.
+    pub fn chosen_theme(&self) -> &str {
+        let ThemeChoice { usual, asked, production, .. } = &self.themes;
         let special = production.as_ref().filter(|_| self.looked_at().0.production).map(String::as_str);
         // What is sent over the wire loses its fine shades.
         let usual = if self.share && !asked { SHARED_THEME } else { usual };
-        preview.as_deref().or(special).unwrap_or(usual)
+        special.unwrap_or(usual)
     }
 
     /// What the watchers say of the partition that is looked at.

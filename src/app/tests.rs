@@ -7,6 +7,7 @@ mod load;
 mod timeline;
 mod trouble;
 mod unplanned;
+mod window;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use jiff::Timestamp;

@@ -101,6 +101,7 @@ async fn run_alone(mut run: Run, step: StepRef, tools: Arc<Tools>) -> Result<Loo
             tools,
             run_dir: std::env::temp_dir(),
             pause: Duration::from_secs(1),
+            estimate: None,
             witnesses: None,
         },
         attempt,

@@ -110,6 +110,9 @@ pub(super) async fn show(
                 if drawn_in != state.theme() {
                     drawn_in = state.theme().to_owned();
                     theme = look.theme(&drawn_in);
+                    if let Some(words) = look.hard_to_read(&drawn_in) {
+                        update(&mut state, Message::Notice(words), &place.operator);
+                    }
                 }
                 let mut seen = Message::Drawn { fits: false, terminal: None };
                 let mut log = Vec::new();
@@ -264,5 +267,6 @@ fn look(place: &Place) -> Result<(Look, ThemeChoice), Failure> {
     let variable = |name: &str| std::env::var(name).ok();
     let depth = if place.no_color { Depth::None } else { Depth::of_environment(variable) };
     let charset = if place.settings.ascii { Charset::Ascii } else { Charset::of_environment(variable) };
-    Ok((Look { themes, depth, charset }, ThemeChoice { usual, asked, production, preview: None }))
+    let offered = themes.names().map(str::to_owned).collect();
+    Ok((Look { themes, depth, charset }, ThemeChoice { usual, asked, production, offered }))
 }

@@ -16,6 +16,7 @@ pub mod milestone;
 pub mod moved;
 pub mod names;
 mod outage;
+pub mod outlook;
 pub mod people;
 pub mod plan;
 pub mod setting;

@@ -362,6 +362,7 @@ impl Session {
             tools: self.tools.get(&step.partition)?.clone(),
             run_dir: self.run_dir.clone(),
             pause: self.pause,
+            estimate: run.estimate(step),
             witnesses: self.witnesses(&step.partition),
         })
     }

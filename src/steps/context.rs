@@ -17,6 +17,7 @@ use crate::runbook::check::{Check, Evidence};
 use crate::runbook::council::Standing;
 use crate::runbook::event::{AppMeasure, Event, Finding, Outcome};
 use crate::runbook::names::{PartitionName, StepRef};
+use crate::runbook::outlook::Estimate;
 use crate::runbook::plan::{Partition, Plan, Step};
 use crate::runbook::state::{ActionRun, Attempt, PartitionRun};
 use crate::runbook::text;
@@ -40,6 +41,8 @@ pub struct Look {
     pub run_dir: std::path::PathBuf,
     /// Time between two looks while something runs.
     pub pause: Duration,
+    /// How long the step is likely to take; none where nothing is known.
+    pub estimate: Option<Estimate>,
     /// How the witnesses stood together when the step was looked at; none where nobody watches.
     pub witnesses: Option<Standing>,
 }

@@ -32,6 +32,7 @@ mod tests;
 pub mod tools;
 mod verify_sql;
 mod voice;
+mod window;
 
 pub use act::Act;
 pub use context::{Look, Noting, Stop};
@@ -98,6 +99,7 @@ pub async fn brief(look: &Look) -> Result<Brief, Trouble> {
         // What sends nothing rests on nobody's word, but for what is read from the writer.
         let rests = !brief.calls.is_empty();
         brief.preconditions.extend(agreed::precondition(look).filter(|_| rests));
+        brief.preconditions.extend(window::precondition(look).filter(|_| rests));
         if let Some(open) = look.open_call() {
             looks_first(brief, &open.action.key);
         }

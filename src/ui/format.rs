@@ -30,17 +30,7 @@ pub fn took(duration: Duration) -> String {
     }
 }
 
-/// How long something still takes, roughly: `40 s`, `18 min`, `2 h 10 min`.
-pub fn roughly(duration: Duration) -> String {
-    let minutes = duration.as_secs().div_ceil(60);
-    match (duration.as_secs(), minutes) {
-        (seconds @ 0..=90, _) => format!("{seconds} s"),
-        (_, minutes @ 0..=119) => format!("{minutes} min"),
-        (_, minutes @ 2_880..) => format!("{} days", minutes / 1_440),
-        (_, minutes) if minutes % 60 == 0 => format!("{} h", minutes / 60),
-        (_, minutes) => format!("{} h {} min", minutes / 60, minutes % 60),
-    }
-}
+pub use crate::runbook::outlook::roughly;
 
 /// Seconds with a tenth: `11.8 s`.
 pub fn seconds(duration: Duration) -> String {
@@ -70,6 +60,18 @@ pub fn count(count: u64) -> String {
 /// A time of day to the minute.
 pub fn minute(at: Timestamp, zone: &TimeZone) -> String {
     at.to_zoned(zone.clone()).strftime("%H:%M").to_string()
+}
+
+/// A time of day to the minute, with its day where that is another than today.
+pub fn minute_of_day(at: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
+    let (at, today) = (at.to_zoned(zone.clone()), now.to_zoned(zone.clone()).date());
+    let days = at.date().duration_since(today).as_hours() / 24;
+    let format = match days {
+        0 => "%H:%M",
+        1..=6 => "%a %H:%M",
+        _ => "%Y-%m-%d %H:%M",
+    };
+    at.strftime(format).to_string()
 }
 
 /// A time of day to the second.
@@ -124,6 +126,22 @@ mod tests {
         }
         assert_eq!(signed(SignedDuration::from_millis(12_345)), "+0:12.345");
         assert_eq!(signed(SignedDuration::from_millis(-3_850_002)), "−1:04:10.002");
+    }
+
+    #[test]
+    fn a_time_of_another_day_says_which() {
+        let zone = TimeZone::fixed(jiff::tz::offset(-7));
+        let at = |text: &str| -> Timestamp { text.parse().expect("a moment") };
+        let now = at("2026-05-14T17:30:00Z");
+        for (then, words) in [
+            ("2026-05-15T06:00:00Z", "23:00"),
+            ("2026-05-15T08:00:00Z", "Fri 01:00"),
+            ("2026-05-20T08:00:00Z", "Wed 01:00"),
+            ("2026-05-22T08:00:00Z", "2026-05-22 01:00"),
+            ("2026-05-14T06:00:00Z", "2026-05-13 23:00"),
+        ] {
+            assert_eq!(minute_of_day(at(then), now, &zone), words);
+        }
     }
 
     #[test]

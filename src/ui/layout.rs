@@ -138,7 +138,9 @@ fn small_in_trouble(body: Rect, state: &State) -> Vec<(Pane, Rect)> {
 }
 
 fn wide(body: Rect, state: &State) -> Vec<(Pane, Rect)> {
-    let (steps, checks, right, log) = columns(body, 48, state);
+    // Very wide screens have room for what the steps took in the partitions before.
+    let left = if body.width >= 190 { 64 } else { 48 };
+    let (steps, checks, right, log) = columns(body, left, state);
     let [above, below] = timeline_above(right, 11, state);
     let mut panes = vec![(Pane::Steps, steps), (Pane::Checks, checks), (Pane::Log, log), (upper(state), above)];
     if lower_is_pods(state) {
@@ -200,7 +202,7 @@ fn columns(body: Rect, left: u16, state: &State) -> (Rect, Rect, Rect, Rect) {
     let [upper, log] =
         Layout::vertical([Constraint::Fill(1), Constraint::Length((body.height / 4).clamp(7, 14))]).areas(body);
     let [left, right] = Layout::horizontal([Constraint::Length(left), Constraint::Fill(1)]).areas(upper);
-    let steps = state.looked_at().0.steps.len() as u16 + 2;
+    let steps = state.looked_at().0.steps.len() as u16 + 2 + super::panes::steps::heading_rows(state, left);
     let [steps, checks] =
         Layout::vertical([Constraint::Length(steps.min(left.height * 2 / 3)), Constraint::Fill(1)]).areas(left);
     (steps, checks, right, log)

@@ -30,6 +30,7 @@ mod panes;
 mod symbols;
 mod text;
 pub mod theme;
+mod window;
 
 /// Room for a program's terminal on a screen of this size; none where it is too small for one.
 pub fn terminal_room(area: Rect) -> Option<Size> {

@@ -12,6 +12,7 @@ use super::text::{Spans, fit_spans, span, width};
 pub struct Panel {
     title: Spans,
     remark: Spans,
+    foot: (Spans, Spans),
     frame: Style,
     border: BorderType,
 }
@@ -19,12 +20,19 @@ pub struct Panel {
 impl Panel {
     /// A faint frame with a title.
     pub fn new(title: Spans, frame: Style) -> Self {
-        Self { title, remark: Vec::new(), frame, border: BorderType::Rounded }
+        Self { title, remark: Vec::new(), foot: Default::default(), frame, border: BorderType::Rounded }
     }
 
     /// Puts a remark at the right end of the upper edge.
     pub fn remark(mut self, remark: Spans) -> Self {
         self.remark = remark;
+        self
+    }
+
+    /// Puts words at the left and the right end of the lower edge. Where both do not fit, those at the left go; where they
+    /// alone do not fit, so do those at the right.
+    pub fn foot(mut self, left: Spans, right: Spans) -> Self {
+        self.foot = (left, right);
         self
     }
 
@@ -51,6 +59,16 @@ impl Panel {
         if fits && remark_width > 0 {
             let x = area.right().saturating_sub(remark_width as u16 + 4);
             set(buffer, x, area.y, padded(self.remark), area);
+        }
+        let (left, right) = self.foot;
+        let (left_width, right_width) = (width(&left), width(&right));
+        let lower = area.bottom().saturating_sub(1);
+        if right_width > 0 && right_width + 2 <= room {
+            let x = area.right().saturating_sub(right_width as u16 + 4);
+            set(buffer, x, lower, padded(right), area);
+        }
+        if left_width > 0 && left_width + right_width + if right_width > 0 { 5 } else { 2 } <= room {
+            set(buffer, area.x + 2, lower, padded(left), area);
         }
         Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner }
     }

@@ -1,7 +1,7 @@
 //! The whole program as an operator meets it: the real binary, a real terminal, a simulated site in a process of its own.
 //!
 //! One test binary for all of it, so that it is linked once.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
 
 mod asleep;
 mod bad_input;

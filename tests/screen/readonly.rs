@@ -181,7 +181,7 @@ fn bombard(
     for _ in 0..count {
         // Lists are left again now and then: much of what happens to them is only typed words.
         let input = match &state.dialog {
-            Some(Dialog::Palette(_) | Dialog::Levers { .. }) if random.u8(..6) == 0 => {
+            Some(Dialog::Palette(_) | Dialog::Levers { .. }) if random.u8(..2) == 0 => {
                 Event::Key(KeyEvent::new(KeyCode::Esc, KeyModifiers::NONE))
             }
             _ => input(random, area),

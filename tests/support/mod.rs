@@ -1,8 +1,10 @@
 //! What tests build on.
 
+pub mod dialogs;
 pub mod load;
 pub mod moving;
 pub mod night;
 pub mod queries;
 pub mod site;
 pub mod trouble;
+pub mod window;

@@ -26,9 +26,10 @@ use super::site::{self, Cluster};
 /// The operator of that night.
 pub const OPERATOR: &str = "jmp";
 
-/// A moment of the night in local time (PDT, UTC-7): `at("23:16:22.104")`. Times before noon are of the day before.
+/// A moment of the night in local time (PDT, UTC-7): `at("23:16:22.104")`. After midnight, with its date.
 pub fn at(clock: &str) -> Timestamp {
-    format!("2026-05-14T{clock}-07:00").parse().expect("a time of day")
+    let clock = if clock.contains('T') { clock.to_owned() } else { format!("2026-05-14T{clock}") };
+    format!("{clock}-07:00").parse().expect("a time of day")
 }
 
 fn seconds(seconds: u64) -> SignedDuration {
@@ -633,7 +634,7 @@ pub fn moments() -> Vec<(&'static str, State)> {
         ("preparing", with_dialog(fresh_start(), Dialog::Preparing { step: snapshot, request: 1, choice: None })),
         ("skipping", with_dialog(failover(), skip)),
         ("help", with_dialog(fresh_start(), Dialog::Help { scroll: 0 })),
-        ("concerns", with_dialog(network_lost(), Dialog::Concerns)),
+        ("concerns", with_dialog(network_lost(), Dialog::Concerns { scroll: 0 })),
         ("leaving", with_dialog(failover(), Dialog::Quit { leave: false })),
     ];
     moments.extend(super::trouble::moments());
@@ -641,5 +642,7 @@ pub fn moments() -> Vec<(&'static str, State)> {
     moments.extend(super::queries::moments());
     moments.extend(super::moving::moments());
     moments.extend(super::load::moments());
+    moments.extend(super::dialogs::moments());
+    moments.extend(super::window::moments());
     moments
 }

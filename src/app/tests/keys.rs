@@ -112,7 +112,7 @@ fn the_palette_does_what_the_key_does() {
             let mut chosen = moment.clone();
             let listed = rows(&chosen, "");
             let marked = listed.iter().position(|row| row.entry == Entry::Command(command.id)).expect("listed");
-            chosen.dialog = Some(Dialog::Palette(Palette { words: String::new(), marked }));
+            chosen.dialog = Some(Dialog::Palette(Palette { marked, ..Palette::default() }));
             draw(&mut chosen);
             let effects = press(&mut chosen, KeyCode::Enter);
             assert_eq!(effects, keyed, "{:?}", command.id);
@@ -164,6 +164,63 @@ fn the_palette_marks_a_step_of_another_place() {
     assert_eq!(state.dialog, None);
     assert_eq!(state.marked_step(), Some(of("failover")));
     assert!(!state.follows);
+}
+
+/// A cockpit with three themes in the palette, the second of which is the user's own.
+fn with_themes(mut state: State) -> State {
+    state.themes.usual = "dark".to_owned();
+    state.themes.offered = ["dark", "mine", "light"].map(str::to_owned).into();
+    state
+}
+
+#[test]
+fn the_screen_is_drawn_in_the_theme_that_is_marked_and_esc_takes_it_back() {
+    let mut state = with_themes(operator());
+    happens(&mut state, attempt_started("snapshot"));
+    press(&mut state, KeyCode::Char(':'));
+    draw(&mut state);
+    assert_eq!(state.theme(), "dark");
+    type_in(&mut state, "theme");
+    assert_eq!(state.theme(), "dark", "the first that is listed is the one in use");
+    press(&mut state, KeyCode::Down);
+    assert_eq!(state.theme(), "mine");
+    press(&mut state, KeyCode::Down);
+    assert_eq!(state.theme(), "light");
+    // Whatever takes the palette away takes the preview back: Esc, or a question that comes over it.
+    let mut leaving = state.clone();
+    update(&mut leaving, Message::Key(KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL)), ME);
+    assert_eq!((leaving.theme(), matches!(leaving.dialog, Some(Dialog::Quit { .. }))), ("dark", true));
+    press(&mut state, KeyCode::Esc);
+    assert_eq!((state.theme(), &state.dialog, &state.notice), ("dark", &None, &None));
+}
+
+#[test]
+fn enter_keeps_a_theme_for_the_session() {
+    let chosen = |mut state: State, words: &str| {
+        press(&mut state, KeyCode::Char(':'));
+        draw(&mut state);
+        type_in(&mut state, words);
+        assert_eq!(press(&mut state, KeyCode::Enter), []);
+        state
+    };
+    let state = chosen(with_themes(operator()), "theme mine");
+    assert_eq!((state.theme(), state.dialog.is_none()), ("mine", true));
+    assert!(state.notice.as_ref().is_some_and(|(_, words)| words.contains("`theme = \"mine\"`")), "{:?}", state.notice);
+    // It is asked for now, and stays on a shared screen.
+    let mut shared = state;
+    shared.share = true;
+    assert_eq!(shared.theme(), "mine");
+    // Production's own theme is another: where it is seen, it is the one that is exchanged.
+    let mut production = with_themes(operator());
+    production.run.plan.partitions[0].production = true;
+    production.themes.production = Some("light".to_owned());
+    let production = chosen(production, "theme mine");
+    assert_eq!((production.theme(), production.themes.usual.as_str()), ("mine", "dark"));
+    // What is offered is found by its own name before anything that shares its letters.
+    for name in ["dark", "mine", "light"] {
+        let found = rows(&production, &format!("theme {name}"));
+        assert_eq!(found.first().map(|row| row.label.clone()), Some(format!("theme {name}")));
+    }
 }
 
 #[test]

@@ -64,7 +64,6 @@ pub(super) async fn brief(look: &Look) -> Result<Brief, Trouble> {
             Holds::No,
         )
     }));
-    brief.preconditions.extend(window(look));
     brief.feels = look.step.impact.clone().or(brief.feels);
     brief.back = look.step.way_back.clone().or_else(|| Some(format!("fail back to {}", writer.id)));
     Ok(brief)
@@ -93,20 +92,6 @@ pub(super) fn preconditions(cluster: &ClusterView, writer: &MemberView, target: 
 /// The call that makes an instance the writer.
 pub(super) fn change(look: &Look, target: &InstanceId) -> Change {
     Change::Failover { cluster: look.partition.cluster.id.clone(), target: target.clone() }
-}
-
-/// Whether now is within the agreed window. Being outside is minded, not refused: a night that runs late must be ended.
-fn window(look: &Look) -> Option<Precondition> {
-    let window = look.partition.window.as_ref()?;
-    let now = clock::now();
-    let at = |time: Timestamp| time.to_zoned(look.zone()).strftime("%Y-%m-%d %H:%M %Z").to_string();
-    Some(if now < window.from {
-        Precondition::now(format!("the window opens at {}", at(window.from)), Holds::Mind)
-    } else if now > window.to {
-        Precondition::now(format!("the window closed at {}", at(window.to)), Holds::Mind)
-    } else {
-        Precondition::now(format!("within the window, until {}", at(window.to)), Holds::Yes)
-    })
 }
 
 /// The calls of this run's failover steps that were or may have been carried out.

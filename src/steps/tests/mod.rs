@@ -131,6 +131,7 @@ impl Stage {
             tools: self.tools.clone(),
             run_dir: self.directory.path().to_owned(),
             pause: PAUSE,
+            estimate: self.run.estimate(&of(step)),
             witnesses: None,
         }
     }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::runbook::check::Holds;
+use crate::runbook::plan::Window;
 
 const CREATE: &str = "CreateDBClusterSnapshot";
 const DELETE: &str = "DeleteDBClusterSnapshot";
@@ -237,4 +238,26 @@ async fn a_refusal_is_not_asked_for_again_by_a_new_session() {
     let outcome = stage.take_up("snapshot").await;
     assert_eq!(situation(&outcome).0, Some("cluster-busy"), "{outcome:?}");
     assert_eq!(stage.changes(CREATE), 1);
+}
+
+/// A night that runs late must be ended, and one that began early may have its reasons: it is minded, not refused.
+#[tokio::test]
+async fn what_is_fired_outside_the_window_is_minded() {
+    let minutes = |minutes| Timestamp::now() + jiff::SignedDuration::from_mins(minutes);
+    for (from, to, holds, words) in [
+        (10, 130, Holds::Mind, "outside its window: it opens "),
+        (-10, 130, Holds::Yes, "within its window, "),
+        (-10, 2, Holds::Mind, "its window closes at "),
+        (-130, -10, Holds::Mind, "outside its window: it closed "),
+    ] {
+        let mut plan = plan();
+        plan.partitions[0].window = Some(Window { from: minutes(from), to: minutes(to) });
+        let stage = Stage::with(plan, 400.0).await;
+        let preconditions = stage.brief("snapshot").await.preconditions;
+        let said: Vec<_> = preconditions.iter().filter(|each| each.text.contains("window")).collect();
+        let [said] = said[..] else { panic!("{preconditions:?}") };
+        assert!(said.text.starts_with(words) && said.holds == holds, "{said:?}");
+        // What sends nothing is not held against it.
+        assert!(stage.brief("go-ahead").await.preconditions.iter().all(|each| !each.text.contains("window")));
+    }
 }

@@ -17,7 +17,7 @@ const AGE: usize = 7;
 const AROUND: u16 = 7;
 
 /// Draws the list.
-pub fn draw(buffer: &mut Buffer, scene: &Scene<'_>) {
+pub fn draw(buffer: &mut Buffer, scene: &Scene<'_>, scroll: u16) {
     let theme = scene.theme;
     let room = room(scene);
     let concerns = concerns(scene.state);
@@ -33,6 +33,7 @@ pub fn draw(buffer: &mut Buffer, scene: &Scene<'_>) {
     // Each one whole, for what one is told to do stands at its end; but rather each one than some of them whole.
     let each = if all <= usize::from(scene.area.height.saturating_sub(AROUND)) { usize::MAX } else { 1 };
     sheet.body.extend(rows.into_iter().flat_map(|lines| lines.into_iter().take(each)));
+    sheet.scroll = usize::from(scroll);
     sheet.foot = vec![Line::from(span("Esc closes", theme.faint()))];
     sheet.draw(buffer, scene);
 }

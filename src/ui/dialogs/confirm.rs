@@ -2,7 +2,7 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Position;
-use ratatui::text::Line;
+use ratatui::text::{Line, Span};
 
 use super::Scene;
 use super::sheet::{Sheet, button, room};
@@ -15,7 +15,7 @@ use crate::runbook::event::Call;
 use crate::runbook::gate::FRESH;
 use crate::runbook::plan::StepKind;
 use crate::ui::doc::Doc;
-use crate::ui::text::{Spans, fit_spans, span, width};
+use crate::ui::text::{Spans, fit_spans, span, width, wrap};
 use crate::ui::{format, symbols};
 
 /// Draws the confirmation; answers where the cursor stands while a name is typed.
@@ -151,7 +151,7 @@ fn preconditions(scene: &Scene<'_>, preconditions: &[Precondition], room: usize)
         Holds::Mind => 1,
         Holds::Yes => 2,
     });
-    let cells: Vec<Spans> = sorted
+    let cells: Vec<Cell> = sorted
         .iter()
         .map(|each| {
             let (glyph, style) = symbols::holds(each.holds, theme);
@@ -163,11 +163,11 @@ fn preconditions(scene: &Scene<'_>, preconditions: &[Precondition], room: usize)
                 Holds::Mind | Holds::No => style,
             };
             let age_style = if age > FRESH { theme.danger() } else { theme.faint() };
-            vec![
-                span(format!("{glyph} "), style),
-                span(each.text.clone(), text),
-                span(format!("  {}", format::age(age)), age_style),
-            ]
+            Cell {
+                glyph: span(format!("{glyph} "), style),
+                text: span(each.text.clone(), text),
+                age: span(format!("  {}", format::age(age)), age_style),
+            }
         })
         .collect();
     if cells.is_empty() {
@@ -176,16 +176,46 @@ fn preconditions(scene: &Scene<'_>, preconditions: &[Precondition], room: usize)
     // Two beside each other where both are short.
     let half = room / 2;
     let mut rows: Vec<Spans> = Vec::new();
+    let mut takes_another = false;
     for cell in cells {
-        match rows.last_mut() {
-            Some(row) if width(row) < half && width(&cell) + half <= room => {
+        let mut own = cell.rows(room);
+        let is_short = own.len() == 1 && width(&own[0]) < half;
+        match rows.last_mut().filter(|_| takes_another && is_short) {
+            Some(row) => {
                 row.push(span(" ".repeat(half - width(row)), theme.plain()));
-                row.extend(cell);
+                row.append(&mut own.concat());
+                takes_another = false;
             }
-            _ => rows.extend(crate::ui::text::wrap(&cell, room)),
+            None => {
+                rows.append(&mut own);
+                takes_another = is_short;
+            }
         }
     }
     rows
+}
+
+/// A precondition.
+struct Cell {
+    glyph: Span<'static>,
+    text: Span<'static>,
+    age: Span<'static>,
+}
+
+impl Cell {
+    /// Its rows: what is wrapped stands under itself, and the age stays with the last word.
+    fn rows(self, room: usize) -> Vec<Spans> {
+        let beside = room.saturating_sub(self.glyph.width() + self.age.width());
+        let mut rows = wrap(&[self.text], beside);
+        let last = rows.len() - 1;
+        for (index, row) in rows.iter_mut().enumerate() {
+            row.insert(0, if index == 0 { self.glyph.clone() } else { Span::raw("  ") });
+            if index == last {
+                row.push(self.age.clone());
+            }
+        }
+        rows
+    }
 }
 
 fn buttons(scene: &Scene<'_>, confirm: &Confirm, production: bool) -> Line<'static> {
@@ -202,8 +232,8 @@ fn buttons(scene: &Scene<'_>, confirm: &Confirm, production: bool) -> Line<'stat
     let can_fire = confirm.can_fire();
     let hint = match (&confirm.brief.type_name, can_fire) {
         (_, true) => "  ⇥ moves · Enter chooses · Esc cancels",
-        (Some(_), false) => "  Fire needs the whole name, and all of it to hold. Esc cancels",
-        (None, false) => "  Something above does not hold. Esc cancels",
+        (Some(_), false) => "  Fire needs the whole name, all must hold · Esc cancels",
+        (None, false) => "  something above does not hold · Esc cancels",
     };
     let alone = confirm.wants == Wants::Another && matches!(scene.state.mode, Mode::Operator);
     let hint = match confirm.approving {

@@ -13,7 +13,7 @@ use crate::runbook::plan::{ConfirmRule, Step};
 use crate::runbook::state::{ActionRun, Attempt, StepRun, StepState};
 use crate::ui::doc::Doc;
 use crate::ui::text::{Spans, span, spread, width};
-use crate::ui::{finding, format, symbols};
+use crate::ui::{finding, format, symbols, window};
 
 /// Draws the details.
 pub fn draw(buffer: &mut Buffer, scene: &Scene<'_>, step: &StepRef, scroll: u16) {
@@ -92,12 +92,48 @@ impl View<'_> {
             let words = format!("~{}, given up after {}", format::took(expected), format::took(planned.limit));
             self.doc.words("takes", words, theme.plain());
         }
+        self.before(reference);
+        self.window(reference);
         for (label, words) in
             [("users feel", &planned.impact), ("way back", &planned.way_back), ("runbook", &planned.guide)]
         {
             for (index, line) in words.iter().flat_map(|words| finding::items(words)).enumerate() {
                 self.doc.words(if index == 0 { label } else { "" }, line, theme.plain());
             }
+        }
+    }
+
+    /// How long it took in the partitions before.
+    fn before(&mut self, reference: &StepRef) {
+        let took = self.scene.state.run.took_before(reference);
+        let words: Vec<String> = took.iter().map(|(name, took)| format!("{name} {}", format::took(*took))).collect();
+        if !words.is_empty() {
+            self.doc.words("before", words.join(" · "), self.scene.theme.plain());
+        }
+    }
+
+    /// What is still to come in its partition, and the window for it.
+    fn window(&mut self, reference: &StepRef) {
+        let (state, theme) = (self.scene.state, self.scene.theme);
+        let Some((partition, ..)) = state.run.step(reference) else { return };
+        let outlook = window::outlook(partition, state);
+        if outlook.left().is_zero() {
+            return;
+        }
+        let by = match outlook.foretold() {
+            (_, 0) => ", as the rollout file expects".to_owned(),
+            (all, before) if all == before => ", by what it took before".to_owned(),
+            (all, before) => format!(", {before} of {all} steps by what they took before"),
+        };
+        let words = format!("~{} of machines' time in {}{by}", format::roughly(outlook.left()), partition.name);
+        self.doc.words("to come", words, theme.plain());
+        if let Some(window) = &partition.window {
+            let (countdown, style) = window::countdown(window, &outlook, state, theme);
+            let mut spans =
+                vec![span(format!("{}  ", window::hours(window, state)), theme.plain()), span(countdown, style)];
+            spans.push(span("  ", theme.plain()));
+            spans.extend(window::fits(window, &outlook, state, theme));
+            self.doc.field("window", spans);
         }
     }
 

@@ -26,8 +26,12 @@ mod witnesses;
 
 /// Draws the dialog over the screen; answers where the cursor stands, if it stands in it.
 pub fn draw(buffer: &mut Buffer, area: Rect, dialog: &Dialog, state: &State, theme: &Theme) -> Option<Position> {
-    let receding = if matches!(dialog, Dialog::Terminal(_)) { terminal::receding(area) } else { area };
-    adapt::recede(buffer, receding, theme.palette.ground.screen.0);
+    match dialog {
+        // A theme is judged by the screen itself.
+        Dialog::Palette(asked) if asked.preview.is_some() => {}
+        Dialog::Terminal(_) => adapt::recede(buffer, terminal::receding(area), theme.palette.ground.screen.0),
+        _ => adapt::recede(buffer, area, theme.palette.ground.screen.0),
+    }
     let scene = Scene { area, state, theme };
     match dialog {
         Dialog::Preparing { step, .. } => preparing::draw(buffer, &scene, step),
@@ -41,7 +45,7 @@ pub fn draw(buffer: &mut Buffer, area: Rect, dialog: &Dialog, state: &State, the
         Dialog::Help { scroll } => help::draw(buffer, &scene, *scroll),
         Dialog::Palette(asked) => return palette::draw(buffer, &scene, asked),
         Dialog::LogFilter { marked } => log_filter::draw(buffer, &scene, *marked),
-        Dialog::Concerns => concerns::draw(buffer, &scene),
+        Dialog::Concerns { scroll } => concerns::draw(buffer, &scene, *scroll),
         Dialog::Witnesses { partition, scroll } => witnesses::draw(buffer, &scene, partition, *scroll),
         Dialog::Quit { leave } => quit::draw(buffer, &scene, *leave),
     }

@@ -12,13 +12,16 @@ use crate::ui::text::{Spans, span, spread, width};
 
 /// Rows of the list, so that the sheet keeps its size while words are typed.
 const ROWS: usize = 16;
+/// Rows while a theme is marked, which wants to be seen on the screen behind.
+const ROWS_OVER_A_PREVIEW: usize = 7;
 
 /// Draws the palette; answers where the cursor stands.
 pub fn draw(buffer: &mut Buffer, scene: &Scene<'_>, palette: &Palette) -> Option<Position> {
     let theme = scene.theme;
     let room = room(scene);
     let rows = rows(scene.state, &palette.words);
-    let height = usize::from(scene.area.height).saturating_sub(7).min(ROWS);
+    let most = if palette.preview.is_some() { ROWS_OVER_A_PREVIEW } else { ROWS };
+    let height = usize::from(scene.area.height).saturating_sub(7).min(most);
     let first = (palette.marked + 1).saturating_sub(height);
     let mut body: Vec<Line<'static>> = Vec::new();
     for (index, row) in rows.iter().enumerate().skip(first).take(height) {
@@ -31,6 +34,7 @@ pub fn draw(buffer: &mut Buffer, scene: &Scene<'_>, palette: &Palette) -> Option
     body.resize(height, Line::from(span(" ", theme.plain())));
     let mut sheet = Sheet::new(scene, "what to do");
     sheet.body = body;
+    sheet.low = palette.preview.is_some();
     let typed = vec![span(": ", theme.accent()), span(palette.words.clone(), theme.strong())];
     let column = width(&typed);
     let marked = rows.get(palette.marked);
@@ -39,10 +43,13 @@ pub fn draw(buffer: &mut Buffer, scene: &Scene<'_>, palette: &Palette) -> Option
         Some(reason) => vec![span(format!("{} ", symbols::MIND), theme.mind()), span(reason, theme.mind())],
         None => vec![
             span("Enter", theme.accent()),
-            span(" does it   ", theme.plain()),
+            span(
+                if palette.preview.is_some() { " keeps it for this session   " } else { " does it   " },
+                theme.plain(),
+            ),
             span("↑ ↓", theme.accent()),
             span(" mark   ", theme.plain()),
-            span("Esc leaves", theme.faint()),
+            span(if palette.preview.is_some() { "Esc takes it back" } else { "Esc leaves" }, theme.faint()),
         ],
     };
     let count = vec![span(format!("{} of {}", (palette.marked + 1).min(rows.len()), rows.len()), theme.faint())];
@@ -64,6 +71,8 @@ fn line(scene: &Scene<'_>, row: &Row, is_marked: bool, room: usize) -> Line<'sta
         left.push(span(format!("   {reason}"), theme.ghost()));
     }
     let right = vec![span(row.key.clone(), if row.reason.is_some() { theme.ghost() } else { theme.accent() })];
+    // The mark reaches from edge to edge, also where there is nothing at the right.
+    let right = if row.key.is_empty() { vec![span(" ", theme.plain())] } else { right };
     let line = spread(left, right, room);
     if is_marked { line.patch_style(theme.palette.ground.marked.ground()) } else { line }
 }

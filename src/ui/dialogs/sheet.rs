@@ -34,6 +34,8 @@ pub struct Sheet {
     pub scroll: usize,
     /// The keys that scroll it.
     pub scroll_keys: &'static str,
+    /// Whether it stands at the lower edge, and leaves as much of the screen as it can.
+    pub low: bool,
 }
 
 /// Columns of text on a sheet on this screen.
@@ -58,6 +60,7 @@ impl Sheet {
             foot: Vec::new(),
             scroll: 0,
             scroll_keys: "↑↓ ",
+            low: false,
         }
     }
 
@@ -81,8 +84,8 @@ impl Sheet {
         let margin = if scene.area.height < 30 { 0 } else { 2 };
         let most = usize::from(scene.area.height.saturating_sub(margin));
         // Air goes before words do.
-        let airy = self.body.len() + self.foot.len() + 5 <= most;
-        let gap = usize::from(!self.foot.is_empty() && scene.area.height >= 30);
+        let airy = !self.low && self.body.len() + self.foot.len() + 5 <= most;
+        let gap = usize::from(!self.low && !self.foot.is_empty() && scene.area.height >= 30);
         let frame_and_foot = 2 + self.foot.len() + gap;
         // Nor is there air between the parts, where that saves scrolling.
         let words = self.body.iter().filter(|line| !line.spans.is_empty()).count();
@@ -93,7 +96,7 @@ impl Sheet {
         let height = (self.body.len() + air + frame_and_foot).min(most) as u16;
         let area = Rect {
             x: scene.area.x + (scene.area.width - width) / 2,
-            y: scene.area.y + (scene.area.height - height) / 2,
+            y: scene.area.y + (scene.area.height - height) / if self.low { 1 } else { 2 },
             width,
             height,
         };

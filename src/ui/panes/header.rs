@@ -5,10 +5,10 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 
 use crate::app::state::{Mode, State};
-use crate::runbook::plan::Window;
 use crate::ui::format;
 use crate::ui::text::{Spans, fit_spans, span, width};
 use crate::ui::theme::Theme;
+use crate::ui::window;
 
 /// Draws the title row.
 pub fn draw(buffer: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
@@ -18,7 +18,8 @@ pub fn draw(buffer: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
     let badges = badges(state, theme);
     let clock = vec![span(format::clock(state.now, &state.zone), theme.strong())];
     let name = vec![span("aurora-cockpit", theme.strong()), span(format!("  {}", plan.id), theme.plain())];
-    let window = window(state, theme);
+    let window = window_to_keep(state, theme);
+    let short_name = vec![span(plan.id.clone(), theme.strong())];
 
     // From the most to the least that can be said; the first that fits is taken.
     let title = span(format!("  {}", plan.title), theme.faint());
@@ -28,7 +29,8 @@ pub fn draw(buffer: &mut Buffer, area: Rect, state: &State, theme: &Theme) {
         ([name.clone(), vec![title]].concat(), badges.clone(), window.long.clone()),
         (name.clone(), [badges.clone(), holder].concat(), window.long.clone()),
         (name.clone(), badges.clone(), window.long),
-        (name.clone(), badges.clone(), window.short),
+        (name.clone(), badges.clone(), window.short.clone()),
+        (short_name, badges.clone(), window.short),
         (name.clone(), badges.clone(), Vec::new()),
     ];
     let gap = 3;
@@ -91,24 +93,13 @@ struct WindowWords {
     short: Spans,
 }
 
-/// The window of the partition that is looked at.
-fn window(state: &State, theme: &Theme) -> WindowWords {
-    let (partition, _) = state.looked_at();
-    let Some(Window { from, to }) = &partition.window else {
+/// The window of the partition that is looked at, or else the next one that there is.
+fn window_to_keep(state: &State, theme: &Theme) -> WindowWords {
+    let Some((partition, window)) = state.run.window_to_keep(state.partition) else {
         return WindowWords { long: Vec::new(), short: Vec::new() };
     };
-    let span_words = format!("window {} – {}  ", format::minute(*from, &state.zone), format::minute(*to, &state.zone));
-    let (words, style) = if state.now < *from {
-        (format!("opens in {}", format::roughly(state.until(*from))), theme.plain())
-    } else if state.now < *to {
-        let left = state.until(*to);
-        let style = if left.as_secs() < 900 { theme.mind() } else { theme.plain() };
-        (format!("{} left", format::took(left)), style)
-    } else {
-        (format!("over by {}", format::roughly(state.since(*to))), theme.danger())
-    };
-    WindowWords {
-        long: vec![span(span_words, theme.faint()), span(words.clone(), style)],
-        short: vec![span(format!("window {words}"), style)],
-    }
+    let name = span(format!("{} window ", partition.name), theme.faint());
+    let hours = span(format!("{}  ", window::hours(window, state)), theme.faint());
+    let (words, style) = window::countdown(window, &window::outlook(partition, state), state, theme);
+    WindowWords { long: vec![name.clone(), hours, span(words.clone(), style)], short: vec![name, span(words, style)] }
 }

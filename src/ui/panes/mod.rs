@@ -43,10 +43,15 @@ pub struct Slot<'a> {
 impl Slot<'_> {
     /// Draws the pane's frame and answers the room inside.
     fn panel(&self, buffer: &mut Buffer, title: Spans, remark: Spans) -> Rect {
+        self.panel_with_foot(buffer, title, remark, (Spans::new(), Spans::new()))
+    }
+
+    /// The same, with words at the ends of its lower edge.
+    fn panel_with_foot(&self, buffer: &mut Buffer, title: Spans, remark: Spans, foot: (Spans, Spans)) -> Rect {
         let focused = self.state.focus == self.pane;
         let frame = if focused { self.theme.palette.frame.focus } else { self.theme.palette.frame.calm };
         let remark = if self.alone && focused && !self.state.zoomed { self.other_panes() } else { remark };
-        Panel::new(title, frame.ink()).remark(remark).draw(self.area, buffer)
+        Panel::new(title, frame.ink()).remark(remark).foot(foot.0, foot.1).draw(self.area, buffer)
     }
 
     /// The title, stronger where the keys go.

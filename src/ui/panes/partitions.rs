@@ -15,7 +15,7 @@ use crate::runbook::state::{PartitionRun, StepState};
 use crate::ui::panel::Panel;
 use crate::ui::text::{Spans, fit_spans, span, spread, width};
 use crate::ui::theme::Theme;
-use crate::ui::{format, symbols};
+use crate::ui::{format, symbols, window};
 use crate::watch::sample::{ClusterView, MemberView, Role};
 
 /// Draws the partitions.
@@ -99,7 +99,9 @@ impl<'a> View<'a> {
         }
         title.push(self.name());
         title.push(span(format!(" {}", self.planned.infrastructure), theme.faint()));
-        let inner = Panel::new(title, frame.ink()).remark(self.progress()).heavy(self.in_hand).draw(area, buffer);
+        let (ran, until) = self.times();
+        let panel = Panel::new(title, frame.ink()).remark(self.progress()).foot(ran, until).heavy(self.in_hand);
+        let inner = panel.draw(area, buffer);
         let room = usize::from(inner.width);
         let mut lines = vec![Line::from(self.glyphs(room))];
         lines.extend(self.members(room));
@@ -312,6 +314,17 @@ impl<'a> View<'a> {
             return plain(format!("{} {before}", symbols::NOT_YET), theme.faint());
         }
         self.configuration()
+    }
+
+    /// How long machines worked on it, and where its window is; at the end of the night only what was worked.
+    fn times(&self) -> (Spans, Spans) {
+        let outlook = window::outlook(self.planned, self.state);
+        let window = self.planned.window.as_ref().filter(|_| !outlook.left().is_zero());
+        let until = window.map(|window| {
+            let (words, style) = window::countdown(window, &outlook, self.state, self.theme);
+            vec![span("window ", self.theme.faint()), span(words, style)]
+        });
+        (window::ran(&outlook, self.theme), until.unwrap_or_default())
     }
 
     /// What of an earlier partition this one waits for.
