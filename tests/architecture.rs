@@ -39,7 +39,7 @@ const BESIDE: [(&str, &[&str]); 5] = [
 const NOT_IN_RUNBOOK: [&str; 8] = ["tokio", "ratatui", "crossterm", "aws_", "std::fs", "std::net", "reqwest", "kube::"];
 
 /// Where the controls may be taken.
-const TAKES_CONTROLS: [&str; 2] = ["session", "cli"];
+const TAKES_CONTROLS: [&str; 1] = ["session"];
 
 /// Command lines that only look.
 const ONLY_LOOKS: [&str; 3] = ["cli/monitor.rs", "cli/check.rs", "cli/init.rs"];
@@ -201,8 +201,21 @@ fn violations(sources: &[Source]) -> Vec<String> {
         if asks && !matches!(module, "clock" | "sim") {
             found.push(format!("{}: asks the wall clock, which jumps; `clock::now` does not", source.path));
         }
+        if source.code.contains("OperatorLock::take") && module != "journal" {
+            found.push(format!("{}: takes a run's lock", source.path));
+        }
         if ONLY_LOOKS.contains(&source.path.as_str()) {
-            let words = ["Controls", "Session::", ".fire(", "carry_out"];
+            let words = [
+                "Controls",
+                "Session::",
+                ".fire(",
+                "carry_out",
+                "OperatorLock",
+                "Recorder::begin",
+                "Recorder::resume",
+                "Journal::open",
+                "takeover",
+            ];
             let named = words.iter().filter(|word| source.code.contains(**word));
             found.extend(named.map(|word| format!("{}: only looks, and names {word}", source.path)));
         }
@@ -248,6 +261,9 @@ fn a_made_up_violation_is_caught() {
         ("report/a.rs", "use crate::steps::Look;", "report may not use steps"),
         ("sim/a.rs", "use crate::clients::Aws;", "sim may not use clients"),
         ("steps/a.rs", "let controls = Controls::take(lock);", "takes the controls"),
+        ("cli/run.rs", "let controls = Controls::take(lock);", "takes the controls"),
+        ("session/a.rs", "OperatorLock::take(directory, owner)", "takes a run's lock"),
+        ("cli/monitor.rs", "Journal::open(store, owner)", "only looks, and names Journal::open"),
         ("cli/monitor.rs", "session.fire(&run);", "only looks, and names .fire("),
         ("cli/check.rs", "use crate::clients::Controls;", "only looks, and names Controls"),
         ("steps/a.rs", "let late = jiff::Timestamp::now();", "asks the wall clock"),
@@ -276,4 +292,128 @@ fn comments_strings_and_tests_may_name_anything() {
     }
     let after = "#[cfg(test)]\nmod tests;\n\nuse crate::app::State;";
     assert!(!violations(&[Source::new("steps/a.rs", after)]).is_empty(), "what follows a test module is code again");
+}
+
+/// Calls of AWS that the clients make, `service:operation` in small letters: `.describe_db_clusters()` of the SDK's.
+fn calls_of_aws(sources: &[Source]) -> std::collections::BTreeSet<String> {
+    const CLIENTS: [(&str, &str); 7] = [
+        ("clients/rds/", "rds"),
+        ("clients/cloudformation.rs", "cloudformation"),
+        ("clients/identity.rs", "sts"),
+        ("clients/insights.rs", "pi"),
+        ("clients/cloudwatch.rs", "cloudwatch"),
+        ("clients/logs.rs", "logs"),
+        ("clients/secrets.rs", "secretsmanager"),
+    ];
+    let verbs = [
+        "add",
+        "batch",
+        "cancel",
+        "continue",
+        "copy",
+        "create",
+        "delete",
+        "describe",
+        "disable",
+        "download",
+        "enable",
+        "execute",
+        "failover",
+        "filter",
+        "get",
+        "list",
+        "modify",
+        "promote",
+        "put",
+        "reboot",
+        "remove",
+        "reset",
+        "restore",
+        "rollback",
+        "start",
+        "stop",
+        "switchover",
+        "update",
+    ];
+    let mut calls = std::collections::BTreeSet::new();
+    for source in sources.iter().filter(|source| !source.is_test()) {
+        let Some((_, service)) = CLIENTS.iter().find(|(path, _)| source.path.starts_with(path)) else {
+            // Tokens are signed here, and no call is made for them.
+            let signs = source.path.starts_with("clients/aws") || source.path == "clients/tokens.rs";
+            let sdk = source.code.contains("aws_sdk_") && !signs && source.module() != "sim";
+            assert!(!sdk, "{}: another client of AWS; its rights must be shipped as well", source.path);
+            continue;
+        };
+        for (at, _) in source.code.match_indices('.') {
+            let name: String =
+                source.code[at + 1..].chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
+            let is_call = source.code[at + 1 + name.len()..].starts_with("()");
+            let verb = name.split('_').next().unwrap_or_default();
+            if is_call && name.contains('_') && verbs.contains(&verb) {
+                calls.insert(format!("{service}:{}", name.replace('_', "")));
+            }
+        }
+    }
+    calls
+}
+
+/// What the operator's policy allows is what the sources can call: nothing is missing, and nothing is spare.
+#[test]
+fn the_operators_policy_allows_what_the_clients_can_call() {
+    let sources = sources();
+    let calls = calls_of_aws(&sources);
+    let allowed = |who: &str| -> std::collections::BTreeSet<String> {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("assets/iam/{who}.json"));
+        let text = fs::read_to_string(file).expect("a policy");
+        let words = text.split('"').filter(|word| {
+            let (service, name) = word.split_once(':').unwrap_or_default();
+            !service.is_empty() && name.chars().all(char::is_alphanumeric) && !name.is_empty()
+        });
+        // The right to connect to a database is used by no call, but by a token.
+        words.filter(|word| *word != "rds-db:connect").map(str::to_lowercase).collect()
+    };
+    assert_eq!(allowed("operator"), calls);
+    assert!(calls.len() > 15, "{calls:?}");
+    let spare: Vec<String> = allowed("monitor").difference(&calls).cloned().collect();
+    assert!(spare.is_empty(), "{spare:?}");
+}
+
+/// What the operator may do in Kubernetes is what the client does: each `Api` with the calls on it.
+#[test]
+fn the_operators_role_allows_what_the_client_of_kubernetes_can_call() {
+    let mut calls = std::collections::BTreeSet::new();
+    for source in sources().iter().filter(|source| !source.is_test() && source.path.starts_with("clients/kubernetes/"))
+    {
+        for part in source.code.split("let api: Api<").skip(1) {
+            let kind = part.split('>').next().unwrap_or_default();
+            let resource = match kind {
+                "DynamicObject" => "externalsecrets".to_owned(),
+                kind => format!("{}s", kind.to_lowercase()),
+            };
+            let call = part.split("api.").nth(1).unwrap_or_default();
+            let call: String = call.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
+            match call.as_str() {
+                "get_opt" | "get" | "get_metadata_opt" => drop(calls.insert(format!("get {resource}"))),
+                "list" | "patch" | "create" | "delete" => drop(calls.insert(format!("{call} {resource}"))),
+                "logs" | "log_stream" => drop(calls.insert(format!("get {resource}/log"))),
+                // Over a WebSocket it is a GET, for which servers ask for `get`, and newer ones for `create` as well.
+                "portforward" => calls.extend(["get", "create"].map(|verb| format!("{verb} {resource}/portforward"))),
+                other => panic!("{}: Api<{kind}> is asked for {other:?}, which no role here knows", source.path),
+            }
+        }
+    }
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/kubernetes/operator.yaml"));
+    let text = text.expect("roles");
+    let mut granted = std::collections::BTreeSet::new();
+    let mut resources = Vec::new();
+    for line in text.lines().map(str::trim) {
+        let words = |line: &str| line.split('"').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
+        if line.starts_with("resources:") {
+            resources = words(line);
+        } else if line.starts_with("verbs:") {
+            let verbs = words(line);
+            granted.extend(verbs.iter().flat_map(|verb| resources.iter().map(move |it| format!("{verb} {it}"))));
+        }
+    }
+    assert_eq!(granted, calls);
 }

@@ -156,8 +156,33 @@ pub enum Effect {
     },
 }
 
-/// Takes in what happened and says what is to be done.
+impl Effect {
+    /// Whether it leaves everything but this screen as it is.
+    pub fn only_looks(&self) -> bool {
+        match self {
+            Self::Attach { .. } | Self::Detach | Self::Copy { .. } | Self::Attention { .. } | Self::Replay(_) => true,
+            Self::Brief { .. }
+            | Self::Fire { .. }
+            | Self::Approve { .. }
+            | Self::Record(_)
+            | Self::Nudge
+            | Self::Type { .. }
+            | Self::Resize { .. } => false,
+        }
+    }
+}
+
+/// Takes in what happened and says what is to be done. Of a session that only looks on nothing comes that does more,
+/// whatever a key may mean elsewhere; its user's own word, an approval, excepted.
 pub fn update(state: &mut State, message: Message, operator: &str) -> Vec<Effect> {
+    let mut effects = take(state, message, operator);
+    if state.mode != Mode::Operator {
+        effects.retain(|effect| effect.only_looks() || matches!(effect, Effect::Approve { .. }));
+    }
+    effects
+}
+
+fn take(state: &mut State, message: Message, operator: &str) -> Vec<Effect> {
     match message {
         Message::Key(key) if key.kind == KeyEventKind::Release => Vec::new(),
         Message::Key(key) => keys::on_key(state, key, operator),

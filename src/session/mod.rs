@@ -289,10 +289,9 @@ impl Session {
     /// If that cannot be written down; a session that could not say good-bye is found by its lock.
     pub async fn close(&self) -> Result<(), RecordError> {
         self.cancel.cancel();
-        if self.hands.are_empty() {
-            // The run is another session's; what there was to say was said when it was handed over.
-            return Ok(());
-        }
+        // Held, so that the run is not handed over in the middle of this. Where it was, it is another session's, and what
+        // there was to say was said then.
+        let Some(_held) = self.hands.hold().await else { return Ok(()) };
         self.databases.bastions.close().await;
         self.recorder.record(Event::SessionClosed).await.map(|_| ())
     }

@@ -2,6 +2,7 @@
 
 use crate::rehearsal::{Found, Rehearsal, findings};
 use crate::support::Ledger;
+use crate::support::rights::missing;
 use crate::table::{End, Row};
 
 /// Everything that is not as the row wants it.
@@ -24,6 +25,7 @@ pub fn complaints(row: &Row, calm: &[String], rehearsal: &Rehearsal) -> Vec<Stri
     let steps: Vec<Found> = all.iter().filter(|found| !row.pulled.contains(&found.step)).cloned().collect();
     wrong.extend(groundless(&steps, expected));
     wrong.extend(repeated(&rehearsal.ledger(), |operation| row.more.get(operation).copied().unwrap_or(1)));
+    wrong.extend(missing("operator", rehearsal.ledger().calls_made()));
     wrong.extend(journal(rehearsal));
     wrong
 }

@@ -221,3 +221,64 @@ async fn reading_a_full_view_of_long_texts_costs_little() {
     let texts = session.statement_texts(&ids).await;
     println!("{:?} texts: {:?}", texts.map(|texts| texts.len()), took(begun));
 }
+
+/// The role that is shipped for monitors: every statement of the cockpit's runs as it, nothing is hidden from it, and it can
+/// change nothing.
+#[tokio::test]
+async fn the_role_for_monitors_sees_everything_and_can_write_nothing() {
+    let Some((server, owner)) = with_extension(&[]).await else { return };
+    let shipped = include_str!("../../../assets/postgresql/monitor.sql");
+    let admin = server.client().await;
+    admin.batch_execute(shipped).await.expect("the shipped statements run");
+    let set = format!("ALTER ROLE aurora_cockpit_monitor PASSWORD '{PASSWORD}'; CREATE TABLE kept (id int)");
+    admin.batch_execute(&set).await.expect("set");
+    server.session_as(&owner, "plain", "").await;
+    let target = SqlTarget { user: "aurora_cockpit_monitor".to_owned(), ..server.target(TlsMode::Disable, None) };
+    let session = server.session("127.0.0.1", &target).await.expect("a session");
+
+    session.who_am_i().await.expect("who");
+    assert!(session.show("shared_preload_libraries").await.expect("shown").contains("pg_stat_statements"));
+    let settings = session.settings(&["shared_preload_libraries", "max_connections"]).await.expect("settings");
+    assert_eq!(settings.len(), 2);
+    session.idle_in_transaction().await.expect("activity");
+    assert!(!texts(&session).await.is_empty());
+    let hidden = session.statements(1000, &[]).await.expect("counters");
+    assert_eq!(hidden.hidden, 0, "others' statements are not hidden from it");
+    assert!(!session.costliest(5).await.expect("texts").is_empty());
+    assert_eq!(session.write_probe().await.expect("asked"), WriteProbe::Accepted);
+
+    let lacks = |sql: &'static str| {
+        let session = &session;
+        async move {
+            let trouble = session.simple("test", sql).await.expect_err(sql);
+            assert_eq!(trouble.code.as_deref(), Some("42501"), "{sql}: {trouble}");
+        }
+    };
+    for sql in [
+        "INSERT INTO kept VALUES (1)",
+        "UPDATE kept SET id = 2",
+        "DELETE FROM kept",
+        "SELECT * FROM kept",
+        "DROP TABLE kept",
+        "CREATE TABLE public.mine (id int)",
+        "CREATE SCHEMA mine",
+        "CREATE ROLE other",
+        "CREATE DATABASE other",
+        "ALTER SYSTEM SET work_mem = '1GB'",
+        "SELECT pg_reload_conf()",
+        "SELECT pg_terminate_backend(1)",
+        "SELECT pg_stat_statements_reset()",
+        "SELECT pg_switch_wal()",
+        "SELECT pg_promote()",
+        "COPY (SELECT 1) TO PROGRAM 'true'",
+        "SET ROLE cockpit",
+        "GRANT pg_monitor TO plain",
+    ] {
+        lacks(sql).await;
+    }
+    // As the shipped file says: forbidden altogether, the probe reads as refused.
+    let forbid = "ALTER ROLE aurora_cockpit_monitor SET default_transaction_read_only = on";
+    admin.batch_execute(forbid).await.expect("set");
+    let session = server.session("127.0.0.1", &target).await.expect("a session");
+    assert_eq!(session.write_probe().await.expect("asked"), WriteProbe::ReadOnly);
+}

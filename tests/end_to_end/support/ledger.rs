@@ -12,6 +12,18 @@ use serde_json::Value;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ledger {
     changing: BTreeMap<(String, String, String), u64>,
+    /// Every call by service and operation, those that change nothing as well. How often it was made says nothing here.
+    made: Made,
+}
+
+/// Calls that make no two ledgers different: what only looks comes and goes.
+#[derive(Debug, Clone, Default, Eq)]
+struct Made(Vec<(String, String)>);
+
+impl PartialEq for Made {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 impl Ledger {
@@ -37,7 +49,15 @@ impl Ledger {
                 (key, line["changing"].as_u64().expect("a count"))
             })
             .filter(|(_, count)| *count > 0);
-        Self { changing: changing.collect() }
+        let mut made: Vec<_> = lines.iter().map(|line| (word(line, "service"), word(line, "operation"))).collect();
+        made.sort();
+        made.dedup();
+        Self { changing: changing.collect(), made: Made(made) }
+    }
+
+    /// Every call that was made, by service and operation.
+    pub fn calls_made(&self) -> &[(String, String)] {
+        &self.made.0
     }
 
     /// How often a changing operation was called, whatever it was about.

@@ -3,6 +3,7 @@
 pub mod ledger;
 pub mod place;
 pub mod pty;
+pub mod rights;
 
 pub use ledger::Ledger;
 pub use place::{Place, Said, step_of, wait_until};
