@@ -8,13 +8,14 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use thiserror::Error;
 use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
+
+use crate::clock;
 
 /// Environment variable with the filter, such as `debug` or `aurora_cockpit::clients=trace,info`.
 pub const LEVEL_VARIABLE: &str = "AURORA_COCKPIT_LOG";
@@ -110,7 +111,7 @@ impl Write for Daily {
 }
 
 fn today() -> Date {
-    Timestamp::now().to_zoned(TimeZone::UTC).date()
+    clock::now().to_zoned(TimeZone::UTC).date()
 }
 
 /// Opens a day's file, and takes the oldest away where there are too many.

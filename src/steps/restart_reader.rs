@@ -17,6 +17,7 @@ use super::context::{Look, Patience, Stop};
 use super::diagnosis;
 use crate::clients::rds::{Change, ClusterView, MemberView};
 use crate::clients::{Trouble, TroubleKind};
+use crate::clock;
 use crate::runbook::check::{Check, Evidence, Holds, Precondition, Verdict};
 use crate::runbook::event::{Brief, Finding, Outcome};
 use crate::runbook::names::InstanceId;
@@ -240,7 +241,7 @@ pub(super) async fn reboot(act: &mut Act, member: &MemberView) -> Result<Outcome
         return Ok(Outcome::Passed);
     }
     act.check(restarted(Verdict::Pending)).await?;
-    let asked = act.intended().map_or_else(Timestamp::now, |intended| intended.at);
+    let asked = act.intended().map_or_else(clock::now, |intended| intended.at);
     let mut process = ServerProcess::of(act, &member.id).await;
     let look = act.look.clone();
     let id = member.id.clone();

@@ -266,7 +266,7 @@ async fn the_role_for_monitors_sees_everything_and_can_write_nothing() {
         "CREATE DATABASE other",
         "ALTER SYSTEM SET work_mem = '1GB'",
         "SELECT pg_reload_conf()",
-        "SELECT pg_terminate_backend(1)",
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename <> current_user",
         "SELECT pg_stat_statements_reset()",
         "SELECT pg_switch_wal()",
         "SELECT pg_promote()",

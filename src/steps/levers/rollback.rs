@@ -11,6 +11,7 @@ use super::super::diagnosis;
 use crate::clients::Trouble;
 use crate::clients::cloudformation::{StackEventView, StackView, continue_rollback_call, first_failure, request_token};
 use crate::clients::rds::ClusterView;
+use crate::clock;
 use crate::runbook::check::{Check, Evidence, Holds, Precondition, Verdict};
 use crate::runbook::event::{Action, Brief, Choice, Finding, Outcome};
 
@@ -96,7 +97,7 @@ pub(super) async fn run(act: &mut Act, stacks: &[String]) -> Result<Outcome, Sto
         Some(before) => before.get(TOKEN).cloned(),
         None => Some(token(act, act.attempt.number as usize)),
     };
-    let since = intended.as_ref().map_or_else(Timestamp::now, |(_, at)| *at);
+    let since = intended.as_ref().map_or_else(clock::now, |(_, at)| *at);
     let request = Request { stack, token, since };
     let Request { stack, token, .. } = &request;
     act.check(rolled_back(stack, Verdict::Pending)).await?;

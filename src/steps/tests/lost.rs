@@ -121,6 +121,8 @@ fn no_changing_call_is_forgotten() {
     let mut found = BTreeSet::new();
     for file in sources(&clients) {
         let text = fs::read_to_string(&file).expect("a source");
+        // Examples in the documentation change nothing.
+        let text: String = text.lines().filter(|line| !line.trim_start().starts_with("///")).collect();
         let name = file.strip_prefix(&clients).expect("below").display().to_string();
         for signature in text.split("fn ").skip(1).map(|rest| rest.split('{').next().unwrap_or_default()) {
             let function = signature.split(['(', '<']).next().unwrap_or_default();
