@@ -116,6 +116,13 @@ fn cloudwatch_and_the_slow_query_log_have_a_line_above_the_load() {
 }
 
 #[test]
+fn a_new_writer_is_not_called_idle_for_what_it_was_as_a_reader() {
+    let state = support::load::just_flipped();
+    let text = text(&drawn(&state, (120, 40), &Theme::default()));
+    assert!(text.contains("average active sessions") && !text.contains("no load"), "{text}");
+}
+
+#[test]
 fn no_size_is_too_odd_to_draw() {
     let theme = Theme::default();
     let moments = night::moments();

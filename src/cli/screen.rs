@@ -30,6 +30,10 @@ use crate::watch::Sample;
 /// The shortest time between two frames: what comes faster is drawn together.
 const FRAME: Duration = Duration::from_millis(33);
 
+/// The shortest time from a frame to the one that answers a key: a storm of input is taken in between, and a key that comes alone
+/// does not wait.
+const ANSWER: Duration = Duration::from_millis(8);
+
 /// Lines that are taken in at once, between two looks at the keyboard.
 const MOST_LINES: usize = 4_096;
 
@@ -102,6 +106,7 @@ pub(super) async fn show(
     let mut hang_up = signal(SignalKind::hangup()).map_err(Failure::failed)?;
     let (copied, mut words) = mpsc::unbounded_channel();
     let mut next_frame = tokio::time::Instant::now();
+    let mut next_answer = next_frame;
     let mut is_due = true;
     loop {
         let message = tokio::select! {
@@ -123,7 +128,8 @@ pub(super) async fn show(
                 });
                 drawn.map_err(|error| gone(&error))?;
                 is_due = false;
-                next_frame = tokio::time::Instant::now() + FRAME;
+                let drawn = tokio::time::Instant::now();
+                (next_frame, next_answer) = (drawn + FRAME, drawn + ANSWER);
                 let effects = update(&mut state, seen, &place.operator);
                 update(&mut state, Message::Seen { log }, &place.operator);
                 effects.into_iter().for_each(|effect| carry_out(&state.run, effect));
@@ -134,8 +140,8 @@ pub(super) async fn show(
                     let by_hand = matches!(input, Input::Key(_) | Input::Mouse(_));
                     let Some(message) = ui::message(screen.area(), &state, input) else { continue };
                     if by_hand {
-                        // A key is answered at once, not at the next frame.
-                        next_frame = tokio::time::Instant::now();
+                        // A key is answered at once, not at the next beat.
+                        next_frame = next_frame.min(next_answer);
                     }
                     message
                 }
@@ -166,6 +172,10 @@ pub(super) async fn show(
             screen.send(&title).map_err(|error| gone(&error))?;
         }
         is_due = true;
+        if state.dialog.is_some() && !state.dialog_drawn {
+            // It takes no key before it was seen, and should not swallow what is typed into it.
+            next_frame = tokio::time::Instant::now();
+        }
         if state.leaving {
             return Ok(Ended::Left);
         }

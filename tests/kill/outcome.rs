@@ -41,6 +41,10 @@ pub fn assert_all_passed(night: &Night) {
 pub fn assert_everything_once(night: &Night) {
     let ledger = night.place.ledger();
     for ((service, operation, resource), count) in ledger.lines() {
+        if operation == "POST /signin" {
+            // The application's health is looked at anew by whoever takes the step up, and that begins with signing in.
+            continue;
+        }
         assert_eq!(count, 1, "{service} {operation} {resource} more than once: {ledger:#?}");
     }
     let status = night.place.run(&["status", "--output", "json"]).json();

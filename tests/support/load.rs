@@ -89,6 +89,18 @@ fn idle() -> State {
     state
 }
 
+/// Just after prod's flip: the new writer has no load yet, and had none as a reader.
+pub fn just_flipped() -> State {
+    let mut state = night::failover();
+    state.focus = Pane::Load;
+    let (cluster, new) = here(&state);
+    let name = state.looked_at().0.name.clone();
+    state.live.get_mut(&name).expect("watched").load.instances.remove(&new);
+    let (from, to) = (state.now - SignedDuration::from_secs(300), state.now - SignedDuration::from_secs(1));
+    take(&mut state, [site::load(&cluster, &new, to, site::load_points(from, to, |_| 0.0))]);
+    state
+}
+
 fn throttled() -> State {
     let mut state = night::fresh_start();
     state.focus = Pane::Load;

@@ -7,7 +7,7 @@ use ratatui::style::Style;
 
 use super::Slot;
 use crate::app::live::Live;
-use crate::app::load_history::{InstanceLoad, Resolution};
+use crate::app::load_history::{Held, InstanceLoad, Resolution};
 use crate::clients::{Trouble, TroubleKind};
 use crate::runbook::names::InstanceId;
 use crate::ui::{format, symbols};
@@ -56,7 +56,9 @@ impl<'a> Standing<'a> {
                 Some(newest) => {
                     let lately = live.load.of_instance(instance, Resolution::Seconds, (newest - IDLE, newest));
                     let idle = lately.iter().all(|point| point.total() <= 0.0);
-                    if idle { Self::Idle(instance) } else { Self::Measured }
+                    // The load comes to a new writer with its sessions: what it did not have as a reader says nothing.
+                    let is_new = |seam: &Held| seam.by == *instance && seam.since > newest - IDLE;
+                    if idle && !live.load.seams().iter().any(is_new) { Self::Idle(instance) } else { Self::Measured }
                 }
             },
         }
