@@ -3,7 +3,19 @@
 use secrecy::SecretString;
 
 use super::{Aws, Trouble, TroubleKind, known, onepassword};
-use crate::runbook::plan::SecretSource;
+use crate::runbook::plan::{Plan, SecretSource};
+
+/// Remembers the passwords that a plan has in the environment, so that they are masked: whatever is started from here has them
+/// there as well and may print them, whether they were read or not.
+pub fn remember_environment(plan: &Plan) {
+    for target in plan.partitions.iter().filter_map(|partition| partition.sql.as_ref()) {
+        if let SecretSource::Env(name) = &target.password
+            && let Ok(value) = std::env::var(name)
+        {
+            known::remember(&SecretString::from(value));
+        }
+    }
+}
 
 /// Reads the secret. It is not kept.
 ///

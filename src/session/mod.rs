@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clients::bastion::{Bastions, Keeper};
 use crate::clients::database::Databases;
 use crate::clients::met::{self, Met};
+use crate::clients::password;
 use crate::clients::program::Program;
 use crate::clients::{Accounts, Controls, Trouble, TroubleKind};
 use crate::clock;
@@ -180,6 +181,7 @@ impl Session {
         notices: Vec<String>,
     ) -> Result<Opened, SessionError> {
         let mut run = run;
+        password::remember_environment(&run.plan);
         let remarks = run.session.as_ref().map(|former| died(former, run.last_at)).into_iter().collect();
         let accounts = Accounts::default();
         let owner = Owner::here(&options.operator);

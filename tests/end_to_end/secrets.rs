@@ -215,8 +215,12 @@ fn session_token(place: &Place, token: String) -> String {
     let program =
         text.split_once("credential_process = ").expect("a program").1.split(" configure").next().expect("its name");
     let script = place.path().join("keys");
-    let exchange = format!("sed 's/\"SessionToken\":\"simulated\"/\"SessionToken\":\"{token}\"/'");
-    fs::write(&script, format!("#!/bin/sh\n{program} \"$@\" | {exchange}\n")).expect("a script");
+    // On no command line of ours either.
+    let exchange = place.path().join("exchange");
+    let line = format!("s/\"SessionToken\":\"simulated\"/\"SessionToken\":\"{token}\"/\n");
+    fs::write(&exchange, line).expect("a line of sed's");
+    let piped = format!("#!/bin/sh\n{program} \"$@\" | sed -f '{}'\n", exchange.display());
+    fs::write(&script, piped).expect("a script");
     fs::set_permissions(&script, fs::Permissions::from_mode(0o700)).expect("ours");
     fs::write(&config, text.replace(program, &script.display().to_string())).expect("written");
     let told = shell(
@@ -256,7 +260,10 @@ fn talkative(place: &Place, random: &mut fastrand::Rng, control: &str) -> Vec<(S
     let script = tree.join("amm.sh");
     let text = fs::read_to_string(&script).expect("the deploy program");
     let (first, rest) = text.split_once('\n').expect("a script");
-    fs::write(&script, format!("{first}\n{}\n{rest}", prints.join("\n"))).expect("written");
+    // Once: a session masks what it has read itself, and the one that goes on without a screen has not read every item.
+    let mark = place.path().join("said");
+    let said = format!("if [ ! -e '{0}' ]; then : > '{0}'\n{1}\nfi", mark.display(), prints.join("\n"));
+    fs::write(&script, format!("{first}\n{said}\n{rest}")).expect("written");
     let commit = "git -c user.name=x -c user.email=x@example.invalid commit -q -a -m 'Say more' && git push -q";
     shell(place, &format!("cd '{}' && {commit}", tree.display()));
     canaries
@@ -354,7 +361,9 @@ fn no_secret_is_kept_shown_copied_or_handed_on() {
     let planted = plant(&mut place, seed);
     let mut search = Search::new(&planted);
     let address = place.address().expect("a site");
-    for situation in [r#"{"name": "hostile-text"}"#, r#"{"name": "op-timeout-after-deploy", "partition": "dev"}"#] {
+    for situation in
+        [r#"{"name": "hostile-text"}"#, r#"{"name": "op-timeout-after-deploy", "partition": "dev", "times": 1}"#]
+    {
         assert!(ledger::send(&address, "POST", "/__sim/situations", situation).contains("200 OK"));
     }
     let onlooker = Onlooker::begin(place.path());
@@ -382,16 +391,16 @@ fn no_secret_is_kept_shown_copied_or_handed_on() {
     // The log, copied, and copied once more with the screen shared.
     let log = Pane::ALL.iter().position(|pane| *pane == Pane::Log).expect("a log");
     cockpit.press(&TAB.repeat(log));
-    for key in ["z", "g", "c"] {
-        cockpit.press(key);
+    for keys in ["z", "/", "no secret", ENTER, "c"] {
+        cockpit.press(keys);
     }
     cockpit.see("sent to the terminal's clipboard");
     cockpit.press("S");
-    cockpit.see("SHARED");
+    // The mask of whoever operates.
+    cockpit.see("•••@••");
     cockpit.press("c");
     cockpit.press("z");
-    cockpit.press("q");
-    cockpit.see("Leave");
+    // Nothing runs, so that it is left at once.
     cockpit.press("q");
     let (bytes, screens) = cockpit.all_of_it();
     monitor.press("q");

@@ -54,7 +54,9 @@ fn killed_at_every_record_of_a_rollout_it_goes_on_to_the_end_and_does_everything
     let undisturbed = an_undisturbed_night(PARTITIONS[0]);
     let nights: Vec<Killed> = nights.into_iter().map(|night| night.join().expect("a good night")).collect();
     assert_eq!(nights[0].printed, undisturbed.printed, "what the programs printed is complete");
-    let lost: Vec<_> = undisturbed.records.difference(&nights[0].records).collect();
+    // A check that settles may have settled by the time that somebody looks again.
+    let passes_by = |mark: &Mark| mark.0.contains(r#""settling""#);
+    let lost: Vec<_> = undisturbed.records.difference(&nights[0].records).filter(|mark| !passes_by(mark)).collect();
     assert!(lost.is_empty(), "nothing of what is written without a kill is missing with one: {lost:#?}");
     let mut all = Killed::default();
     for killed in nights {

@@ -4,7 +4,9 @@ mod http;
 #[cfg(test)]
 mod tests;
 
-use std::fs;
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -134,9 +136,15 @@ impl Browser {
 /// Writes the script and what it depends on.
 fn install(directory: &Path) -> Result<PathBuf, Trouble> {
     let script = directory.join("app-health.mjs");
-    let written = fs::create_dir_all(directory)
-        .and_then(|()| fs::write(directory.join("package.json"), MANIFEST))
-        .and_then(|()| fs::write(&script, SCRIPT));
+    // As everything in a run's directory: its owner's, whatever the umask says.
+    let write = |path: &Path, text: &str| {
+        let mut options = OpenOptions::new();
+        let file = options.write(true).create(true).truncate(true).mode(0o600).open(path);
+        file.and_then(|mut file| file.write_all(text.as_bytes()))
+    };
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
+    let written =
+        made.and_then(|()| write(&directory.join("package.json"), MANIFEST)).and_then(|()| write(&script, SCRIPT));
     match written {
         Ok(()) => Ok(script),
         Err(error) => {
