@@ -1,6 +1,7 @@
 //! aurora-cockpit: takes an Aurora PostgreSQL fleet through a risky change, calmly.
 
 pub mod app;
+pub mod awake;
 pub mod cli;
 pub mod clients;
 pub mod clock;

@@ -152,7 +152,9 @@ impl Live {
     }
 
     fn keep(&mut self, sample: Sample) {
-        let Sample { source, at, said, .. } = sample;
+        // Between its asking and its answer anything may have been waited through, a closed laptop's night as well.
+        let at = sample.asked();
+        let Sample { source, said, .. } = sample;
         let reading = match said {
             Ok(reading) => reading,
             Err(trouble) => {

@@ -67,7 +67,7 @@ impl KnownWriter {
 
 /// Whether API and DNS name that instance together, and nobody who speaks for itself was heard lately.
 fn from_outside(instance: &InstanceId, now: Timestamp, lanes: &BTreeMap<Witness, Lane>) -> bool {
-    let fresh = |lane: &&Lane| is_fresh(lane.last.at, now);
+    let fresh = |lane: &&Lane| is_fresh(lane.last.asked, now);
     let names = |lane: &Lane| matches!(&lane.last.word, Word::Writer { instance: named, .. } if named == instance);
     let itself = lanes.iter().any(|(witness, lane)| witness.speaks_for_itself(&lane.last.word) && fresh(&lane));
     let both = [Witness::ApiWriter, Witness::Dns];

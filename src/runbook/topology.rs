@@ -58,7 +58,7 @@ impl Agreement {
                 continue;
             }
             match &testimony.word {
-                _ if !within(testimony.at, now, fresh) => agreement.stale.push(witness),
+                _ if !within(testimony.asked, now, fresh) => agreement.stale.push(witness),
                 Word::Silent { .. } => agreement.silent.push(witness),
                 Word::Writer { instance, .. } => named.push((testimony, instance)),
                 Word::Reader | Word::Status { .. } | Word::Happened { .. } => {}

@@ -5,7 +5,8 @@ use tokio::time::Instant;
 
 use super::act::{Act, Looked};
 use super::context::{Look, Stop};
-use super::{clock, diagnosis};
+use super::diagnosis;
+use crate::awake;
 use crate::clients::Trouble;
 use crate::clients::rds::{ClusterView, EventSource, MemberView};
 use crate::runbook::check::{Check, Evidence, Precondition, Verdict};
@@ -130,11 +131,11 @@ pub async fn settle_member(act: &mut Act, id: &InstanceId, awaited: Awaited<'_>)
                     return Ok(());
                 }
                 let stands = stands_still(act, &member);
-                still = stands.map(|how| still.filter(|(known, _)| *known == how).unwrap_or((how, clock::now())));
+                still = stands.map(|how| still.filter(|(known, _)| *known == how).unwrap_or((how, awake::now())));
             }
         }
         let stuck =
-            still.is_some_and(|(_, since)| clock::now().saturating_duration_since(since) >= act.look.step.stuck_after);
+            still.is_some_and(|(_, since)| awake::now().saturating_duration_since(since) >= act.look.step.stuck_after);
         if stuck || patience.is_over() {
             return Err(not_settled(act, id, patience.trouble.as_ref()).await);
         }

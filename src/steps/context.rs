@@ -7,10 +7,11 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
+use super::diagnosis;
 use super::recorder::{RecordError, Recorder};
 use super::tools::Tools;
 use super::voice::Voice;
-use super::{clock, diagnosis};
+use crate::awake;
 use crate::clients::rds::ClusterView;
 use crate::clients::{Trouble, TroubleKind, met};
 use crate::runbook::check::{Check, Evidence};
@@ -135,7 +136,7 @@ pub struct Patience {
 impl Patience {
     /// A wait of at most `limit`, from now.
     pub fn new(limit: Duration) -> Self {
-        Self { deadline: clock::now() + limit, trouble: None }
+        Self { deadline: awake::now() + limit, trouble: None }
     }
 
     /// What was seen; none where passing trouble kept it from being seen.
@@ -159,7 +160,7 @@ impl Patience {
 
     /// Whether its time is over.
     pub fn is_over(&self) -> bool {
-        clock::now() >= self.deadline
+        awake::now() >= self.deadline
     }
 }
 

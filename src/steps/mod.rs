@@ -8,7 +8,6 @@ pub mod act;
 mod agreed;
 mod app_health;
 mod artefacts;
-mod clock;
 mod close;
 mod cluster;
 mod command;
@@ -44,6 +43,7 @@ pub use voice::{Said, Voice, voice};
 use futures::future::BoxFuture;
 use jiff::tz::TimeZone;
 
+use crate::awake;
 use crate::clients::Trouble;
 use crate::runbook::check::{Holds, Precondition};
 use crate::runbook::event::{AppMeasure, Brief, Finding, Outcome};
@@ -148,7 +148,7 @@ pub async fn run(act: Act) -> Result<Outcome, Stop> {
     let aws = act.tools.aws.clone();
     let ended = tokio::select! {
         biased;
-        never = clock::beating() => match never {},
+        never = awake::beating() => match never {},
         ended = run_boxed(act) => ended,
     };
     if matches!(&ended, Err(Stop::Outcome(_))) {
@@ -184,12 +184,12 @@ fn run_boxed(mut act: Act) -> BoxFuture<'static, Result<Outcome, Stop>> {
 /// # Errors
 /// As [`run`].
 pub async fn look_only(mut noting: Noting) -> Result<Outcome, Stop> {
-    let until = clock::now() + noting.step.limit;
+    let until = awake::now() + noting.step.limit;
     loop {
         let seen = look_once(&mut noting).await;
         // Trouble that passes is no verdict. Nothing was sent, so that looking once more costs nothing.
         let passing = match &seen {
-            Err(Stop::Outcome(outcome)) => diagnosis::passing_failure(outcome).filter(|_| clock::now() < until),
+            Err(Stop::Outcome(outcome)) => diagnosis::passing_failure(outcome).filter(|_| awake::now() < until),
             _ => None,
         };
         let Some(finding) = passing else { return seen };

@@ -33,6 +33,7 @@ use tokio_util::sync::CancellationToken;
 pub use cadence::{Cadence, Pace};
 pub use sample::{Reading, Sample, Source};
 
+use crate::awake;
 use crate::clients::database::{Database, Databases};
 use crate::clients::dns::Resolver;
 use crate::clients::http_probe::HttpProbe;
@@ -122,7 +123,12 @@ pub async fn start(
     let (watching, hurrying) = watching(out, cadence, cancel);
     let shared = Shared { watching, tries_writes, resolver, probe: HttpProbe::new() };
     let mut watchers = watch_all(shared, plan, accounts, databases).await;
-    watchers.tasks.spawn(hurrying);
+    watchers.tasks.spawn(async {
+        tokio::select! {
+            () = hurrying => {}
+            never = awake::beating() => match never {},
+        }
+    });
     watchers
 }
 

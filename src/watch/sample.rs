@@ -23,7 +23,7 @@ pub struct Sample {
     pub partition: PartitionName,
     /// Who was asked.
     pub source: Source,
-    /// When the answer came (or the asking failed), by this machine's clock. The datum's age counts from here.
+    /// When the answer came (or the asking failed), by this machine's clock.
     pub at: Timestamp,
     /// How long the asking took: what is said was true at some moment of it. Zero where nothing was asked and the source
     /// noticed by itself, as when a session is cut.
@@ -48,6 +48,12 @@ impl Sample {
         said: Result<Reading, Trouble>,
     ) -> Self {
         Self { partition, source, at, took, said, steady: None, clock: None, again: None }
+    }
+
+    /// When it was asked for: what is said was true then or later, and the datum's age counts from here.
+    pub fn asked(&self) -> Timestamp {
+        let took = jiff::SignedDuration::try_from(self.took).unwrap_or_default();
+        self.at.checked_sub(took).unwrap_or(self.at)
     }
 }
 

@@ -31,9 +31,7 @@ impl Sample {
     }
 
     fn testify(&self, witness: Witness, word: Word) -> Testimony {
-        let took = jiff::SignedDuration::try_from(self.took).unwrap_or_default();
-        let asked = self.at.checked_sub(took).unwrap_or(self.at);
-        let said = Testimony::new(witness, word, asked, self.at);
+        let said = Testimony::new(witness, word, self.asked(), self.at);
         Testimony { steady: self.steady, clock: self.clock, again: self.again, ..said }
     }
 

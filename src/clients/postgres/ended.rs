@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::trouble;
+use crate::awake;
 use crate::clients::{Trouble, TroubleKind};
 
 /// The end of a session.
@@ -15,7 +16,8 @@ use crate::clients::{Trouble, TroubleKind};
 pub struct Ended {
     /// When it was noticed.
     pub at: Instant,
-    /// How long the other side had said nothing by then: zero where it ended the session itself.
+    /// How long ago it may have ended: while the other side said nothing, or while this program slept. Zero where the other
+    /// side ended it, and somebody was awake.
     pub unheard: Duration,
     /// Why.
     pub trouble: Trouble,
@@ -30,22 +32,23 @@ where
     tokio::spawn(async move {
         let how = connection.await;
         let at = Instant::now();
+        let how = of(how, at, unheard, awake::unaware(at));
         // Nobody may hold the session any more.
-        let _ = ended.send(Some(of(how, at, unheard)));
+        let _ = ended.send(Some(how));
     });
     receiver
 }
 
-fn of(how: Result<(), tokio_postgres::Error>, at: Instant, unheard: Duration) -> Ended {
+fn of(how: Result<(), tokio_postgres::Error>, at: Instant, unheard: Duration, unaware: Duration) -> Ended {
     const CALL: &str = "session";
     match how {
         Ok(()) => {
             let trouble = Trouble::new(CALL, TroubleKind::NoAnswer, "the server closed the connection");
-            Ended { at, unheard: Duration::ZERO, trouble }
+            Ended { at, unheard: unaware, trouble }
         }
         Err(error) => {
             // The network gave up on a host that said nothing any more; whoever else ends a session does so at that moment.
-            let unheard = if timed_out(&error) { unheard } else { Duration::ZERO };
+            let unheard = if timed_out(&error) { unheard.max(unaware) } else { unaware };
             Ended { at, unheard, trouble: trouble::while_asking(CALL, error) }
         }
     }

@@ -243,7 +243,8 @@ async fn load_is_answered_by_wait_event_and_by_statement_and_the_reader_has_none
         world.partitions[3].cluster.instances.iter().map(|instance| instance.resource_id.clone()).collect()
     });
     let group = |name: &str| DimensionGroup::builder().group(name).limit(7).build().unwrap();
-    let now = SystemTime::now();
+    // Seconds that are over, so that a second look a moment later sees the same.
+    let now = SystemTime::now() - Duration::from_secs(2);
     let load = |id: String| {
         let query = MetricQuery::builder().metric("db.load.avg").group_by(group("db.wait_event")).build().unwrap();
         pi.get_resource_metrics()

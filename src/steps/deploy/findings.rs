@@ -6,8 +6,9 @@ use tokio::time::Instant;
 
 use super::super::act::Act;
 use super::super::context::{Look, Stop};
-use super::super::{clock, cluster, diagnosis};
+use super::super::{cluster, diagnosis};
 use super::seen::{Failed, Seen};
+use crate::awake;
 use crate::clients::Trouble;
 use crate::clients::kubernetes::ExternalSecretView;
 use crate::clients::postgres::StatementsProbe;
@@ -45,7 +46,7 @@ struct ColdPool {
 
 impl ColdPool {
     fn lasted(&self) -> Duration {
-        clock::now().saturating_duration_since(self.since)
+        awake::now().saturating_duration_since(self.since)
     }
 }
 
@@ -265,7 +266,7 @@ async fn cold_pool(act: &mut Act, seen: &Seen, waits: &mut Waits) -> Result<Opti
     };
     // The runbook gives a pool half of the time that it gives a secret.
     let (pause, stuck) = (act.step.retry_after / 2, act.step.stuck_after);
-    let pool = waits.pool.get_or_insert_with(|| ColdPool { since: clock::now(), pod, line, endpoint: None });
+    let pool = waits.pool.get_or_insert_with(|| ColdPool { since: awake::now(), pod, line, endpoint: None });
     if pool.endpoint.is_none() && pool.lasted() >= pause {
         match endpoint(act).await {
             Ok((true, evidence)) => pool.endpoint = Some(evidence),
@@ -353,9 +354,9 @@ async fn secret_not_synced(
     let pause = act.step.retry_after;
     let since = *waits.secret.get_or_insert_with(|| {
         act.say(format!("ExternalSecret {name} is not Ready; looking again in {} s", pause.as_secs()));
-        clock::now()
+        awake::now()
     });
-    if clock::now().saturating_duration_since(since) < pause {
+    if awake::now().saturating_duration_since(since) < pause {
         return Ok(None);
     }
     let finding = without_secret(act, spec, seen, name).await;

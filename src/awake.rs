@@ -1,4 +1,4 @@
-//! Time as steps count it: the time during which this machine slept is nobody's delay.
+//! Whether the program was awake: what it slept through is nobody's delay, and nothing that it then hears is of that moment.
 //!
 //! A laptop that is closed in the middle of a wait goes on where it was. `Instant` stands still meanwhile on Linux and macOS,
 //! but not where a process alone is stopped, nor where a virtual machine is. What lay between two beats that should have been a
@@ -16,7 +16,10 @@ const BEAT: Duration = Duration::from_secs(1);
 /// A machine that is only busy is later than that.
 const ASLEEP: Duration = Duration::from_secs(5);
 
-static HEART: Mutex<Heart> = Mutex::new(Heart { beats: 0, last: None, slept: Duration::ZERO });
+/// A beat that is later than that says that for a while nobody listened.
+const LATE: Duration = Duration::from_secs(1);
+
+static HEART: Mutex<Heart> = Mutex::new(Heart { beats: 0, last: None, earlier: None, slept: Duration::ZERO });
 
 #[derive(Debug)]
 struct Heart {
@@ -24,6 +27,8 @@ struct Heart {
     beats: usize,
     /// The last beat; none while nobody beats.
     last: Option<Instant>,
+    /// The one before it.
+    earlier: Option<Instant>,
     slept: Duration,
 }
 
@@ -40,7 +45,21 @@ impl Heart {
 
     fn beat(&mut self, now: Instant) {
         self.slept = self.slept(now);
-        self.last = Some(now);
+        self.earlier = self.last.replace(now);
+    }
+
+    /// How long ago what is noticed now may have happened.
+    fn unaware(&self, now: Instant) -> Duration {
+        let late = |beat: Option<Instant>, until: Instant| {
+            beat.map(|beat| until.saturating_duration_since(beat)).filter(|pause| *pause > BEAT + LATE)
+        };
+        let Some(last) = self.last else { return Duration::ZERO };
+        if let Some(pause) = late(self.last, now) {
+            return pause;
+        }
+        // It has just woken, and this beat came before whatever else there was to be noticed.
+        let since = now.saturating_duration_since(last);
+        late(self.earlier, last).filter(|_| since < BEAT / 2).map_or(Duration::ZERO, |pause| pause + since)
     }
 }
 
@@ -49,6 +68,11 @@ pub fn now() -> Instant {
     let now = Instant::now();
     let slept = Heart::taken().slept(now);
     now.checked_sub(slept).unwrap_or(now)
+}
+
+/// How long ago something may have happened that is noticed at this moment: zero for a program that was awake.
+pub fn unaware(now: std::time::Instant) -> Duration {
+    Heart::taken().unaware(Instant::from_std(now))
 }
 
 /// Beats for as long as something is waited for.
@@ -79,7 +103,7 @@ impl Drop for Beats {
         let mut heart = Heart::taken();
         heart.beats -= 1;
         if heart.beats == 0 {
-            heart.last = None;
+            (heart.last, heart.earlier) = (None, None);
         }
     }
 }
@@ -92,7 +116,7 @@ mod tests {
     fn what_lies_between_two_beats_beyond_a_second_was_slept_through() {
         let begun = Instant::now();
         let at = |seconds| begun + Duration::from_secs(seconds);
-        let mut heart = Heart { beats: 1, last: Some(begun), slept: Duration::ZERO };
+        let mut heart = Heart { beats: 1, last: Some(begun), earlier: None, slept: Duration::ZERO };
         // A machine that is busy is late, and was awake.
         heart.beat(at(4));
         assert_eq!(heart.slept(at(8)), Duration::ZERO);
@@ -105,5 +129,19 @@ mod tests {
         // Nobody beats: nobody can tell.
         heart.last = None;
         assert_eq!(heart.slept(at(9_999)), Duration::from_secs(599 + 600));
+    }
+
+    #[test]
+    fn what_is_noticed_on_waking_may_have_happened_at_any_time_of_the_sleep() {
+        let begun = Instant::now();
+        let at = |millis| begun + Duration::from_millis(millis);
+        let mut heart = Heart { beats: 1, last: Some(begun), earlier: None, slept: Duration::ZERO };
+        assert_eq!(heart.unaware(at(900)), Duration::ZERO);
+        assert_eq!(heart.unaware(at(15_000)), Duration::from_secs(15));
+        heart.beat(at(15_000));
+        assert_eq!(heart.unaware(at(15_010)), Duration::from_millis(15_010));
+        assert_eq!(heart.unaware(at(15_800)), Duration::ZERO, "by then it would have been noticed");
+        heart.beat(at(16_000));
+        assert_eq!(heart.unaware(at(16_010)), Duration::ZERO);
     }
 }
