@@ -419,8 +419,7 @@ fn waits_for_go_ahead(state: &State, partition: &Partition) -> Piece {
 }
 
 fn through(state: &State) -> Banner {
-    let all = state.run.plan.partitions.iter().all(|partition| state.run.is_through(&partition.name));
-    let (words, stress) = if all {
+    let (words, stress) = if state.run.is_all_through() {
         ("every partition is through; the rollout is done", Stress::Good)
     } else {
         ("nothing can be fired now", Stress::Plain)

@@ -321,32 +321,10 @@ pub struct ReportArgs {
     pub run: Option<String>,
     /// markdown, html with pictures of the failovers, or json.
     #[arg(long, value_name = "FORM", default_value = "markdown")]
-    pub output: ReportForm,
+    pub output: report::Form,
     /// File to write instead of standard output.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
-}
-
-/// In which form a report is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ReportForm {
-    /// As the runbook's own execution log is written.
-    #[value(alias = "text")]
-    Markdown,
-    /// A page that needs nothing from elsewhere, with pictures.
-    Html,
-    /// For programs.
-    Json,
-}
-
-impl From<ReportForm> for report::Form {
-    fn from(form: ReportForm) -> Self {
-        match form {
-            ReportForm::Markdown => Self::Markdown,
-            ReportForm::Html => Self::Html,
-            ReportForm::Json => Self::Json,
-        }
-    }
 }
 
 /// What to do with rollout files.

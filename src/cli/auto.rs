@@ -4,7 +4,6 @@ use super::args::{AutoArgs, Form};
 use super::headless::Headless;
 use super::place::{self, Place};
 use super::{Failure, exit, inspect, print, print_json, site};
-use crate::journal;
 use crate::report::Form::Markdown;
 use crate::runbook::check::Evidence;
 use crate::runbook::event::{Event, NoteKind, Way};
@@ -27,11 +26,7 @@ pub(super) async fn auto(place: &Place, args: &AutoArgs) -> Result<u8, Failure> 
     site::end_if_ours().await;
     match args.output {
         Form::Json => print_json(&inspect::summary(&run))?,
-        Form::Text => {
-            let entry = place.run_entry(Some(run.id.as_str()))?;
-            let contents = journal::read(&entry.journal()).map_err(Failure::failed)?;
-            print(&inspect::report_of(&entry, &contents.entries, Markdown)?)?;
-        }
+        Form::Text => print(&inspect::report_of(place, Some(run.id.as_str()), Markdown)?)?,
     }
     let stopped = ended?;
     closed?;
@@ -74,8 +69,7 @@ async fn take_the_operators_place(headless: &mut Headless, held: &[String]) -> R
         }
     }
     let run = &headless.run;
-    let through = run.plan.partitions.iter().all(|partition| run.is_through(&partition.name));
-    Ok(!through || run.references().any(|step| run.state_of(&step) == StepState::Unknown))
+    Ok(!run.is_all_through() || run.references().any(|step| run.state_of(&step) == StepState::Unknown))
 }
 
 /// What was tried so far: at which step, for which situation, which way.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::monitor::{SAMPLES, follow_run};
+use super::monitor::follow_run;
 use crate::app::update::Message;
 use crate::clients::Accounts;
 use crate::clients::database::Databases;
@@ -14,6 +14,7 @@ use crate::journal::Follow;
 use crate::journal::directory::JOURNAL;
 use crate::runbook::event::{Event, Record};
 use crate::runbook::plan::Plan;
+use crate::session;
 use crate::session::{News, Session};
 use crate::watch::{Cadence, Sample};
 
@@ -37,7 +38,7 @@ impl Feed {
         mut seen: mpsc::Receiver<Sample>,
     ) -> (mpsc::UnboundedReceiver<Record>, mpsc::Receiver<Sample>) {
         let (to_screen, on_screen) = mpsc::unbounded_channel();
-        let (out, samples) = mpsc::channel(SAMPLES);
+        let (out, samples) = mpsc::channel(session::SAMPLES);
         tokio::spawn(tell(news, self.messages.clone()));
         let sees = out.clone();
         tokio::spawn(async move {

@@ -142,9 +142,7 @@ fn attempt(attempt: &Attempt) -> serde_json::Value {
 }
 
 pub(super) fn report(place: &Place, args: &ReportArgs) -> Result<u8, Failure> {
-    let entry = place.run_entry(args.run.as_deref())?;
-    let contents = journal::read(&entry.journal()).map_err(Failure::failed)?;
-    let text = report_of(&entry, &contents.entries, args.output.into())?;
+    let text = report_of(place, args.run.as_deref(), args.output)?;
     match &args.out {
         None => print(&text)?,
         Some(file) => std::fs::write(file, text)
@@ -153,8 +151,15 @@ pub(super) fn report(place: &Place, args: &ReportArgs) -> Result<u8, Failure> {
     Ok(exit::DONE)
 }
 
+/// The report of a run, of the latest where none is named.
+pub(super) fn report_of(place: &Place, run: Option<&str>, form: report::Form) -> Result<String, Failure> {
+    let entry = place.run_entry(run)?;
+    let contents = journal::read(&entry.journal()).map_err(Failure::failed)?;
+    report_by(&entry, &contents.entries, form)
+}
+
 /// The report of a run as these records of its journal tell it.
-pub(super) fn report_of(entry: &RunEntry, records: &[journal::Entry], form: report::Form) -> Result<String, Failure> {
+pub(super) fn report_by(entry: &RunEntry, records: &[journal::Entry], form: report::Form) -> Result<String, Failure> {
     let run = session::fold(&entry.journal(), records).map_err(Failure::failed)?;
     let pictures = if form == report::Form::Html { Past::until(entry, records)?.pictures() } else { Vec::new() };
     let head = records.last().map(journal::Entry::head).unwrap_or_default();

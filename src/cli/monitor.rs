@@ -17,10 +17,8 @@ use crate::journal::{Follow, approvals, sharing};
 use crate::runbook::event::{Event, Record};
 use crate::runbook::names::RunId;
 use crate::runbook::state::Run;
+use crate::session;
 use crate::watch::Cadence;
-
-/// Samples that the screen may lag behind.
-pub(super) const SAMPLES: usize = 4096;
 
 pub(super) async fn monitor(place: &Place, args: &MonitorArgs) -> Result<u8, Failure> {
     let (messages, inbox) = mpsc::unbounded_channel();
@@ -43,7 +41,7 @@ pub(super) async fn monitor(place: &Place, args: &MonitorArgs) -> Result<u8, Fai
         }
     };
     let cancel = CancellationToken::new();
-    let (out, samples) = mpsc::channel(SAMPLES);
+    let (out, samples) = mpsc::channel(session::SAMPLES);
     // Held to the end: a monitor looks at its own quiet pace.
     let (_cadence, pace) = watch::channel(Cadence::default());
     let (accounts, tries_writes) = (Accounts::default(), args.write_probe);

@@ -12,6 +12,7 @@ use crate::report::picture::{Load, Picture};
 use crate::runbook::event::{Event, Record};
 use crate::runbook::names::PartitionName;
 use crate::runbook::state::Run;
+use crate::session;
 use crate::watch::Sample;
 use crate::watch::recording;
 
@@ -55,9 +56,7 @@ impl Past {
 
     /// The past of a run as far as these records of its journal go.
     pub fn until(entry: &RunEntry, lines: &[journal::Entry]) -> Result<Self, Failure> {
-        let record = |line: &journal::Entry| Ok(Record { seq: line.seq(), at: line.at(), event: line.event()? });
-        let records: Result<Vec<Record>, journal::JournalError> = lines.iter().map(record).collect();
-        let records = records.map_err(Failure::failed)?;
+        let records = session::records(lines).map_err(Failure::failed)?;
         if records.is_empty() {
             return Err(Failure::failed(format!("run {} has no events", entry.id)));
         }

@@ -138,8 +138,7 @@ impl Place {
     pub fn unfinished(&self, rollout: &str) -> Result<Option<RunEntry>, Failure> {
         let Some(entry) = self.latest_of(rollout)? else { return Ok(None) };
         let (run, _) = self.read_run(&entry)?;
-        let through = run.plan.partitions.iter().all(|partition| run.is_through(&partition.name));
-        Ok((run.stopped.is_none() && !through).then_some(entry))
+        Ok((run.stopped.is_none() && !run.is_all_through()).then_some(entry))
     }
 
     /// Takes the controls: of the latest run of the plan's rollout, or of a new one. A run that is through is opened as well: a
@@ -172,8 +171,7 @@ impl Place {
         };
         let mut opened = held.go_on().await.map_err(refused)?;
         let run = &opened.run;
-        let through = run.plan.partitions.iter().all(|partition| run.is_through(&partition.name));
-        opened.notices.push(match through {
+        opened.notices.push(match run.is_all_through() {
             true => format!("run {} is through; `--new` begins another one", run.id),
             false => format!("run {} goes on", run.id),
         });

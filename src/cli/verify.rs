@@ -5,14 +5,14 @@ use std::path::Path;
 use serde_json::json;
 
 use super::args::{Form, VerifyArgs};
-use super::inspect::report_of;
+use super::inspect::report_by;
 use super::place::Place;
 use super::{Failure, exit, print, print_json};
 use crate::journal::{self, Entry, RunEntry};
 use crate::report::{self, Seal};
-use crate::runbook::event::Record;
 use crate::runbook::state::Run;
 use crate::runbook::text::clean_line;
+use crate::session;
 
 /// Letters of a line that are shown.
 const SHOWN: usize = 100;
@@ -59,8 +59,7 @@ pub(super) fn verify(place: &Place, args: &VerifyArgs) -> Result<u8, Failure> {
 
 fn every_gate_was_open(records: &[Entry]) -> Result<(), Failure> {
     let mut run: Option<Run> = None;
-    for line in records {
-        let record = Record { seq: line.seq(), at: line.at(), event: line.event().map_err(Failure::failed)? };
+    for record in session::records(records).map_err(Failure::failed)? {
         match &mut run {
             None => run = Some(Run::begin(record).map_err(Failure::failed)?),
             Some(run) => {
@@ -88,7 +87,7 @@ fn follows(entry: &RunEntry, records: &[Entry], file: &Path) -> Result<usize, St
     let written = std::fs::read_to_string(file).map_err(|error| format!("it cannot be read: {error}"))?;
     let sum = Seal::in_report(&written).ok_or("it names no checksum, so nothing says what it rests on")?;
     let records = sealed(records, sum)?;
-    let again = report_of(entry, records, report::Form::of(&written)).map_err(|failure| failure.message)?;
+    let again = report_by(entry, records, report::Form::of(&written)).map_err(|failure| failure.message)?;
     match first_difference(&written, &again) {
         None => Ok(records.len()),
         Some(difference) => Err(difference),

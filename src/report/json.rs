@@ -23,7 +23,7 @@ pub(super) fn json(run: &Run, seal: &Seal) -> Value {
         "simulated": run.simulated,
         "started_at": run.started_at,
         "last_at": run.last_at,
-        "through": run.plan.partitions.iter().all(|partition| run.is_through(&partition.name)),
+        "through": run.is_all_through(),
         "stopped": run.stopped.as_ref().map(word),
         "handovers": run.handovers.iter().map(|it| json!({ "at": it.at, "from": it.from, "to": it.to })).collect::<Vec<_>>(),
         "sessions": run.sessions.iter().map(|(at, session)| json!({ "at": at, "session": session })).collect::<Vec<_>>(),

@@ -21,9 +21,10 @@ use crate::runbook::state::Run;
 use picture::Picture;
 
 /// How a report is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Form {
     /// As the runbook's own execution log is written.
+    #[value(alias = "text")]
     Markdown,
     /// A page that needs nothing from elsewhere.
     Html,

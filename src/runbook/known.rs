@@ -11,13 +11,14 @@ use super::text::{MASK, mask};
 /// Shortest secret that is known by its fingerprint: shorter ones would blot out innocent text.
 const SHORTEST: usize = 8;
 
-/// A prime; fingerprints are remainders of it.
+/// A prime of Mersenne's, so that a remainder takes no division; fingerprints are remainders of it.
 const PRIME: u64 = (1 << 61) - 1;
 
 /// What is remembered of secrets.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Known {
     key: u64,
+    /// By their lengths.
     prints: Vec<Print>,
 }
 
@@ -26,6 +27,8 @@ pub struct Known {
 struct Print {
     /// Bytes that it is long.
     length: usize,
+    /// The key to the power of that.
+    weight: u64,
     print: u64,
 }
 
@@ -55,9 +58,12 @@ impl Known {
     }
 
     fn take(&mut self, text: &str) {
-        let print = Print { length: text.len(), print: self.print(text.as_bytes()) };
+        let weight = (0..text.len()).fold(1, |weight, _| times(weight, self.key));
+        let print = text.bytes().fold(0, |print, byte| self.add(print, byte));
+        let print = Print { length: text.len(), weight, print };
         if !self.prints.contains(&print) {
             self.prints.push(print);
+            self.prints.sort_unstable_by_key(|print| print.length);
         }
     }
 
@@ -83,47 +89,55 @@ impl Known {
 
     /// Where remembered secrets stand, from and to which byte.
     fn places(&self, text: &str) -> Vec<(usize, usize)> {
-        let mut lengths: Vec<usize> = self.prints.iter().map(|print| print.length).collect();
-        lengths.sort_unstable();
-        lengths.dedup();
-        let bytes = text.as_bytes();
-        let found = lengths.into_iter().filter(|length| *length <= bytes.len()).flat_map(|length| {
-            let prints = self.prints.iter().filter(|print| print.length == length).map(|print| print.print);
-            let prints: Vec<u64> = prints.collect();
-            let ends = self.windows(bytes, length).filter(move |(_, print)| prints.contains(print));
-            ends.map(move |(end, _)| (end - length, end)).collect::<Vec<_>>()
-        });
-        // Whoever is so unlucky that another text has a secret's fingerprint must not be cut in the middle of a letter.
-        found.filter(|(from, to)| text.is_char_boundary(*from) && text.is_char_boundary(*to)).collect()
+        let mut places = Vec::new();
+        if self.is_empty() {
+            return places;
+        }
+        let prints = self.prefixes(text.as_bytes());
+        for same in self.prints.chunk_by(|one, other| one.length == other.length) {
+            let Print { length, weight, .. } = same[0];
+            for (from, (before, to)) in prints.iter().zip(prints.iter().skip(length)).enumerate() {
+                let print = minus(*to, times(*before, weight));
+                let is_known = same.iter().any(|known| known.print == print);
+                // Whoever is so unlucky that another text has a secret's fingerprint must not be cut in the middle of a letter.
+                if is_known && text.is_char_boundary(from) && text.is_char_boundary(from + length) {
+                    places.push((from, from + length));
+                }
+            }
+        }
+        places
     }
 
-    fn print(&self, bytes: &[u8]) -> u64 {
-        bytes.iter().fold(0, |print, byte| self.add(print, *byte))
+    /// The fingerprint of everything before each byte, and of it all: that of a stretch is the difference of two.
+    fn prefixes(&self, bytes: &[u8]) -> Vec<u64> {
+        let mut prints = Vec::with_capacity(bytes.len() + 1);
+        prints.push(0);
+        let mut print = 0;
+        for byte in bytes {
+            print = self.add(print, *byte);
+            prints.push(print);
+        }
+        prints
     }
 
     fn add(&self, print: u64, byte: u8) -> u64 {
-        times(print, self.key).wrapping_add(u64::from(byte) + 1) % PRIME
-    }
-
-    /// The fingerprint of every stretch of that length, with the byte at which it ends.
-    fn windows<'a>(&'a self, bytes: &'a [u8], length: usize) -> impl Iterator<Item = (usize, u64)> + 'a {
-        // What the byte that leaves the stretch has weighed.
-        let weight = (1..length).fold(1, |weight, _| times(weight, self.key));
-        let mut print = 0;
-        bytes.iter().enumerate().filter_map(move |(at, byte)| {
-            if at >= length {
-                let leaves = times(weight, u64::from(bytes[at - length]) + 1);
-                print = (print + PRIME - leaves) % PRIME;
-            }
-            print = self.add(print, *byte);
-            (at + 1 >= length).then_some((at + 1, print))
-        })
+        plus(times(print, self.key), u64::from(byte) + 1)
     }
 }
 
 fn times(left: u64, right: u64) -> u64 {
-    // The remainder is below the prime, which fits.
-    (u128::from(left) * u128::from(right) % u128::from(PRIME)) as u64
+    let product = u128::from(left) * u128::from(right);
+    // Both halves are below the prime, as both factors are.
+    plus(product as u64 & PRIME, (product >> 61) as u64)
+}
+
+fn plus(left: u64, right: u64) -> u64 {
+    let sum = left + right;
+    if sum >= PRIME { sum - PRIME } else { sum }
+}
+
+fn minus(left: u64, right: u64) -> u64 {
+    if left >= right { left - right } else { left + PRIME - right }
 }
 
 /// As an address has it: a form has `+` for a blank.

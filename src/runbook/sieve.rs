@@ -92,13 +92,16 @@ impl Sieve {
 fn hidden(line: &[u8], known: &Known) -> Option<String> {
     let raw = String::from_utf8_lossy(line);
     let masked = known.hide(&raw);
-    let seen = clean(&masked);
+    let shown = masked.trim_end_matches(['\n', '\r']);
+    let seen = clean(shown);
+    if seen == shown {
+        return (masked != *raw).then_some(masked);
+    }
     let clean_seen = known.hide(&seen);
     if clean_seen != seen {
         // Control sequences stand within the secret, or between it and its word.
-        let end: String = raw.chars().rev().take_while(|c| matches!(c, '\n' | '\r')).collect();
-        let text = clean_seen.trim_end_matches('\n');
-        return Some(format!("{text}{}", end.chars().rev().collect::<String>()));
+        let end = &masked[shown.len()..];
+        return Some(format!("{clean_seen}{end}"));
     }
     (masked != *raw).then_some(masked)
 }

@@ -408,6 +408,11 @@ impl Run {
             .map(|partition| &partition.name)
     }
 
+    /// Whether every step of every partition is behind us.
+    pub fn is_all_through(&self) -> bool {
+        self.plan.partitions.iter().all(|partition| self.is_through(&partition.name))
+    }
+
     /// Whether every step of the partition is behind us.
     pub fn is_through(&self, partition: &PartitionName) -> bool {
         self.plan.partition(partition).is_some_and(|planned| {

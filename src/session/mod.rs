@@ -43,7 +43,7 @@ pub use taken::Taken;
 pub use takeover::take_over;
 
 /// Samples that a slow reader may lag behind before it loses the oldest; they are of the moment.
-const SAMPLES: usize = 4096;
+pub const SAMPLES: usize = 4096;
 
 /// Why a session could not begin.
 #[derive(Debug, Error)]
@@ -490,14 +490,20 @@ pub async fn brief(look: Look) -> Result<Brief, Trouble> {
     steps::brief(&look).await
 }
 
+/// What a journal's entries tell.
+///
+/// # Errors
+/// If one of them is no event that this version knows.
+pub fn records(entries: &[journal::Entry]) -> Result<Vec<Record>, JournalError> {
+    entries.iter().map(|entry| Ok(Record { seq: entry.seq(), at: entry.at(), event: entry.event()? })).collect()
+}
+
 /// The run that a journal's entries amount to.
 ///
 /// # Errors
 /// If they are no run.
 pub fn fold(path: &Path, entries: &[journal::Entry]) -> Result<Run, SessionError> {
-    let records: Result<Vec<Record>, JournalError> =
-        entries.iter().map(|entry| Ok(Record { seq: entry.seq(), at: entry.at(), event: entry.event()? })).collect();
-    Run::from_records(records?).map_err(|source| SessionError::Fold { path: path.to_owned(), source })
+    Run::from_records(records(entries)?).map_err(|source| SessionError::Fold { path: path.to_owned(), source })
 }
 
 async fn attempt_to_its_end(act: Act, ahead: Ahead) {

@@ -6,7 +6,8 @@ mod parse;
 mod tests;
 pub mod views;
 
-use std::time::Duration;
+use std::future::Future;
+use std::time::{Duration, Instant};
 
 use futures::AsyncReadExt as _;
 use hyper::Response;
@@ -18,6 +19,7 @@ use kube::client::ClientBuilder;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config, Error};
 use serde_json::json;
+use tokio::time::sleep;
 use tower::util::MapResponseLayer;
 
 pub use views::{
@@ -36,6 +38,10 @@ use crate::runbook::text::{clean_line, shell_line};
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long an answer may take.
 const ANSWER: Duration = Duration::from_secs(20);
+/// Pauses before a read is asked again that got no usable answer.
+const AGAIN: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(300)];
+/// What has taken longer than that is not asked again: its caller asks soon by itself.
+const ENOUGH: Duration = Duration::from_secs(5);
 /// Longest answer, in bytes: a hundred pods are a tenth of it. What is no list of pods takes many times as much memory.
 const LONGEST_ANSWER: usize = 8 << 20;
 /// How much of a log is read at once, in bytes: a container's last lines are a hundredth of it, unless one has no end.
@@ -105,11 +111,30 @@ impl Kubernetes {
         Ok(Self { target: target.clone(), reading, changing, forwarding: client(config)?.build() })
     }
 
+    /// What a read answers, asked again where no usable answer came: of the many reads that make one look, any may be the one
+    /// that a bad minute strikes. What the other side refuses, or asks to be spared, is not asked again here.
+    async fn read<T, F>(&self, ask: impl Fn() -> F) -> Result<T, Trouble>
+    where
+        F: Future<Output = Result<T, Trouble>>,
+    {
+        let begun = Instant::now();
+        for pause in AGAIN {
+            match ask().await {
+                Err(trouble) if trouble.may_have_acted() && begun.elapsed() < ENOUGH => sleep(pause).await,
+                read => return read,
+            }
+        }
+        ask().await
+    }
+
     /// The namespace itself; none where it does not exist.
     pub async fn namespace(&self) -> Result<Option<NamespaceView>, Trouble> {
         let api: Api<Namespace> = Api::all(self.reading.clone());
-        let found = api.get_opt(&self.target.namespace).await;
-        found.map(|found| found.map(parse::namespace)).map_err(|error| trouble("kubernetes:GetNamespace", &error))
+        self.read(async || {
+            let found = api.get_opt(&self.target.namespace).await;
+            found.map(|found| found.map(parse::namespace)).map_err(|error| trouble("kubernetes:GetNamespace", &error))
+        })
+        .await
     }
 
     /// The names of all namespaces of the cluster.
@@ -123,15 +148,19 @@ impl Kubernetes {
     /// A deployment; none where it does not exist.
     pub async fn deployment(&self, name: &str) -> Result<Option<DeploymentView>, Trouble> {
         let api: Api<Deployment> = Api::namespaced(self.reading.clone(), &self.target.namespace);
-        let found = api.get_opt(name).await.map_err(|error| trouble("kubernetes:GetDeployment", &error))?;
-        Ok(found.map(parse::deployment))
+        self.read(async || {
+            let found = api.get_opt(name).await.map_err(|error| trouble("kubernetes:GetDeployment", &error))?;
+            Ok(found.map(parse::deployment))
+        })
+        .await
     }
 
     /// The pods of a label selector such as `app=operations`, oldest first.
     pub async fn pods(&self, selector: &str) -> Result<Vec<PodView>, Trouble> {
         let api: Api<Pod> = Api::namespaced(self.reading.clone(), &self.target.namespace);
-        let found = api.list(&ListParams::default().labels(selector)).await;
-        let found = found.map_err(|error| trouble("kubernetes:ListPods", &error))?;
+        let wanted = ListParams::default().labels(selector);
+        let list = async || api.list(&wanted).await.map_err(|error| trouble("kubernetes:ListPods", &error));
+        let found = self.read(list).await?;
         let mut pods: Vec<PodView> = found.items.into_iter().map(parse::pod).collect();
         pods.sort_by(|a, b| (a.created, &a.name).cmp(&(b.created, &b.name)));
         Ok(pods)
@@ -158,13 +187,7 @@ impl Kubernetes {
     async fn lines(&self, pod: &str, container: &str, wanted: LogParams) -> Result<Vec<String>, Trouble> {
         let api: Api<Pod> = Api::namespaced(self.reading.clone(), &self.target.namespace);
         let wanted = LogParams { container: Some(container.to_owned()), ..wanted };
-        let unread = |error: &Error| trouble("kubernetes:GetPodLog", error);
-        let mut log = api.log_stream(pod, &wanted).await.map_err(|error| unread(&error))?.take(LONGEST_LOG);
-        let mut bytes = Vec::new();
-        let broken = |error: std::io::Error| {
-            Trouble::new("kubernetes:GetPodLog", TroubleKind::NoAnswer, known::hide(&clean_line(&error.to_string())))
-        };
-        log.read_to_end(&mut bytes).await.map_err(broken)?;
+        let bytes = self.read(async || log_of(&api, pod, &wanted).await).await?;
         let text = String::from_utf8_lossy(&bytes);
         Ok(met::wash("kubernetes:GetPodLog", &text).lines().map(str::to_owned).collect())
     }
@@ -172,7 +195,8 @@ impl Kubernetes {
     /// When a secret was made; none where it does not exist. Its content is not asked for.
     pub async fn secret_created(&self, name: &str) -> Result<Option<Timestamp>, Trouble> {
         let api: Api<Secret> = Api::namespaced(self.reading.clone(), &self.target.namespace);
-        let found = api.get_metadata_opt(name).await.map_err(|error| trouble("kubernetes:GetSecret", &error))?;
+        let get = async || api.get_metadata_opt(name).await.map_err(|error| trouble("kubernetes:GetSecret", &error));
+        let found = self.read(get).await?;
         Ok(found.and_then(|secret| secret.metadata.creation_timestamp).map(|time| time.0))
     }
 
@@ -182,9 +206,9 @@ impl Kubernetes {
             let kind = GroupVersionKind::gvk("external-secrets.io", version, "ExternalSecret");
             let resource = ApiResource::from_gvk_with_plural(&kind, "externalsecrets");
             let api: Api<DynamicObject> = Api::namespaced_with(self.reading.clone(), &self.target.namespace, &resource);
-            let found = api.get_opt(name).await;
+            let get = async || api.get_opt(name).await.map_err(|error| trouble("kubernetes:GetExternalSecret", &error));
             // An API version that is not served and an object that is not there look alike.
-            if let Some(object) = found.map_err(|error| trouble("kubernetes:GetExternalSecret", &error))? {
+            if let Some(object) = self.read(get).await? {
                 return Ok(Some(parse::external_secret(&object)));
             }
         }
@@ -195,8 +219,9 @@ impl Kubernetes {
     pub async fn warnings(&self, kind: &str, name: &str) -> Result<Vec<WarningView>, Trouble> {
         let api: Api<Event> = Api::namespaced(self.reading.clone(), &self.target.namespace);
         let about = format!("involvedObject.kind={kind},involvedObject.name={name}");
-        let found = api.list(&ListParams::default().fields(&about)).await;
-        let found = found.map_err(|error| trouble("kubernetes:ListEvents", &error))?;
+        let wanted = ListParams::default().fields(&about);
+        let list = async || api.list(&wanted).await.map_err(|error| trouble("kubernetes:ListEvents", &error));
+        let found = self.read(list).await?;
         let mut warnings: Vec<WarningView> = found.items.into_iter().filter_map(parse::warning).collect();
         warnings.sort_by_key(|warning| warning.at);
         Ok(warnings)
@@ -211,6 +236,16 @@ impl Kubernetes {
         let patched = api.patch(deployment, &PatchParams::default(), &Patch::Strategic(patch)).await;
         patched.map(|_| ()).map_err(|error| trouble("kubernetes:PatchDeployment", &error))
     }
+}
+
+async fn log_of(api: &Api<Pod>, pod: &str, wanted: &LogParams) -> Result<Vec<u8>, Trouble> {
+    const CALL: &str = "kubernetes:GetPodLog";
+    let mut log = api.log_stream(pod, wanted).await.map_err(|error| trouble(CALL, &error))?.take(LONGEST_LOG);
+    let mut bytes = Vec::new();
+    let broken =
+        |error: std::io::Error| Trouble::new(CALL, TroubleKind::NoAnswer, known::hide(&clean_line(&error.to_string())));
+    log.read_to_end(&mut bytes).await.map_err(broken)?;
+    Ok(bytes)
 }
 
 /// The call of [`Kubernetes::rollout_restart`] and the command line that would do the same.
