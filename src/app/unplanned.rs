@@ -88,8 +88,9 @@ pub(super) fn after_sample(
     let Some(zero) = live.timeline.unplanned() else { return Vec::new() };
     let lanes = &live.timeline.lanes;
     let agreement = live.timeline.agreement(at, FRESH);
+    let answered = !live.troubles.contains_key(source);
     let available = live.cluster.as_ref().is_some_and(|cluster| {
-        cluster.at == at && cluster.value.status == "available" && cluster.value.is_available_throughout()
+        answered && cluster.value.status == "available" && cluster.value.is_available_throughout()
     });
     let too_long = at.duration_since(zero.at) > LONGEST;
     let to = agreement.writer.clone().or_else(|| zero.to.clone()).unwrap_or_else(|| zero.from.clone());

@@ -18,6 +18,7 @@ mod resume;
 mod rights;
 mod second_person;
 mod secrets;
+mod storm;
 mod support;
 mod talkative;
 mod terminal;

@@ -38,7 +38,7 @@ impl Program {
     fn of(place: &Place) -> Self {
         let programs = place.journal().with_file_name("programs");
         let program = fs::read_dir(programs).expect("programs").next().expect("one").expect("a directory").path();
-        let pid = fs::read_to_string(program.join("pid")).expect("its process").parse().expect("a number");
+        let pid = fs::read_to_string(program.join("pid")).expect("its process").trim().parse().expect("a number");
         Self(Pid::from_raw(pid).expect("a process"))
     }
 

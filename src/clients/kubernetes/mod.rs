@@ -9,7 +9,7 @@ pub mod views;
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-use futures::AsyncReadExt as _;
+use futures::{AsyncBufRead, AsyncReadExt as _};
 use hyper::Response;
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
@@ -187,7 +187,12 @@ impl Kubernetes {
     async fn lines(&self, pod: &str, container: &str, wanted: LogParams) -> Result<Vec<String>, Trouble> {
         let api: Api<Pod> = Api::namespaced(self.reading.clone(), &self.target.namespace);
         let wanted = LogParams { container: Some(container.to_owned()), ..wanted };
-        let bytes = self.read(async || log_of(&api, pod, &wanted).await).await?;
+        const CALL: &str = "kubernetes:GetPodLog";
+        let read = async || {
+            let log = api.log_stream(pod, &wanted).await.map_err(|error| trouble(CALL, &error))?;
+            all_of(log, CALL).await
+        };
+        let bytes = self.read(read).await?;
         let text = String::from_utf8_lossy(&bytes);
         Ok(met::wash("kubernetes:GetPodLog", &text).lines().map(str::to_owned).collect())
     }
@@ -238,13 +243,11 @@ impl Kubernetes {
     }
 }
 
-async fn log_of(api: &Api<Pod>, pod: &str, wanted: &LogParams) -> Result<Vec<u8>, Trouble> {
-    const CALL: &str = "kubernetes:GetPodLog";
-    let mut log = api.log_stream(pod, wanted).await.map_err(|error| trouble(CALL, &error))?.take(LONGEST_LOG);
+/// Reads a log to its end, or as far as one is read.
+async fn all_of(log: impl AsyncBufRead + Unpin, call: &str) -> Result<Vec<u8>, Trouble> {
     let mut bytes = Vec::new();
-    let broken =
-        |error: std::io::Error| Trouble::new(CALL, TroubleKind::NoAnswer, known::hide(&clean_line(&error.to_string())));
-    log.read_to_end(&mut bytes).await.map_err(broken)?;
+    let read = log.take(LONGEST_LOG).read_to_end(&mut bytes).await;
+    read.map_err(|error| Trouble::new(call, TroubleKind::NoAnswer, known::hide(&clean_line(&error.to_string()))))?;
     Ok(bytes)
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -206,8 +206,23 @@ impl Place {
     }
 }
 
+impl Place {
+    /// Ends what outlives its cockpit, as it should: where a test failed, one that prints would fill the disk.
+    fn end_programs(&self) {
+        let below = |directory: PathBuf| fs::read_dir(directory).into_iter().flatten().flatten();
+        for program in below(self.state().join("runs")).flat_map(|run| below(run.path().join("programs"))) {
+            let pid = fs::read_to_string(program.path().join("pid")).ok().and_then(|pid| pid.trim().parse().ok());
+            if let Some(pid) = pid.and_then(Pid::from_raw) {
+                // It leads a session, and with it a group, of its own. One that has ended hears nothing.
+                let _ = kill_process_group(pid, Signal::KILL);
+            }
+        }
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
+        self.end_programs();
         let (Some(address), Some(process)) = (self.address(), self.site_process()) else { return };
         // One that was stopped must go on to hear that it is to end.
         let _ = kill_process(process, Signal::CONT);

@@ -3,7 +3,7 @@
 use std::io::{Read as _, Write};
 use std::num::NonZeroU16;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use rustix::process::{Pid, Signal, kill_process};
@@ -121,6 +121,27 @@ impl Cockpit {
     /// Types keys.
     pub fn press(&mut self, keys: &str) {
         self.keys.write_all(keys.as_bytes()).and_then(|()| self.keys.flush()).expect("the terminal takes keys");
+    }
+
+    /// Types keys and waits until a frame has come of them, or nothing for a moment; whether the program has not ended.
+    pub fn drains(&mut self, keys: &str) -> bool {
+        const MOMENT: Duration = Duration::from_millis(50);
+        if self.keys.write_all(keys.as_bytes()).and_then(|()| self.keys.flush()).is_err() {
+            return false;
+        }
+        loop {
+            match self.bytes.recv_timeout(MOMENT) {
+                Ok(bytes) => {
+                    let is_frame = holds(&bytes, "\x1b[?2026l");
+                    self.take(&bytes);
+                    if is_frame {
+                        return true;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => return true,
+                Err(RecvTimeoutError::Disconnected) => return false,
+            }
+        }
     }
 
     /// Makes the terminal another size, as a window that is dragged.
