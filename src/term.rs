@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crossterm::clipboard::CopyToClipboard;
 use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
 use crossterm::style::Print;
-use crossterm::terminal::{
-    BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode,
-    enable_raw_mode,
-};
+use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
 use crossterm::{cursor, execute, queue};
-use ratatui::backend::CrosstermBackend;
 use ratatui::layout::Rect;
 use ratatui::{Frame, Terminal};
+
+use self::painter::Painter;
+
+mod painter;
 
 /// Whether the terminal is in our hands, so that giving it back twice does no harm.
 static TAKEN: AtomicBool = AtomicBool::new(false);
@@ -34,7 +34,7 @@ const NO_MOUSE: &str = "\x1b[?1006l\x1b[?1000l";
 /// The terminal in full-screen use. Dropping it gives the terminal back as it was.
 #[derive(Debug)]
 pub struct Screen {
-    terminal: Terminal<CrosstermBackend<Stdout>>,
+    terminal: Terminal<Painter<Stdout>>,
 }
 
 impl Screen {
@@ -55,7 +55,7 @@ impl Screen {
         if mouse {
             queue!(io::stdout(), Print(MOUSE))?;
         }
-        Ok(Self { terminal: Terminal::new(CrosstermBackend::new(io::stdout()))? })
+        Ok(Self { terminal: Terminal::new(Painter::new(io::stdout()))? })
     }
 
     /// Draws a frame; the terminal shows it at once, not in pieces.
@@ -63,10 +63,7 @@ impl Screen {
     /// # Errors
     /// If the terminal is gone.
     pub fn draw(&mut self, draw: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
-        queue!(io::stdout(), BeginSynchronizedUpdate)?;
-        let drawn = self.terminal.draw(draw).map(|_| ());
-        execute!(io::stdout(), EndSynchronizedUpdate)?;
-        drawn
+        self.terminal.draw(draw).map(|_| ())
     }
 
     /// The screen's place and size, as last drawn.
