@@ -252,6 +252,13 @@ impl State {
         if hurries && self.mode == Mode::Operator { known.max(Pace::Failover) } else { known }
     }
 
+    /// Whether nothing moves there: no step and no failover, fired from here or not. Its sources are asked quietly then.
+    pub fn is_calm_in(&self, partition: &PartitionName) -> bool {
+        let moves = self.live.get(partition).is_some_and(|live| live.timeline.is_open());
+        let runs = self.run.running().is_some_and(|(step, _)| step.partition == *partition);
+        !moves && !runs && self.pace_of(partition) == Pace::Quiet
+    }
+
     /// How far the focused or given pane is scrolled back.
     pub fn scrolled(&self, pane: Pane) -> usize {
         self.scroll.get(&pane).copied().unwrap_or(0)

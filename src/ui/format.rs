@@ -21,6 +21,18 @@ pub fn age_in_seconds(duration: Duration) -> String {
     if duration.as_secs() < 100 { format!("{} s", duration.as_secs()) } else { age(duration) }
 }
 
+/// An age where nothing moves and the datum is fresh, as an upper bound: a counter of seconds would say no more of it than
+/// that its source is asked in time.
+pub fn age_in_steps(duration: Duration) -> String {
+    match duration.as_secs() {
+        0..15 => "<15 s".to_owned(),
+        15..30 => "<30 s".to_owned(),
+        30..60 => "<60 s".to_owned(),
+        60..100 => age(Duration::from_secs(100)),
+        _ => age(duration),
+    }
+}
+
 /// How long something took: `0:24`, `12:05`, `1:04:10`.
 pub fn took(duration: Duration) -> String {
     let seconds = duration.as_secs();
@@ -117,6 +129,13 @@ mod tests {
         assert_eq!(of(59_000), "59 s");
         assert_eq!(of(240_000), "4 min");
         assert_eq!(of(7_300_000), "2 h");
+    }
+
+    #[test]
+    fn an_age_in_steps_is_never_less_than_the_age() {
+        let of = |seconds| age_in_steps(Duration::from_secs(seconds));
+        assert_eq!([of(0), of(14), of(15), of(59)], ["<15 s", "<15 s", "<30 s", "<60 s"]);
+        assert_eq!([of(60), of(99), of(100), of(240)], ["2 min", "2 min", "2 min", "4 min"]);
     }
 
     #[test]

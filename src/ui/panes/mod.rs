@@ -1,12 +1,16 @@
 //! The panes, one file each.
 
+use std::time::Duration;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
+use super::format;
 use super::panel::Panel;
 use super::text::{Spans, span};
 use super::theme::Theme;
+use crate::app::live::Freshness;
 use crate::app::state::{Pane, State};
 
 pub mod banner;
@@ -52,6 +56,13 @@ impl Slot<'_> {
         let frame = if focused { self.theme.palette.frame.focus } else { self.theme.palette.frame.calm };
         let remark = if self.alone && focused && !self.state.zoomed { self.other_panes() } else { remark };
         Panel::new(title, frame.ink()).remark(remark).foot(foot.0, foot.1).draw(self.area, buffer)
+    }
+
+    /// How old a datum of the partition that is looked at is. Seconds are counted where something moves or the datum is older
+    /// than it should be; a screen that is left running is not drawn anew each second for the sake of what is in order.
+    fn age(&self, age: Duration, fresh: Freshness) -> String {
+        let calm = fresh == Freshness::Live && self.state.is_calm_in(&self.state.looked_at().0.name);
+        if calm { format::age_in_steps(age) } else { format::age_in_seconds(age) }
     }
 
     /// The title, stronger where the keys go.

@@ -57,7 +57,7 @@ fn remark(slot: &Slot<'_>, pods: &Dated<PodsView>, fresh: Freshness) -> Spans {
     let theme = slot.theme;
     let PodsView { ready, wanted, .. } = pods.value;
     let style = if ready >= wanted { theme.ok() } else { theme.mind() };
-    let age = format::age_in_seconds(pods.age(slot.state.now));
+    let age = slot.age(pods.age(slot.state.now), fresh);
     vec![
         span(format!("{ready}/{wanted} ready"), theme.aged(style, fresh)),
         span(" · ", theme.faint()),
@@ -336,7 +336,7 @@ impl Told<'_> {
         };
         let title =
             vec![span(format!("log of {} · {container}{run}", self.name(pod)), theme.aged(theme.faint(), fresh))];
-        let age = format::age_in_seconds(state.since(*at));
+        let age = self.slot.age(state.since(*at), fresh);
         let mut told = vec![spread(title, vec![span(age, theme.age(fresh))], self.room).spans];
         let shown = room.saturating_sub(1).max(LEAST_LOG);
         told.extend(lines.iter().skip(lines.len().saturating_sub(shown)).map(|line| {

@@ -118,7 +118,7 @@ fn remark(slot: &Slot<'_>, statements: &Dated<StatementsView>, fresh: Freshness)
             format!("{} · {interval}", short(view.instance.as_ref()))
         }
     };
-    let age = format::age_in_seconds(statements.age(state.now));
+    let age = slot.age(statements.age(state.now), fresh);
     vec![span(words, slot.theme.faint()), span(format!("{age} old"), slot.theme.age(fresh))]
 }
 

@@ -317,7 +317,12 @@ impl<'a> Drawing<'a> {
         let since = lane.segments.last().filter(|_| silent).map_or(lane.last.at, |segment| segment.since);
         let age = state.since(since);
         let age_style = if silent { theme.danger() } else { theme.age(freshness) };
-        let age = if age < Duration::from_secs(10) { format::age(age) } else { format::age_in_seconds(age) };
+        let age = match freshness {
+            _ if silent => format::age_in_seconds(age),
+            Freshness::Live if self.slot.state.is_calm_in(&self.partition.name) => format::age_in_steps(age),
+            _ if age < Duration::from_secs(10) => format::age(age),
+            _ => format::age_in_seconds(age),
+        };
         let mut left = vec![span(" ", theme.plain())];
         if freshness != Freshness::Live {
             left.push(span(format!("{} ", symbols::STALE), theme.age(freshness)));

@@ -113,7 +113,7 @@ fn age(slot: &Slot<'_>, load: &InstanceLoad) -> (&'static str, ratatui::text::Sp
         (false, Resolution::Seconds) => "1 s",
         (false, Resolution::Minutes) => "60 s",
     };
-    (words, span(format!("{} old", format::age_in_seconds(age)), slot.theme.age(fresh)))
+    (words, span(format!("{} old", slot.age(age, fresh)), slot.theme.age(fresh)))
 }
 
 fn newest(slot: &Slot<'_>, load: &InstanceLoad) -> jiff::Timestamp {

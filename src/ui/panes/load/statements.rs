@@ -68,7 +68,7 @@ fn head(slot: &Slot<'_>, instance: &InstanceId, top: Option<&Dated<TopStatements
     if top.value.statements.iter().any(|statement| statement.cut) {
         left.extend(slot.faint(format!(" · texts end after {CUT_AT} bytes")));
     }
-    let age = format::age_in_seconds(top.age(slot.state.now));
+    let age = slot.age(top.age(slot.state.now), fresh);
     spread(left, vec![span(format!("{age} old"), theme.age(fresh))], width)
 }
 
