@@ -1,6 +1,6 @@
 //! TLS towards the databases: encrypted, and the server's name verified against its certificate.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::CertificateDer;
@@ -20,16 +20,22 @@ pub fn config(ca_file: Option<&str>) -> Result<ClientConfig, Trouble> {
         .map_err(unusable)?;
     let authorities = match ca_file {
         Some(path) => authorities(path, &std::fs::read(path).map_err(|error| unreadable(path, &error))?),
-        None => authorities("the cockpit's own bundle", RDS_AUTHORITIES),
+        None => shipped(),
     };
     Ok(builder.with_root_certificates(authorities?).with_no_client_auth())
+}
+
+/// Those of Amazon RDS, read once for all databases: there are some hundred of them.
+fn shipped() -> Result<Arc<RootCertStore>, Trouble> {
+    static SHIPPED: OnceLock<Result<Arc<RootCertStore>, Trouble>> = OnceLock::new();
+    SHIPPED.get_or_init(|| authorities("the cockpit's own bundle", RDS_AUTHORITIES)).clone()
 }
 
 fn unreadable(path: &str, error: &dyn std::fmt::Display) -> Trouble {
     Trouble::new("TLS", TroubleKind::NotFound, format!("the authorities in {path} cannot be read: {error}"))
 }
 
-fn authorities(path: &str, pem: &[u8]) -> Result<RootCertStore, Trouble> {
+fn authorities(path: &str, pem: &[u8]) -> Result<Arc<RootCertStore>, Trouble> {
     let unreadable = |error: &dyn std::fmt::Display| unreadable(path, error);
     let certificates = CertificateDer::pem_slice_iter(pem);
     let certificates: Vec<_> = certificates.collect::<Result<_, _>>().map_err(|error| unreadable(&error))?;
@@ -39,7 +45,7 @@ fn authorities(path: &str, pem: &[u8]) -> Result<RootCertStore, Trouble> {
     if usable == 0 {
         return Err(unreadable(&"no authority in it can be used"));
     }
-    Ok(store)
+    Ok(Arc::new(store))
 }
 
 #[cfg(test)]
