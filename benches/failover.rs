@@ -32,6 +32,9 @@ const SPEED: &str = "5";
 /// How long the loop is waited for after a failover.
 const LOOP_PATIENCE: Duration = Duration::from_secs(20);
 
+/// How long one failover may take, with all that belongs to it.
+const FLIP_PATIENCE: Duration = Duration::from_secs(120);
+
 struct Options {
     failovers: usize,
     speed: String,
@@ -56,6 +59,7 @@ impl Options {
     }
 }
 
+#[allow(dead_code)]
 fn main() -> ExitCode {
     let options = match Options::read() {
         Ok(options) => options,
@@ -75,25 +79,7 @@ fn main() -> ExitCode {
 }
 
 async fn run(options: &Options) -> Result<(), String> {
-    let python = flip::python().ok_or("psycopg is missing; `bash tests/run.sh --tools` installs it")?;
-    let aws = python.with_file_name("aws");
-    let aws = std::env::var_os("COCKPIT_TEST_AWS").map_or(aws, PathBuf::from);
-    let stage = Stage::open(&options.speed).await.ok_or("PostgreSQL's servers are missing")?;
-    stage.make_table().await;
-    let asked = Asked::run(&stage, &aws)?;
-    let mut flips = Vec::new();
-    for number in 1..=options.failovers {
-        let flip = stage.flip(&python).await;
-        let by_loop = asked.named(&flip).await;
-        let shown = by_loop.map_or_else(|| "never".to_owned(), |after| format!("{after:.0} ms"));
-        let (detected, measured, felt) = (flip.detected(), flip.measured, flip.felt);
-        println!(
-            "{number:>3}. named after {detected:.0} ms, by the loop after {shown}; disruption {measured:.0} ms, felt {felt:.0} ms"
-        );
-        flips.push((flip, by_loop));
-    }
-    drop(asked);
-    stage.end().await;
+    let flips = flips(options.failovers, &options.speed, &|line| println!("{line}")).await?;
     let figures = figures(&flips);
     print(&figures, options);
     if let Some(file) = &options.json {
@@ -101,6 +87,56 @@ async fn run(options: &Options) -> Result<(), String> {
         std::fs::write(file, text).map_err(|error| format!("{}: {error}", file.display()))?;
     }
     Ok(())
+}
+
+/// So many failovers at the usual speed, as rows of a table.
+///
+/// # Errors
+/// What is missing for them, or what took longer than it can take.
+#[allow(dead_code)]
+pub fn measure(failovers: usize, tell: &dyn Fn(&str)) -> Result<Vec<Row>, String> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let flips = runtime.block_on(flips(failovers, SPEED, tell));
+    runtime.shutdown_timeout(Duration::from_secs(5));
+    Ok(figures(&flips?))
+}
+
+/// A failover, and when the loop named the new writer.
+type Seen = (Flip, Option<f64>);
+
+async fn flips(failovers: usize, speed: &str, tell: &dyn Fn(&str)) -> Result<Vec<Seen>, String> {
+    let python = flip::python().ok_or("psycopg is missing; `bash tests/run.sh --tools` installs it")?;
+    let aws = python.with_file_name("aws");
+    let aws = std::env::var_os("COCKPIT_TEST_AWS").map_or(aws, PathBuf::from);
+    let stage = Stage::open(speed).await.ok_or("PostgreSQL's servers are missing")?;
+    let mut flips = Vec::new();
+    let all = async {
+        stage.make_table().await;
+        let asked = Asked::run(&stage, &aws)?;
+        for number in 1..=failovers {
+            let flip = tokio::time::timeout(FLIP_PATIENCE, stage.flip(&python)).await;
+            let flip = flip.map_err(|_| format!("failover {number} was not over within {FLIP_PATIENCE:?}"))?;
+            let by_loop = asked.named(&flip).await;
+            let shown = by_loop.map_or_else(|| "never".to_owned(), |after| format!("{after:.0} ms"));
+            let (detected, measured, felt) = (flip.detected(), flip.measured, flip.felt);
+            tell(&format!(
+                "{number:>3}. named after {detected:.0} ms, by the loop after {shown}; disruption {measured:.0} ms, felt {felt:.0} ms"
+            ));
+            flips.push((flip, by_loop));
+        }
+        Ok::<(), String>(())
+    };
+    let done = all.await;
+    stage.end().await;
+    match done {
+        // What was seen until then is not lost.
+        Err(problem) if flips.is_empty() => Err(problem),
+        Err(problem) => {
+            tell(&problem);
+            Ok(flips)
+        }
+        Ok(()) => Ok(flips),
+    }
 }
 
 /// What a loop of the AWS CLI was answered: when, and who the writer is.
@@ -166,7 +202,7 @@ impl Asked {
 }
 
 /// A row of the table: what, and its figures in milliseconds.
-type Row = (String, Vec<f64>);
+pub type Row = (String, Vec<f64>);
 
 fn figures(flips: &[(Flip, Option<f64>)]) -> Vec<Row> {
     let all = |name: &str, of: &dyn Fn(&Flip) -> Option<f64>| -> Row {

@@ -17,13 +17,14 @@ use jiff::Timestamp;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
-const LINES: usize = 1_000_000;
+/// Lines of the log.
+pub const LINES: usize = 1_000_000;
 /// Lines a second that must be taken in at least.
-const INTAKE: f64 = 1_000_000.0;
+pub const INTAKE: f64 = 1_000_000.0;
 /// The longest that a key may take while words are searched.
-const KEYSTROKE: Duration = Duration::from_millis(50);
+pub const KEYSTROKE: Duration = Duration::from_millis(50);
 /// The longest that a frame may take.
-const FRAME: Duration = Duration::from_millis(16);
+pub const FRAME: Duration = Duration::from_millis(16);
 
 /// Lines as a deployment prints them; one in a hundred tells of a timeout, one in fifty is an error.
 fn lines() -> Vec<LogLine> {
@@ -60,17 +61,53 @@ fn timed<T>(act: impl FnOnce() -> T) -> (Duration, T) {
     (begun.elapsed(), done)
 }
 
-fn drawn(state: &State, what: &str) -> bool {
+/// How long each of some frames takes, and each of some searches; how fast lines come in; what they cost.
+#[derive(Debug, Default)]
+pub struct Figures {
+    /// Lines a second, at first and once the oldest have to go.
+    pub intake: Vec<f64>,
+    /// For each key of a search, and for a filter that is changed while one is on.
+    pub keystrokes: Vec<(String, Duration)>,
+    /// For frames of a full log.
+    pub frames: Vec<(String, Duration)>,
+    /// Bytes that a million lines take up.
+    pub bytes: usize,
+}
+
+fn longest_frame(state: &State) -> Duration {
     let mut terminal = Terminal::new(TestBackend::new(200, 50)).unwrap();
     let frame = |terminal: &mut Terminal<TestBackend>| {
         terminal.draw(|frame| ui::draw(frame, state, &Theme::default())).map(|_| ())
     };
     frame(&mut terminal).unwrap();
-    let mut longest = Duration::ZERO;
-    for _ in 0..50 {
-        longest = longest.max(timed(|| frame(&mut terminal).unwrap()).0);
+    (0..50).map(|_| timed(|| frame(&mut terminal).unwrap()).0).max().unwrap_or_default()
+}
+
+fn intake(state: &mut State, lines: &[LogLine]) -> f64 {
+    let (took, ()) = timed(|| lines.iter().for_each(|line| state.log.push_coloured(line, &[])));
+    lines.len() as f64 / took.as_secs_f64()
+}
+
+/// Takes them all.
+pub fn measure() -> Figures {
+    let (lines, mut state, mut figures) = (lines(), state(), Figures::default());
+    figures.intake.push(intake(&mut state, &lines));
+    figures.frames.push(("following".to_owned(), longest_frame(&state)));
+    state.log.begin_search();
+    for words in ["t", "ti", "timeout", "e", "UPDATE", "nothing of that kind"] {
+        let (took, ()) = timed(|| state.log.look_for(words));
+        let found = state.log.search().unwrap().count();
+        figures.keystrokes.push((format!("search: {words} ({found} lines)"), took));
     }
-    report(what, longest, FRAME)
+    state.log.look_for("timeout");
+    figures.frames.push(("searching".to_owned(), longest_frame(&state)));
+    figures.intake.push(intake(&mut state, &lines));
+    figures.bytes = state.log.bytes();
+    let filter = Filter { least: Level::Error, ..Filter::default() };
+    let (took, ()) = timed(|| state.log.set_filter(filter));
+    figures.keystrokes.push(("another filter, with a search".to_owned(), took));
+    figures.frames.push(("filtered and searching".to_owned(), longest_frame(&state)));
+    figures
 }
 
 fn report(what: &str, took: Duration, most: Duration) -> bool {
@@ -78,30 +115,16 @@ fn report(what: &str, took: Duration, most: Duration) -> bool {
     took <= most
 }
 
-fn intake(state: &mut State, lines: &[LogLine], what: &str) -> bool {
-    let (took, ()) = timed(|| lines.iter().for_each(|line| state.log.push_coloured(line, &[])));
-    let rate = lines.len() as f64 / took.as_secs_f64();
-    println!("{what:<44} {:>8.2} M/s  (at least {:.0})", rate / 1e6, INTAKE / 1e6);
-    rate >= INTAKE
-}
-
+#[allow(dead_code)]
 fn main() {
-    let lines = lines();
-    let mut state = state();
-    let mut held = vec![intake(&mut state, &lines, "lines taken in")];
-    println!("{:<44} {:>8} bytes", "memory of a line", state.log.bytes() / state.log.len());
-    held.push(drawn(&state, "frame, following"));
-    state.log.begin_search();
-    for words in ["t", "ti", "timeout", "e", "UPDATE", "nothing of that kind"] {
-        let (took, ()) = timed(|| state.log.look_for(words));
-        held.push(report(&format!("search: {words} ({} lines)", state.log.search().unwrap().count()), took, KEYSTROKE));
+    let figures = measure();
+    let mut held = Vec::new();
+    for (rate, what) in figures.intake.iter().zip(["lines taken in", "lines taken in, the oldest going, searching"]) {
+        println!("{what:<44} {:>8.2} M/s  (at least {:.0})", rate / 1e6, INTAKE / 1e6);
+        held.push(*rate >= INTAKE);
     }
-    state.log.look_for("timeout");
-    held.push(drawn(&state, "frame, searching"));
-    held.push(intake(&mut state, &lines, "lines taken in, the oldest going, searching"));
-    let filter = Filter { least: Level::Error, ..Filter::default() };
-    let (took, ()) = timed(|| state.log.set_filter(filter));
-    held.push(report("another filter, with a search", took, KEYSTROKE));
-    held.push(drawn(&state, "frame, filtered and searching"));
+    println!("{:<44} {:>8} bytes", "memory of a line", figures.bytes / LINES);
+    held.extend(figures.keystrokes.iter().map(|(what, took)| report(what, *took, KEYSTROKE)));
+    held.extend(figures.frames.iter().map(|(what, took)| report(&format!("frame, {what}"), *took, FRAME)));
     assert!(held.iter().all(|held| *held), "more was asked for");
 }

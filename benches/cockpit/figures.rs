@@ -1,5 +1,6 @@
 //! What was measured, as a table for people and as JSON for programs.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -31,18 +32,13 @@ impl Series {
     }
 
     fn cells(&self) -> String {
-        let cell =
-            |value: f64| format!("{}{}", if value < 100.0 { format!("{value:.1}") } else { format!("{value:.0}") }, "");
+        let at = |of_hundred| digits(self.percentile(of_hundred));
         match self.values.len() {
-            0 => "-".to_owned(),
-            1 => format!("{} {}", cell(self.values[0]), self.unit),
-            n => format!(
-                "{} {} (p99 {}, max {}, {n} times)",
-                cell(self.percentile(50.0)),
-                self.unit,
-                cell(self.percentile(99.0)),
-                cell(self.percentile(100.0))
-            ),
+            0 => "nothing came".to_owned(),
+            1 => format!("{} {}", at(100.0), self.unit),
+            // Of few, the ninety-ninth is the greatest.
+            n @ 2..100 => format!("{} {} (max {}, n = {n})", at(50.0), self.unit, at(100.0)),
+            n => format!("{} {} (p99 {}, max {}, n = {n})", at(50.0), self.unit, at(99.0), at(100.0)),
         }
     }
 
@@ -54,80 +50,117 @@ impl Series {
             "p90": self.percentile(90.0),
             "p99": self.percentile(99.0),
             "max": self.percentile(100.0),
+            "values": if self.values.len() <= 60 { Some(&self.values) } else { None },
         })
+    }
+}
+
+/// As many digits as say something.
+fn digits(value: f64) -> String {
+    match value.abs() {
+        small if small < 10.0 => format!("{value:.2}"),
+        middle if middle < 100.0 => format!("{value:.1}"),
+        _ => format!("{value:.0}"),
     }
 }
 
 /// What is asked of a figure.
 #[derive(Debug, Clone, Copy)]
-pub struct Budget {
-    /// Of a hundred measurements, so many.
-    pub of_hundred: f64,
-    /// At most this, in the figure's unit.
-    pub at_most: f64,
+pub enum Asked {
+    /// The median is at most this, in the figure's unit.
+    Median(f64),
+    /// Ninety-nine of a hundred are at most this.
+    P99(f64),
+    /// The least of them is at least this.
+    AtLeast(f64),
 }
+
+impl Asked {
+    fn words(self, unit: &str) -> String {
+        match self {
+            Self::Median(most) => format!("≤ {most} {unit}"),
+            Self::P99(most) => format!("p99 ≤ {most} {unit}"),
+            Self::AtLeast(least) => format!("≥ {least} {unit}"),
+        }
+    }
+
+    fn is_held(self, by: &Series) -> bool {
+        match self {
+            Self::Median(most) => by.percentile(50.0) <= most,
+            Self::P99(most) => by.percentile(99.0) <= most,
+            Self::AtLeast(least) => by.percentile(0.0) >= least,
+        }
+    }
+}
+
+/// Measurements, or why there are none.
+pub type Taken = Result<Series, String>;
 
 /// One figure, beside what somebody would use instead.
 pub struct Figure {
-    /// What was measured.
-    pub what: String,
-    /// The cockpit's.
-    pub ours: Series,
-    /// What is asked, where something is.
-    pub budget: Option<Budget>,
-    /// Others', by name; what could not be measured says why.
-    pub peers: Vec<(String, Result<Series, String>)>,
+    what: String,
+    ours: Taken,
+    asked: Option<Asked>,
+    beside: Vec<(String, Taken)>,
 }
 
 impl Figure {
-    /// A figure that nothing stands beside.
-    pub fn new(what: impl Into<String>, ours: Series, budget: Option<Budget>) -> Self {
-        Self { what: what.into(), ours, budget, peers: Vec::new() }
+    /// A figure that nothing stands beside yet.
+    pub fn new(what: impl Into<String>, ours: Taken, asked: Option<Asked>) -> Self {
+        Self { what: what.into(), ours, asked, beside: Vec::new() }
     }
 
     /// Puts somebody else's beside it.
-    pub fn beside(mut self, who: &str, theirs: Result<Series, String>) -> Self {
-        self.peers.push((who.to_owned(), theirs));
+    pub fn beside(mut self, who: impl Into<String>, theirs: Taken) -> Self {
+        self.beside.push((who.into(), theirs));
         self
     }
 
     fn is_held(&self) -> Option<bool> {
-        self.budget.map(|Budget { of_hundred, at_most }| self.ours.percentile(of_hundred) <= at_most)
+        Some(self.asked?.is_held(self.ours.as_ref().ok()?))
     }
 
     fn row(&self) -> String {
-        let asked = self.budget.map_or_else(
-            || "-".to_owned(),
-            |Budget { of_hundred, at_most }| {
-                let which = if of_hundred == 50.0 { "median".to_owned() } else { format!("p{of_hundred:.0}") };
-                let held = if self.is_held() == Some(true) { "held" } else { "**not held**" };
-                format!("{which} ≤ {at_most} {}: {held}", self.ours.unit)
-            },
-        );
-        let peers: Vec<String> = self
-            .peers
-            .iter()
-            .map(|(who, theirs)| match theirs {
-                Ok(series) => format!("{who}: {}", series.cells()),
-                Err(why) => format!("{who}: not measured, {why}"),
-            })
-            .collect();
-        format!("| {} | {} | {asked} | {} |", self.what, self.ours.cells(), peers.join("; "))
+        let unit = self.ours.as_ref().map_or("", |series| series.unit);
+        let asked = match (self.asked, self.is_held()) {
+            (None, _) => String::new(),
+            (Some(asked), None) => asked.words(unit),
+            (Some(asked), Some(true)) => format!("{}: held", asked.words(unit)),
+            (Some(asked), Some(false)) => format!("{}: **not held**", asked.words(unit)),
+        };
+        let told = |taken: &Taken| match taken {
+            Ok(series) => series.cells(),
+            Err(why) => format!("not measured: {}", why.replace(['|', '\n'], " ")),
+        };
+        let beside: Vec<String> = self.beside.iter().map(|(who, theirs)| format!("{who}: {}", told(theirs))).collect();
+        format!("| {} | {} | {asked} | {} |", self.what, told(&self.ours), beside.join("; "))
     }
 
     fn json(&self) -> Value {
-        let peers = self.peers.iter().map(|(who, theirs)| match theirs {
-            Ok(series) => json!({ "who": who, "figure": series.json() }),
-            Err(why) => json!({ "who": who, "not_measured": why }),
-        });
+        let told = |taken: &Taken| match taken {
+            Ok(series) => series.json(),
+            Err(why) => json!({ "not_measured": why }),
+        };
+        let beside = self.beside.iter().map(|(who, theirs)| json!({ "who": who, "figure": told(theirs) }));
         json!({
             "what": self.what,
-            "ours": self.ours.json(),
-            "asked": self.budget.map(|budget| json!({ "of_hundred": budget.of_hundred, "at_most": budget.at_most })),
+            "ours": told(&self.ours),
+            "asked": self.asked.map(|asked| asked.words(self.ours.as_ref().map_or("", |series| series.unit))),
             "held": self.is_held(),
-            "beside": peers.collect::<Vec<_>>(),
+            "beside": beside.collect::<Vec<_>>(),
         })
     }
+}
+
+/// Takes a measurement; what goes wrong in it is its own, and says why there is none.
+pub fn take<T>(measure: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(measure)).unwrap_or_else(|panic| {
+        let words = panic.downcast_ref::<String>().cloned();
+        let words = words.or_else(|| panic.downcast_ref::<&str>().map(|words| (*words).to_owned()));
+        let words = words.unwrap_or_else(|| "it broke off".to_owned());
+        // A screen may follow.
+        Err(words.lines().next().unwrap_or_default().to_owned())
+    })
 }
 
 /// The figures as a table in Markdown.
@@ -144,7 +177,12 @@ pub fn json(figures: &[Figure], machine: &str) -> Value {
     json!({
         "at": jiff::Timestamp::now().to_string(),
         "machine": machine,
-        "profile": if cfg!(debug_assertions) { "debug" } else { "release" },
+        "build": build(),
         "figures": figures.iter().map(Figure::json).collect::<Vec<_>>(),
     })
+}
+
+/// How it was built.
+pub fn build() -> &'static str {
+    if cfg!(debug_assertions) { "debug" } else { "release" }
 }

@@ -10,6 +10,9 @@ use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system}
 /// How long anything may take that is waited for.
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// Columns and rows.
+pub const SIZE: (u16, u16) = (200, 50);
+
 /// A program in a terminal of its own. Dropping it kills the program.
 pub struct Terminal {
     child: Box<dyn Child + Send + Sync>,
@@ -25,7 +28,7 @@ pub struct Terminal {
 
 impl Terminal {
     /// Starts a program in a terminal of so many columns and rows.
-    pub fn start(command: CommandBuilder, (columns, rows): (u16, u16)) -> Self {
+    pub fn start(command: CommandBuilder, (columns, rows): (u16, u16)) -> Result<Self, String> {
         let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
         let pair = native_pty_system().openpty(size).expect("a terminal");
         let mut output = pair.master.try_clone_reader().expect("its output");
@@ -40,22 +43,33 @@ impl Terminal {
             }
         });
         let started = Instant::now();
-        let child = pair.slave.spawn_command(command).expect("the program starts");
+        let child = pair.slave.spawn_command(command).map_err(|error| error.to_string())?;
         let cells = |cells| NonZeroU16::new(cells).expect("a terminal has cells");
         let screen = vt100::Parser::new(cells(rows), cells(columns), 0);
-        Self { child, keys, chunks, screen, bytes: 0, started, _master: pair.master }
+        Ok(Self { child, keys, chunks, screen, bytes: 0, started, _master: pair.master })
     }
 
-    /// When the screen was first as it should be; none where it never was.
-    pub fn until(&mut self, holds: impl Fn(&vt100::Screen) -> bool) -> Option<Instant> {
+    /// When the screen was first as it should be.
+    pub fn until(&mut self, what: &str, holds: impl Fn(&vt100::Screen) -> bool) -> Result<Instant, String> {
         let until = Instant::now() + LIMIT;
         loop {
-            let (at, bytes) = self.chunks.recv_timeout(until.saturating_duration_since(Instant::now())).ok()?;
-            self.take(&bytes);
-            if holds(self.screen.screen()) {
-                return Some(at);
+            match self.chunks.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok((at, bytes)) => {
+                    self.take(&bytes);
+                    if holds(self.screen.screen()) {
+                        return Ok(at);
+                    }
+                }
+                Err(RecvTimeoutError::Disconnected) => return Err(self.lacks(what, "the program ended")),
+                Err(RecvTimeoutError::Timeout) => return Err(self.lacks(what, &format!("not within {LIMIT:?}"))),
             }
         }
+    }
+
+    /// That something did not come, and on a line of its own what was there instead.
+    fn lacks(&self, what: &str, why: &str) -> String {
+        eprintln!("{what}: {why}; the screen was\n{}", self.screen.screen().contents());
+        format!("{what}: {why}")
     }
 
     /// Lets it go on for a time; how many bytes it wrote meanwhile.
@@ -70,15 +84,13 @@ impl Terminal {
     }
 
     /// Presses keys; when.
-    pub fn press(&mut self, keys: &str) -> Instant {
+    ///
+    /// # Errors
+    /// If the program is gone.
+    pub fn press(&mut self, keys: &str) -> Result<Instant, String> {
         let at = Instant::now();
-        self.keys.write_all(keys.as_bytes()).and_then(|()| self.keys.flush()).expect("the terminal takes keys");
-        at
-    }
-
-    /// What is on the screen.
-    pub fn text(&self) -> String {
-        self.screen.screen().contents()
+        let sent = self.keys.write_all(keys.as_bytes()).and_then(|()| self.keys.flush());
+        sent.map(|()| at).map_err(|error| format!("the terminal takes no keys: {error}"))
     }
 
     /// Its process.
