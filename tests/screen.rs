@@ -3,6 +3,8 @@
 
 #[path = "screen/complete.rs"]
 mod complete;
+#[path = "screen/fleet.rs"]
+mod fleet;
 #[path = "screen/pods.rs"]
 mod pods;
 #[path = "screen/readonly.rs"]

@@ -59,9 +59,9 @@ pub fn concerns(state: &State) -> Vec<Concern> {
 fn of_steps(state: &State, partition: &Partition, concerns: &mut Vec<Concern>) {
     let Some(run) = state.run.partition(&partition.name) else { return };
     for (step, run) in partition.steps.iter().zip(&run.steps) {
+        let Some(attempt) = run.attempts.last() else { continue };
         let reference = partition.reference(&step.id);
         let step_state = state.run.state_of(&reference);
-        let Some(attempt) = run.attempts.last() else { continue };
         let place = format!("{} · {} {}", partition.name, step.label, step.title);
         if step_state.is_trouble() {
             let text = step_state.to_string().to_lowercase();
@@ -156,7 +156,7 @@ fn of_sources(state: &State, partition: &Partition, live: &Live, concerns: &mut 
             Source::SlowLog => trouble.kind == TroubleKind::NotFound,
             _ => false,
         };
-        if as_it_should {
+        if as_it_should || is_left(state, partition, source) {
             continue;
         }
         let text = format!("{}: {trouble}", source_name(source, partition));
@@ -166,6 +166,7 @@ fn of_sources(state: &State, partition: &Partition, live: &Live, concerns: &mut 
     for (source, at) in live.heard() {
         // A source may be silent without having said why: its call has not come back yet.
         if live.troubles.contains_key(&source)
+            || is_left(state, partition, &source)
             || freshness(state.since(at), asked_every(&source, pace)) == Freshness::Live
         {
             continue;
@@ -173,6 +174,11 @@ fn of_sources(state: &State, partition: &Partition, live: &Live, concerns: &mut 
         let text = format!("{} was not heard for a while", source_name(&source, partition));
         concerns.push(Concern { weight: Weight::Blind, place: place.clone(), text, since: Some(at) });
     }
+}
+
+/// Whether nobody asks a source at present, because the partition is far.
+fn is_left(state: &State, partition: &Partition, source: &Source) -> bool {
+    !matches!(source, Source::Api | Source::Events) && !state.near.holds(&partition.name)
 }
 
 /// What a source of a partition is called.

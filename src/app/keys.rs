@@ -5,6 +5,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use super::attach::{attach, attachable};
 use super::commands::{self, Command, CommandId, named};
 use super::dialog::{Ask, Dialog, Purpose};
+use super::fleet::Fleet;
 use super::in_dialog::in_dialog;
 use super::keymap::Chord;
 use super::load_look::LoadTable;
@@ -145,6 +146,11 @@ pub(super) fn command(state: &mut State, id: CommandId) -> Vec<Effect> {
         CommandId::QueryText => queries::show(state),
         CommandId::Compare => state.queries.compared = !state.queries.compared,
         CommandId::Palette => open(state, Dialog::Palette(Palette::default())),
+        CommandId::Find => open(state, Dialog::Palette(Palette::of_partitions())),
+        CommandId::NextCalling => {
+            let next = Fleet::of(state).next_calling();
+            look_at(state, next);
+        }
         CommandId::Help => open(state, Dialog::Help { scroll: 0 }),
         CommandId::Concerns => open(state, Dialog::Concerns { scroll: 0 }),
         CommandId::Witnesses => {

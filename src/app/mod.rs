@@ -7,6 +7,8 @@ pub mod banner;
 pub mod commands;
 pub mod concerns;
 pub mod dialog;
+pub mod find;
+pub mod fleet;
 mod gaps;
 mod in_dialog;
 pub mod keymap;

@@ -3,9 +3,12 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::dialog::Dialog;
+use super::fleet::ALL_NEAR;
 use super::in_dialog::in_dialog;
 use super::keys::{focus_on, look_at, scroll_pane};
+use super::palette::Palette;
 use super::state::{Pane, State};
+use super::update::open;
 
 /// What the mouse points at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +21,8 @@ pub enum Target {
     Line(u64),
     /// A partition, by its place in the plan.
     Partition(usize),
+    /// The line above the partitions, where there are more than are seen.
+    Fleet,
 }
 
 /// What is done with it.
@@ -35,7 +40,7 @@ impl Target {
             Self::Pane(pane) => Some(pane),
             Self::Step(_) => Some(Pane::Steps),
             Self::Line(_) => Some(Pane::Log),
-            Self::Partition(_) => None,
+            Self::Partition(_) | Self::Fleet => None,
         }
     }
 }
@@ -48,8 +53,13 @@ pub(super) fn on_mouse(state: &mut State, target: Option<Target>, act: Act, oper
     let Some(target) = target else { return };
     match act {
         Act::Wheel(lines) => {
-            if let Some(pane) = target.pane() {
-                scroll_pane(state, pane, lines);
+            match target.pane() {
+                Some(pane) => scroll_pane(state, pane, lines),
+                // Where all are seen, there is nothing to be scrolled.
+                None if state.run.plan.partitions.len() > ALL_NEAR => {
+                    look_at(state, state.partition.checked_add_signed(lines.saturating_neg()));
+                }
+                None => {}
             }
         }
         Act::Click => click(state, target),
@@ -68,6 +78,7 @@ fn click(state: &mut State, target: Target) {
         }
         Target::Line(line) => state.log.mark(line),
         Target::Partition(partition) => look_at(state, Some(partition)),
+        Target::Fleet => open(state, Dialog::Palette(Palette::of_partitions())),
     }
 }
 

@@ -5,6 +5,7 @@ use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 
 use super::commands::{COMMANDS, CommandId};
+use super::find::{self, Grouping};
 use super::keys::{by_enter, focus_on, look_at, run};
 use super::state::State;
 use super::update::Effect;
@@ -38,11 +39,66 @@ pub struct Row {
     pub reason: Option<String>,
     /// Characters of the label that were typed, by their place.
     pub typed: Vec<u32>,
+    /// The group it stands in; nothing where there are none.
+    pub group: String,
+}
+
+impl Row {
+    /// A row without a key.
+    pub(super) fn of(entry: Entry, label: String) -> Self {
+        Self { entry, label, key: String::new(), reason: None, typed: Vec::new(), group: String::new() }
+    }
+}
+
+/// Finds rows by what was typed.
+pub(super) struct Finder {
+    pattern: Pattern,
+    matcher: Matcher,
+    letters: Vec<char>,
+}
+
+impl Finder {
+    /// Finds by these words.
+    pub fn of(words: &str) -> Self {
+        let pattern = Pattern::parse(words, CaseMatching::Smart, Normalization::Smart);
+        Self { pattern, matcher: Matcher::new(Config::DEFAULT), letters: Vec::new() }
+    }
+
+    /// How well a row fits, and the row with the letters that do; none where it does not.
+    pub fn fits(&mut self, mut row: Row) -> Option<(u32, Row)> {
+        let label = Utf32Str::new(&row.label, &mut self.letters);
+        let score = self.pattern.indices(label, &mut self.matcher, &mut row.typed)?;
+        row.typed.sort_unstable();
+        row.typed.dedup();
+        Some((score, row))
+    }
+}
+
+/// What a palette lists.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Scope {
+    /// Everything that can be done or looked at.
+    #[default]
+    Everything,
+    /// Partitions.
+    Partitions(Grouping),
+}
+
+impl Scope {
+    /// The same, in the next grouping that there is.
+    fn regrouped(self) -> Self {
+        match self {
+            Self::Everything => Self::Everything,
+            Self::Partitions(grouping) => Self::Partitions(grouping.next()),
+        }
+    }
 }
 
 /// The palette as it stands over the screen.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Palette {
+    /// What it lists.
+    pub scope: Scope,
     /// What was typed.
     pub words: String,
     /// The row that is marked.
@@ -51,15 +107,26 @@ pub struct Palette {
     pub preview: Option<String>,
 }
 
+impl Palette {
+    /// One that finds a partition.
+    pub fn of_partitions() -> Self {
+        Self { scope: Scope::Partitions(Grouping::default()), ..Self::default() }
+    }
+
+    /// Its rows.
+    pub fn rows(&self, state: &State) -> Vec<Row> {
+        match self.scope {
+            Scope::Everything => rows(state, &self.words),
+            Scope::Partitions(grouping) => find::rows(state, &self.words, grouping),
+        }
+    }
+}
+
 /// The rows that what was typed fits, the best first; all in the table's order where nothing was typed.
 pub fn rows(state: &State, words: &str) -> Vec<Row> {
-    let pattern = Pattern::parse(words, CaseMatching::Smart, Normalization::Smart);
-    let mut matcher = Matcher::new(Config::DEFAULT);
-    let mut letters = Vec::new();
-    let fits = all(state).into_iter().filter_map(|mut row| {
-        let score = pattern.indices(Utf32Str::new(&row.label, &mut letters), &mut matcher, &mut row.typed)?;
-        row.typed.sort_unstable();
-        row.typed.dedup();
+    let mut finder = Finder::of(words);
+    let fits = all(state).into_iter().filter_map(|row| {
+        let (score, row) = finder.fits(row)?;
         // What has a key is meant before what only shares its letters; a theme has no key, and is called by its name.
         let bonus = if matches!(row.entry, Entry::Command(_) | Entry::Theme(_)) { COMMANDS_FIRST } else { 0 };
         Some((score + bonus, row))
@@ -71,7 +138,7 @@ pub fn rows(state: &State, words: &str) -> Vec<Row> {
 }
 
 fn all(state: &State) -> Vec<Row> {
-    let row = |entry, label: String| Row { entry, label, key: String::new(), reason: None, typed: Vec::new() };
+    let row = Row::of;
     let mut rows: Vec<Row> = Vec::new();
     for command in COMMANDS.iter().filter(|command| command.id != CommandId::Palette) {
         let label = match command.pane {
@@ -102,7 +169,8 @@ fn all(state: &State) -> Vec<Row> {
 /// Takes in a key; whether the palette stays open.
 pub(super) fn key(state: &mut State, palette: &mut Palette, key: KeyEvent) -> (bool, Vec<Effect>) {
     let done = take(state, palette, key);
-    palette.preview = match rows(state, &palette.words).get(palette.marked).map(|row| row.entry) {
+    palette.preview = match palette.rows(state).get(palette.marked).map(|row| row.entry) {
+        _ if palette.scope != Scope::Everything => None,
         Some(Entry::Theme(index)) => state.themes.offered.get(index).cloned(),
         _ => None,
     };
@@ -110,7 +178,7 @@ pub(super) fn key(state: &mut State, palette: &mut Palette, key: KeyEvent) -> (b
 }
 
 fn take(state: &mut State, palette: &mut Palette, key: KeyEvent) -> (bool, Vec<Effect>) {
-    let found = rows(state, &palette.words);
+    let found = palette.rows(state);
     let last = found.len().saturating_sub(1);
     let control = key.modifiers.contains(KeyModifiers::CONTROL);
     match key.code {
@@ -120,6 +188,10 @@ fn take(state: &mut State, palette: &mut Palette, key: KeyEvent) -> (bool, Vec<E
             let done = choose(state, row);
             by_enter(state, &key);
             return done;
+        }
+        KeyCode::Tab if palette.scope != Scope::Everything => {
+            palette.scope = palette.scope.regrouped();
+            palette.marked = 0;
         }
         KeyCode::Down | KeyCode::Tab => palette.marked = (palette.marked + 1).min(last),
         KeyCode::Up | KeyCode::BackTab => palette.marked = palette.marked.saturating_sub(1),
@@ -132,7 +204,7 @@ fn take(state: &mut State, palette: &mut Palette, key: KeyEvent) -> (bool, Vec<E
             palette.words.pop();
             palette.marked = 0;
         }
-        KeyCode::Char('u') if control => *palette = Palette::default(),
+        KeyCode::Char('u') if control => *palette = Palette { scope: palette.scope, ..Palette::default() },
         KeyCode::Char(character) if !control && !key.modifiers.contains(KeyModifiers::ALT) => {
             palette.words.push(character);
             palette.marked = 0;

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::dialog::Dialog;
+use super::fleet::Fleet;
 use super::keymap::Keymap;
 use super::live::Live;
 use super::load_look::LoadLook;
@@ -22,7 +23,7 @@ use crate::runbook::event::{Person, Session};
 use crate::runbook::names::{PartitionName, StepRef};
 use crate::runbook::plan::Partition;
 use crate::runbook::state::{PartitionRun, Run};
-use crate::watch::Pace;
+use crate::watch::{Near, Pace};
 
 /// The theme of a shared screen, where none was asked for.
 const SHARED_THEME: &str = "high-contrast";
@@ -44,6 +45,8 @@ pub struct State {
     pub live: BTreeMap<PartitionName, Live>,
     /// How often each partition is watched.
     pub pace: BTreeMap<PartitionName, Pace>,
+    /// Which partitions are watched with everything there is.
+    pub near: Near,
     /// The log.
     pub log: Log,
     /// The pane that has the keys.
@@ -177,6 +180,7 @@ impl State {
             zone,
             live,
             pace: BTreeMap::new(),
+            near: Near::All,
             log: Log::default(),
             focus: Pane::Steps,
             focus_chosen: false,
@@ -205,6 +209,7 @@ impl State {
         };
         super::narrate::resume_timelines(&mut state);
         state.follow();
+        state.near = Fleet::of(&state).near();
         state
     }
 
@@ -312,6 +317,6 @@ impl State {
 
     /// Position of a partition in the plan.
     pub fn index_of(&self, name: &PartitionName) -> Option<usize> {
-        self.run.plan.partitions.iter().position(|partition| &partition.name == name)
+        self.run.place(name)
     }
 }

@@ -9,11 +9,12 @@ use super::mouse::{self, Act, Target};
 use super::replay::{Moment, Playback};
 use super::state::{Mode, State};
 use super::terminal::{ProgramEnd, Size, Typed};
-use super::{approve, attach, attention, in_dialog, keys, replay, unplanned};
+use super::{approve, attach, attention, fleet, in_dialog, keys, replay, unplanned};
 use crate::runbook::event::{Brief, Event, Record};
 use crate::runbook::names::StepRef;
 use crate::runbook::plan::StepKind;
 use crate::steps::Said;
+use crate::watch::Near;
 use crate::watch::sample::{Reading, Sample, Source};
 
 /// What can happen to the cockpit.
@@ -124,6 +125,8 @@ pub enum Effect {
         /// Directory of the program.
         directory: String,
     },
+    /// Watch these partitions with everything there is, and no others.
+    Watch(Near),
     /// Move the replay.
     Replay(Playback),
     /// Hand over no more output.
@@ -161,6 +164,7 @@ impl Effect {
     pub fn only_looks(&self) -> bool {
         match self {
             Self::Attach { .. } | Self::Detach | Self::Copy { .. } | Self::Attention { .. } | Self::Replay(_) => true,
+            Self::Watch(_) => true,
             Self::Brief { .. }
             | Self::Fire { .. }
             | Self::Approve { .. }
@@ -175,7 +179,12 @@ impl Effect {
 /// Takes in what happened and says what is to be done. Of a session that only looks on nothing comes that does more,
 /// whatever a key may mean elsewhere; its user's own word, an approval, excepted.
 pub fn update(state: &mut State, message: Message, operator: &str) -> Vec<Effect> {
+    // A sample or a line of the log is of one partition; what is near is reckoned when the clock turns.
+    let turns = matches!(message, Message::Key(_) | Message::Tick(_) | Message::Record(_) | Message::Mouse { .. });
     let mut effects = take(state, message, operator);
+    if turns {
+        effects.extend(fleet::draw_near(state).map(Effect::Watch));
+    }
     if state.mode != Mode::Operator {
         effects.retain(|effect| effect.only_looks() || matches!(effect, Effect::Approve { .. }));
     }

@@ -10,6 +10,7 @@ use crate::runbook::event::{Event, NoteKind, Way};
 use crate::runbook::names::StepRef;
 use crate::runbook::plan::StepKind;
 use crate::runbook::state::{Run, StepState};
+use crate::watch::Near;
 
 pub(super) async fn auto(place: &Place, args: &AutoArgs) -> Result<u8, Failure> {
     if !place::is_simulated() {
@@ -19,7 +20,7 @@ pub(super) async fn auto(place: &Place, args: &AutoArgs) -> Result<u8, Failure> 
     }
     die_with_whoever_keeps_at_it();
     let plan = place::only(place.plan(args.rollout.as_deref())?, &args.only)?;
-    let mut headless = Headless::open(place, plan, args.new, true, true).await?;
+    let mut headless = Headless::open(place, (plan, Near::All), args.new, true, true).await?;
     let ended = take_the_operators_place(&mut headless, &args.hold_go_ahead).await;
     let run = headless.run.clone();
     let closed = headless.close().await;

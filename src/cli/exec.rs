@@ -11,6 +11,7 @@ use crate::runbook::event::{Brief, Event};
 use crate::runbook::names::{PartitionName, StepRef};
 use crate::runbook::plan::{ConfirmRule, Step, StepKind};
 use crate::runbook::state::{Run, StepState};
+use crate::watch::Near;
 
 pub(super) async fn exec(place: &Place, args: &ExecArgs) -> Result<u8, Failure> {
     let plan = place.plan(args.rollout.as_deref())?;
@@ -23,7 +24,8 @@ pub(super) async fn exec(place: &Place, args: &ExecArgs) -> Result<u8, Failure> 
         let known: Vec<&str> = planned.steps.iter().map(|each| each.id.as_str()).collect();
         return Err(Failure::usage(format!("{partition} has no step {step}; there are {}", known.join(", "))));
     }
-    let mut headless = Headless::open(place, plan, args.new, args.output == Form::Text, false).await?;
+    let near = Near::Only([partition.clone()].into());
+    let mut headless = Headless::open(place, (plan, near), args.new, args.output == Form::Text, false).await?;
     let done = fire_all(&mut headless, &partition, args).await;
     let run = headless.run.clone();
     let closed = headless.close().await;

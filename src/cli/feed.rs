@@ -16,18 +16,20 @@ use crate::runbook::event::{Event, Record};
 use crate::runbook::plan::Plan;
 use crate::session;
 use crate::session::{News, Session};
-use crate::watch::{Cadence, Sample};
+use crate::watch::{Cadence, Near, Pacing, Sample};
 
 /// What feeds an operator's screen.
 pub(super) struct Feed {
     plan: Arc<Plan>,
+    near: watch::Receiver<Near>,
     journal: PathBuf,
     messages: mpsc::UnboundedSender<Message>,
 }
 
 impl Feed {
     pub fn of(session: &Session, messages: mpsc::UnboundedSender<Message>) -> Self {
-        Self { plan: session.plan().clone(), journal: session.run_dir().join(JOURNAL), messages }
+        let (near, journal) = (session.near.subscribe(), session.run_dir().join(JOURNAL));
+        Self { plan: session.plan().clone(), near, journal, messages }
     }
 
     /// Hands on what the session tells, and goes on with the journal and with watchers of its own once it was handed over.
@@ -67,7 +69,8 @@ impl Feed {
         let (_cadence, pace) = watch::channel(Cadence::default());
         let (accounts, databases) = (Accounts::default(), Databases::default());
         let (plan, cancel) = (&self.plan, CancellationToken::new());
-        let _watchers = crate::watch::start(plan, &accounts, &databases, out, pace, false, cancel).await;
+        let pacing = Pacing { cadence: pace, near: Some(self.near) };
+        let _watchers = crate::watch::start(plan, &accounts, &databases, out, pacing, false, cancel).await;
         follow_run(Follow::new(self.journal, seq), to_screen, self.messages).await;
     }
 }

@@ -16,6 +16,7 @@ use crate::runbook::plan::Plan;
 use crate::runbook::state::{Run, StepState};
 use crate::session::{self, FireError, Opened, Session, Told};
 use crate::steps::{Look, RecordError};
+use crate::watch::Near;
 
 /// How often what must hold is looked at before a step is given up, where trouble that passes is in the way.
 const LOOKS: u32 = 20;
@@ -61,9 +62,16 @@ async fn ended(attempts: &mut Vec<JoinHandle<()>>) {
 const SIGN_INS: u32 = 3;
 
 impl Headless {
-    /// Takes the controls, begins to watch, and waits for an attempt that a former session left running.
-    pub async fn open(place: &Place, plan: Plan, new: bool, talks: bool, signs_in: bool) -> Result<Self, Failure> {
+    /// Takes the controls, begins to watch what is near, and waits for an attempt that a former session left running.
+    pub async fn open(
+        place: &Place,
+        (plan, near): (Plan, Near),
+        new: bool,
+        talks: bool,
+        signs_in: bool,
+    ) -> Result<Self, Failure> {
         let Opened { session, run, told, notices } = place.open(plan, new).await?;
+        session.near.send_replace(near);
         let mut headless =
             Self { session, run, resumed: None, told, attempts: Vec::new(), talks, signs_in, wanted: Vec::new() };
         for notice in notices {

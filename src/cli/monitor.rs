@@ -18,7 +18,7 @@ use crate::runbook::event::{Event, Record};
 use crate::runbook::names::RunId;
 use crate::runbook::state::Run;
 use crate::session;
-use crate::watch::Cadence;
+use crate::watch::{Cadence, Pacing};
 
 pub(super) async fn monitor(place: &Place, args: &MonitorArgs) -> Result<u8, Failure> {
     let (messages, inbox) = mpsc::unbounded_channel();
@@ -43,18 +43,20 @@ pub(super) async fn monitor(place: &Place, args: &MonitorArgs) -> Result<u8, Fai
     let cancel = CancellationToken::new();
     let (out, samples) = mpsc::channel(session::SAMPLES);
     // Held to the end: a monitor looks at its own quiet pace.
-    let (_cadence, pace) = watch::channel(Cadence::default());
+    let (_cadence, cadence) = watch::channel(Cadence::default());
+    let mut state = State::new(run, mode, clock::now());
+    let (near, told) = watch::channel(state.near.clone());
+    let pacing = Pacing { cadence, near: Some(told) };
     let (accounts, tries_writes) = (Accounts::default(), args.write_probe);
-    let watchers = if run.simulated == place::is_simulated() {
+    let watchers = if state.run.simulated == place::is_simulated() {
         let (databases, cancel) = (Databases::default(), cancel.clone());
-        Some(crate::watch::start(&run.plan, &accounts, &databases, out, pace, tries_writes, cancel).await)
+        Some(crate::watch::start(&state.run.plan, &accounts, &databases, out, pacing, tries_writes, cancel).await)
     } else {
         // The names of a rehearsal may exist in real accounts: they are not asked.
         let gone = "this run was rehearsed and its simulated site is gone: only its journal is shown".to_owned();
         let _ = messages.send(Message::Notice(gone));
         None
     };
-    let mut state = State::new(run, mode, clock::now());
     state.user = Some(sharing::user());
     let sources = Sources { messages: inbox, records, said: None, samples, clock: Clock::Wall };
     let mut attachment = Attachment::new(messages.clone());
@@ -64,6 +66,9 @@ pub(super) async fn monitor(place: &Place, args: &MonitorArgs) -> Result<u8, Fai
             if let Err(error) = approvals::leave(run_dir, digest) {
                 let _ = messages.send(Message::Refused(error.to_string()));
             }
+        }
+        (Effect::Watch(partitions), _) => {
+            near.send_replace(partitions.clone());
         }
         _ => attachment.follow(&effect),
     })

@@ -59,6 +59,7 @@ async fn operate(place: &Place, args: &RunArgs, opened: Opened) -> Result<Ended,
         let _ = messages.send(Message::Notice(notice));
     }
     session.take_up(&run).await.map_err(Failure::failed)?;
+    session.near.send_replace(state.near.clone());
     let feed = Feed::of(&session, messages.clone());
     let (records, samples) = feed.start(told.records, told.news, session.watch().await);
     let executor = Executor { session: session.clone(), messages: messages.clone() };
@@ -132,6 +133,9 @@ impl Executor {
                 }
             }
             Effect::Nudge => session.nudge(),
+            Effect::Watch(near) => {
+                session.near.send_replace(near);
+            }
             // Keys keep their order: a holder takes them at once.
             Effect::Type { directory, typed } => {
                 if let Err(trouble) = session.type_in(Path::new(&directory), typed.bytes()) {

@@ -5,7 +5,7 @@ mod tests;
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use secrecy::SecretString;
@@ -32,6 +32,8 @@ pub struct Databases {
     pub bastions: Bastions,
     /// Who is asked for names; none is whom the environment names.
     resolver: Option<Resolver>,
+    /// The environment's, for all of them.
+    usual: OnceLock<Resolver>,
     open: Mutex<HashMap<PartitionName, Arc<Database>>>,
 }
 
@@ -46,6 +48,14 @@ impl Databases {
         Self { resolver: Some(resolver), ..self }
     }
 
+    fn resolver(&self) -> Result<Resolver, Trouble> {
+        if let Some(known) = self.resolver.as_ref().or(self.usual.get()) {
+            return Ok(known.clone());
+        }
+        let made = Resolver::from_environment()?;
+        Ok(self.usual.get_or_init(|| made).clone())
+    }
+
     /// A partition's databases; none where the plan says nothing of SQL. Reads no secret and calls nobody.
     ///
     /// # Errors
@@ -56,7 +66,7 @@ impl Databases {
         if let Some(database) = open.get(&partition.name) {
             return Ok(Some(database.clone()));
         }
-        let resolver = self.resolver.clone().map_or_else(Resolver::from_environment, Ok)?;
+        let resolver = self.resolver()?;
         let bastion = self.bastions.of(partition, aws).await;
         let database = Arc::new(Database::new(resolver, target, aws.clone())?.over(bastion));
         open.insert(partition.name.clone(), database.clone());

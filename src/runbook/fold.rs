@@ -1,5 +1,7 @@
 //! The fold: the one place where a run changes.
 
+use std::collections::BTreeSet;
+
 use thiserror::Error;
 
 use super::approval::Approval;
@@ -55,6 +57,8 @@ impl Run {
         let Record { seq: 1, at, event: Event::RunStarted { run, plan, simulated } } = record else {
             return Err(FoldError::NoStart);
         };
+        let places = plan.partitions.iter().enumerate();
+        let places = places.map(|(place, partition)| (partition.name.clone(), place)).collect();
         let partitions = plan
             .partitions
             .iter()
@@ -85,6 +89,8 @@ impl Run {
             notes: Vec::new(),
             decisions: Vec::new(),
             stopped: None,
+            places,
+            active: BTreeSet::new(),
         })
     }
 
@@ -100,10 +106,25 @@ impl Run {
         if seq != self.seq + 1 {
             return Err(FoldError::Gap { expected: self.seq + 1, found: seq });
         }
+        let place = match &event {
+            Event::AttemptStarted { step, .. } | Event::AttemptEnded { step, .. } => self.place(&step.partition),
+            _ => None,
+        };
         self.take(at, event).map_err(|why| FoldError::Misfit { seq, why })?;
+        if let Some(place) = place {
+            self.note_activity(place);
+        }
         self.seq = seq;
         self.last_at = at;
         Ok(())
+    }
+
+    fn note_activity(&mut self, place: usize) {
+        if self.partitions.get(place).is_some_and(PartitionRun::is_active) {
+            self.active.insert(place);
+        } else {
+            self.active.remove(&place);
+        }
     }
 
     fn take(&mut self, at: jiff::Timestamp, event: Event) -> Result<(), String> {

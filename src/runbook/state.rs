@@ -1,5 +1,6 @@
 //! The state of a run: what its events amount to.
 
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 
 use jiff::Timestamp;
@@ -49,6 +50,10 @@ pub struct Run {
     pub decisions: Vec<Decision>,
     /// Who stopped the rollout, and why.
     pub stopped: Option<Word>,
+    /// Where each partition stands among the others: a fleet may have hundreds, and every look at a step asks for one.
+    pub(super) places: HashMap<PartitionName, usize>,
+    /// Places of the partitions in which an attempt is under way.
+    pub(super) active: BTreeSet<usize>,
 }
 
 /// The controls went from one session to another on purpose.
@@ -281,13 +286,18 @@ impl fmt::Display for StepState {
 impl Run {
     /// The partition of that name.
     pub fn partition(&self, name: &PartitionName) -> Option<&PartitionRun> {
-        self.partitions.iter().find(|partition| &partition.name == name)
+        self.partitions.get(self.place(name)?)
+    }
+
+    /// Where the partition of that name stands in the plan.
+    pub fn place(&self, name: &PartitionName) -> Option<usize> {
+        self.places.get(name).copied()
     }
 
     /// The step and its place in the plan.
     pub fn step(&self, step: &StepRef) -> Option<(&Partition, &Step, &StepRun)> {
-        let planned = self.plan.partition(&step.partition)?;
-        let run = self.partition(&step.partition)?;
+        let place = self.place(&step.partition)?;
+        let (planned, run) = (self.plan.partitions.get(place)?, self.partitions.get(place)?);
         Some((planned, planned.step(&step.step)?, run.step(&step.step)?))
     }
 
@@ -308,7 +318,7 @@ impl Run {
 
     /// Every attempt that is under way.
     pub fn under_way(&self) -> impl Iterator<Item = (StepRef, &Attempt)> {
-        self.partitions.iter().flat_map(|partition| {
+        self.active.iter().filter_map(|place| self.partitions.get(*place)).flat_map(|partition| {
             partition.steps.iter().chain(&partition.levers).filter_map(|step| {
                 let attempt = step.attempts.last().filter(|attempt| attempt.outcome.is_none())?;
                 Some((partition.reference(&step.id), attempt))
@@ -367,14 +377,7 @@ impl Run {
     /// journal in which two steps were deferred until each other must not hang the cockpit.
     pub fn is_behind(&self, reference: &StepRef) -> bool {
         let Some((_, planned, run)) = self.step(reference) else { return false };
-        if run.skipped.is_some() {
-            return true;
-        }
-        if planned.kind == StepKind::GoAhead {
-            return self.partition(&reference.partition).is_some_and(|partition| partition.go_ahead.is_some());
-        }
-        let last = run.standing().and_then(|attempt| attempt.outcome.as_ref());
-        matches!(last, Some(Outcome::Passed | Outcome::PassedWithWarnings { .. }))
+        self.partition(&reference.partition).is_some_and(|partition| partition.has_behind(planned, run))
     }
 
     /// Why nothing more will run in a partition, if so.
@@ -388,12 +391,30 @@ impl Run {
 
     /// The step that waits for an operator next: the first that is in trouble or ready, in the plan's order.
     pub fn next_step(&self) -> Option<(StepRef, StepState)> {
-        let goes_on = self.references().filter(|reference| self.will_not_run(&reference.partition).is_none());
-        goes_on.into_iter().find_map(|reference| {
-            let state = self.state_of(&reference);
-            (state == StepState::Ready || state == StepState::Confirming || state.is_trouble())
-                .then_some((reference, state))
-        })
+        if self.stopped.is_some() {
+            return None;
+        }
+        let confirming = self.confirming.as_ref().map(|confirming| &confirming.step);
+        // Beside what runs, and behind a partition that is not through, a step that nobody touched is locked: in a fleet of
+        // hundreds those are nearly all.
+        let mut locked = self.busy_lock().is_some();
+        for (planned, run) in self.plan.partitions.iter().zip(&self.partitions) {
+            let steps = planned.steps.iter().zip(&run.steps);
+            let open = steps.filter(|(step, run_of)| !run.has_behind(step, run_of));
+            for (step, run_of) in open.filter(|_| run.rolled_back.is_none()) {
+                let asked = confirming.is_some_and(|asked| asked.step == step.id && asked.partition == run.name);
+                if locked && run_of.attempts.is_empty() && !asked {
+                    continue;
+                }
+                let reference = planned.reference(&step.id);
+                let state = self.state_of(&reference);
+                if matches!(state, StepState::Ready | StepState::Confirming) || state.is_trouble() {
+                    return Some((reference, state));
+                }
+            }
+            locked |= run.go_ahead.is_none() || run.rolled_back.is_some();
+        }
+        None
     }
 
     /// The partition in hand: the one with a running step, else the first that is not through.
@@ -415,11 +436,9 @@ impl Run {
 
     /// Whether every step of the partition is behind us.
     pub fn is_through(&self, partition: &PartitionName) -> bool {
-        self.plan.partition(partition).is_some_and(|planned| {
-            planned
-                .steps
-                .iter()
-                .all(|step| self.state_of(&StepRef { partition: partition.clone(), step: step.id.clone() }).is_behind())
+        let Some(place) = self.place(partition) else { return false };
+        self.plan.partitions.get(place).zip(self.partitions.get(place)).is_some_and(|(planned, run)| {
+            planned.steps.iter().zip(&run.steps).all(|(step, run_of)| run.has_behind(step, run_of))
         })
     }
 
@@ -428,11 +447,13 @@ impl Run {
     /// A number that stands at several steps (`5` and `5b`, `6` before and after the chart) counts once, when all of them
     /// are behind; steps without a number of their own (prerequisites, drift checks, go-ahead, merge) do not count.
     pub fn progress(&self, partition: &PartitionName) -> (usize, usize) {
-        let Some(planned) = self.plan.partition(partition) else { return (0, 0) };
+        let place = self.place(partition);
+        let found = place.and_then(|place| self.plan.partitions.get(place).zip(self.partitions.get(place)));
+        let Some((planned, run)) = found else { return (0, 0) };
         let mut numbers: Vec<(u32, bool)> = Vec::new();
-        for step in &planned.steps {
+        for (step, run_of) in planned.steps.iter().zip(&run.steps) {
             let Some(number) = step.number() else { continue };
-            let behind = self.state_of(&StepRef { partition: partition.clone(), step: step.id.clone() }).is_behind();
+            let behind = run.has_behind(step, run_of);
             match numbers.iter_mut().find(|(known, _)| *known == number) {
                 Some((_, all)) => *all &= behind,
                 None => numbers.push((number, behind)),
@@ -462,6 +483,24 @@ impl PartitionRun {
     /// How events name a step or lever of this partition.
     pub fn reference(&self, step: &StepId) -> StepRef {
         StepRef { partition: self.name.clone(), step: step.clone() }
+    }
+
+    /// Whether what needs this step of the partition's may go on.
+    pub fn has_behind(&self, planned: &Step, run: &StepRun) -> bool {
+        if run.skipped.is_some() {
+            return true;
+        }
+        if planned.kind == StepKind::GoAhead {
+            return self.go_ahead.is_some();
+        }
+        let last = run.standing().and_then(|attempt| attempt.outcome.as_ref());
+        matches!(last, Some(Outcome::Passed | Outcome::PassedWithWarnings { .. }))
+    }
+
+    /// Whether an attempt is under way in it.
+    pub fn is_active(&self) -> bool {
+        let last = |step: &StepRun| step.attempts.last().is_some_and(|attempt| attempt.outcome.is_none());
+        self.steps.iter().chain(&self.levers).any(last)
     }
 
     /// The step or lever of that name.

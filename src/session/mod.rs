@@ -32,7 +32,7 @@ use crate::runbook::plan::Plan;
 use crate::runbook::state::{Attempt, Run};
 use crate::steps::{self, Act, Look, Noting, RecordError, Recorder, Said, Stop, Tools, Voice};
 use crate::watch::recording::Recording;
-use crate::watch::{Cadence, Pace, Sample, Source};
+use crate::watch::{Cadence, Near, Pace, Pacing, Sample, Source};
 
 use attendant::Attendant;
 use hands::{Hands, Held};
@@ -121,6 +121,8 @@ pub struct Session {
     pub samples: broadcast::Sender<Sample>,
     /// How often the watchers look.
     pub cadence: Arc<watch::Sender<Cadence>>,
+    /// What they look at with everything there is.
+    pub near: watch::Sender<Near>,
     /// Set when the session ends.
     pub cancel: CancellationToken,
 }
@@ -244,6 +246,7 @@ impl Session {
             ahead,
             samples: broadcast::channel(SAMPLES).0,
             cadence: Arc::new(watch::channel(Cadence::default()).0),
+            near: watch::channel(Near::default()).0,
             cancel,
         };
         Ok(Opened { session, run, told: Told { records, said, news }, notices })
@@ -254,9 +257,9 @@ impl Session {
     pub async fn watch(&self) -> mpsc::Receiver<Sample> {
         let (sender, receiver) = mpsc::channel(SAMPLES);
         let (out, mut seen) = mpsc::channel(SAMPLES);
-        let cadence = self.cadence.subscribe();
+        let pacing = Pacing { cadence: self.cadence.subscribe(), near: Some(self.near.subscribe()) };
         let cancel = self.cancel.clone();
-        let watchers = crate::watch::start(&self.plan, &self.accounts, &self.databases, out, cadence, true, cancel);
+        let watchers = crate::watch::start(&self.plan, &self.accounts, &self.databases, out, pacing, true, cancel);
         let watchers = watchers.await;
         let samples = self.samples.clone();
         let recording = Recording::begin(&self.run_dir);

@@ -27,6 +27,13 @@ pub fn plan() -> Plan {
     }
 }
 
+/// A site of so many partitions, all of one account.
+pub fn fleet(partitions: usize) -> Arc<Site> {
+    let names = (1..=partitions).map(|number| format!("tenant{number}"));
+    let plan = Plan { partitions: names.map(|name| partition("Alpha002", &name)).collect(), ..plan() };
+    Arc::new(Site::new(plan, 1.0, 7))
+}
+
 fn partition(infrastructure: &str, name: &str) -> Partition {
     let production = name == "prod";
     let cluster = format!("{infrastructure}-{name}-AuroraCluster");

@@ -23,6 +23,17 @@ enum Size {
     Small,
 }
 
+/// How the partitions are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// A panel each.
+    Panels,
+    /// A line each.
+    Lines,
+    /// Some of them a line each, under a line about all.
+    Fleet,
+}
+
 /// Where everything stands.
 #[derive(Debug, Clone)]
 pub struct Places {
@@ -32,8 +43,8 @@ pub struct Places {
     pub banner: Rect,
     /// The partitions.
     pub partitions: Rect,
-    /// Whether each partition gets a panel; else a line.
-    pub panels: bool,
+    /// How they are shown.
+    pub form: Form,
     /// The panes that are seen.
     pub panes: Vec<(Pane, Rect)>,
     /// Where a replay is; no rows where this is none.
@@ -60,7 +71,12 @@ pub fn places(area: Rect, state: &State) -> Option<Places> {
     let count = state.run.plan.partitions.len() as u16;
     // A zoomed pane leaves the partitions a line each: they are never out of sight.
     let panels = size != Size::Small && area.width >= PANEL * count && !state.zoomed;
-    let partitions_height = if panels { PANEL_HEIGHT } else { count.min(area.height / 4) };
+    let (form, partitions_height) = match panels {
+        true => (Form::Panels, PANEL_HEIGHT),
+        false if count <= area.height / 4 => (Form::Lines, count),
+        // The line about all, and a fifth of the screen.
+        false => (Form::Fleet, (area.height / 5).clamp(5, 10)),
+    };
     let [header, banner, partitions, body, scrubber, footer] = Layout::vertical([
         Constraint::Length(1),
         // Those who look on are told the step in a row of its own.
@@ -80,7 +96,7 @@ pub fn places(area: Rect, state: &State) -> Option<Places> {
         Size::Medium => medium(body, state),
         Size::Small => small(body, state),
     };
-    Some(Places { header, banner, partitions, panels, panes, scrubber, footer })
+    Some(Places { header, banner, partitions, form, panes, scrubber, footer })
 }
 
 /// Whether the marked step is in trouble: then what is wrong with it takes the best place.

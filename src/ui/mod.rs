@@ -48,7 +48,7 @@ pub fn seen_of_log(area: Rect, state: &State) -> Vec<u64> {
 pub fn target(area: Rect, state: &State, at: Position) -> Option<Target> {
     let places = layout::places(area, state)?;
     if places.partitions.contains(at) {
-        return panes::partitions::at(places.partitions, places.panels, state, at).map(Target::Partition);
+        return panes::partitions::at(places.partitions, places.form, state, at);
     }
     let (pane, area) = places.panes.into_iter().find(|(_, area)| area.contains(at))?;
     let own = match pane {
@@ -87,7 +87,7 @@ pub fn draw(frame: &mut Frame<'_>, state: &State, theme: &Theme) {
 fn draw_panes(buffer: &mut Buffer, places: &Places, state: &State, theme: &Theme) {
     panes::header::draw(buffer, places.header, state, theme);
     panes::banner::draw(buffer, places.banner, state, theme);
-    panes::partitions::draw(buffer, places.partitions, places.panels, state, theme);
+    panes::partitions::draw(buffer, places.partitions, places.form, state, theme);
     for (pane, area) in &places.panes {
         let slot = panes::Slot { area: *area, pane: *pane, alone: places.panes.len() <= 2, state, theme };
         match pane {

@@ -1,6 +1,6 @@
-//! RDS events of a cluster and its instances. They come late, out of order or not at all: nothing rests on them alone.
+//! RDS events of the clusters of an account and region, and of their instances, in one question for all. They come late, out of order or not at all: nothing rests on them alone.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use super::api::{self, Described};
 use super::cadence::Pace;
 use super::sample::{ClusterView, Line, Reading, Source};
 use super::task::{Ask, Voice};
-use crate::clients::rds::{EventSource, EventView};
+use crate::clients::rds::EventView;
 use crate::clients::{Aws, Trouble};
 use crate::clock;
 use crate::runbook::names::PartitionName;
@@ -32,12 +32,10 @@ const IDS: [(&str, &str); 7] = [
 /// Asks for the events that are new.
 #[derive(Debug)]
 pub struct Events {
-    /// The partition.
-    pub partition: PartitionName,
-    /// Its account.
+    /// The account.
     pub aws: Arc<Aws>,
-    /// The cluster.
-    pub described: Described,
+    /// The partitions and their clusters.
+    pub clusters: Vec<(PartitionName, Described)>,
     /// The events that were told; what was there before the first look is told too, if it is recent.
     pub told: HashSet<(Timestamp, String, String)>,
 }
@@ -48,28 +46,50 @@ impl Ask for Events {
     }
 
     async fn ask(&mut self, _pace: Pace, voice: &Voice) {
-        let Some(cluster) = api::cluster(&mut self.described).await else { return };
+        api::clusters(self.clusters.iter_mut().map(|(_, described)| described)).await;
+        let known = |(partition, described): &(PartitionName, Described)| {
+            let cluster = described.borrow().clone()?;
+            Some((partition.clone(), cluster))
+        };
+        let clusters: Vec<(PartitionName, Arc<ClusterView>)> = self.clusters.iter().filter_map(known).collect();
+        if clusters.is_empty() {
+            return;
+        }
         let begun = Instant::now();
-        let said = self.look(&cluster).await;
-        voice.say(&self.partition, Source::Events, begun, said).await;
+        let mut said = self.look(&clusters).await;
+        for (partition, _) in &clusters {
+            let said = match &mut said {
+                Ok(lines) => Ok(Reading::Lines(lines.remove(partition).unwrap_or_default())),
+                Err(trouble) => Err(trouble.clone()),
+            };
+            voice.say(partition, Source::Events, begun, said).await;
+        }
     }
 }
 
 impl Events {
-    /// What is new, an empty list included.
-    async fn look(&mut self, cluster: &ClusterView) -> Result<Reading, Trouble> {
+    /// What is new, by partition.
+    async fn look(
+        &mut self,
+        clusters: &[(PartitionName, Arc<ClusterView>)],
+    ) -> Result<HashMap<PartitionName, Vec<Line>>, Trouble> {
         let since = clock::now() - REACH;
-        let members = cluster.members.iter().map(|member| EventSource::Instance(member.id.clone()));
-        let mut events = Vec::new();
-        for source in std::iter::once(EventSource::Cluster(cluster.id.clone())).chain(members) {
-            events.extend(self.aws.rds.events(&source, since).await?);
+        let events = self.aws.rds.all_events(since).await?;
+        let mut whose: HashMap<String, &PartitionName> = HashMap::new();
+        for (partition, cluster) in clusters {
+            let members = cluster.members.iter().map(|member| member.id.as_str());
+            whose.extend(members.chain([cluster.id.as_str()]).map(|id| (id.to_lowercase(), partition)));
         }
-        events.sort_by_key(|event| event.at);
         self.told.retain(|(at, ..)| *at >= since);
-        let new = events
-            .into_iter()
-            .filter(|event| self.told.insert((event.at, event.source.clone(), event.message.clone())));
-        Ok(Reading::Lines(new.map(line).collect()))
+        let mut new: HashMap<PartitionName, Vec<Line>> = HashMap::new();
+        for event in events {
+            // Of other clusters of the account, the plan says nothing.
+            let Some(partition) = whose.get(&event.source.to_lowercase()) else { continue };
+            if self.told.insert((event.at, event.source.clone(), event.message.clone())) {
+                new.entry((*partition).clone()).or_default().push(line(event));
+            }
+        }
+        Ok(new)
     }
 }
 

@@ -1,11 +1,15 @@
 //! CloudWatch's metrics: one call a minute for all instances of an account and region, because every figure that is asked
 //! for is paid for, and RDS publishes no oftener.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::sync::watch;
+
 use super::api::{self, Described};
 use super::cadence::Pace;
+use super::near::{self, Near};
 use super::sample::{InstanceMetrics, MemberView, MetricsView, Reading, Source};
 use super::task::{Ask, Voice};
 use crate::clients::Aws;
@@ -14,6 +18,8 @@ use crate::runbook::names::{InstanceId, PartitionName};
 
 /// Time between two calls, whatever the pace.
 const EVERY: Duration = Duration::from_secs(60);
+/// Time between two calls where another partition is watched since.
+const LEAST: Duration = Duration::from_secs(5);
 /// How far back the first look goes: where Performance Insights may not be asked, this is all that is known of the hour.
 const FIRST: Duration = Duration::from_secs(2 * 3600);
 /// How far back every later one goes: RDS publishes a minute's figure one to three minutes later.
@@ -26,10 +32,12 @@ pub struct Metrics {
     pub aws: Arc<Aws>,
     /// The partitions and their clusters.
     pub clusters: Vec<(PartitionName, Described)>,
+    /// Those that are watched: every figure that is asked for is paid for.
+    near: watch::Receiver<Near>,
     /// When it last asked.
-    pub asked: Option<Instant>,
-    /// Whether it was answered.
-    pub answered: bool,
+    asked: Option<Instant>,
+    /// For which partitions it was answered.
+    answered: HashSet<PartitionName>,
 }
 
 impl Ask for Metrics {
@@ -39,10 +47,12 @@ impl Ask for Metrics {
 
     async fn ask(&mut self, _pace: Pace, voice: &Voice) {
         // A cadence that is sent anew wakes every watcher; here nothing new would be heard.
-        if self.asked.is_some_and(|asked| asked.elapsed() < EVERY) {
+        let near = self.near.borrow_and_update().clone();
+        let is_due = |asked: Instant| asked.elapsed() >= EVERY || self.is_new(&near) && asked.elapsed() >= LEAST;
+        if !self.asked.is_none_or(is_due) {
             return;
         }
-        let members = self.members().await;
+        let members = self.members(&near).await;
         let instances: Vec<InstanceId> =
             members.iter().flat_map(|(_, members)| members).map(|member| member.id.clone()).collect();
         if instances.is_empty() {
@@ -50,20 +60,40 @@ impl Ask for Metrics {
         }
         let begun = Instant::now();
         self.asked = Some(begun);
-        let figures = self.aws.cloudwatch.figures(&instances, if self.answered { LATER } else { FIRST }).await;
-        self.answered |= figures.is_ok();
+        let known = members.iter().all(|(partition, _)| self.answered.contains(partition));
+        let figures = self.aws.cloudwatch.figures(&instances, if known { LATER } else { FIRST }).await;
+        if figures.is_ok() {
+            self.answered = members.iter().map(|(partition, _)| partition.clone()).collect();
+        }
         for (partition, members) in members {
             let said = figures.as_ref().map(|figures| Reading::Metrics(view(&members, figures)));
             voice.say(&partition, Source::Metrics, begun, said.map_err(Clone::clone)).await;
         }
     }
+
+    async fn called(&mut self) {
+        near::changed(Some(&mut self.near)).await;
+    }
 }
 
 impl Metrics {
-    /// The members of each cluster that is known.
-    async fn members(&mut self) -> Vec<(PartitionName, Vec<MemberView>)> {
-        api::clusters(self.clusters.iter_mut().map(|(_, described)| described)).await;
-        let known = self.clusters.iter().filter_map(|(partition, described)| {
+    /// Asks of that account, for those that are near.
+    pub fn new(aws: Arc<Aws>, near: watch::Receiver<Near>) -> Self {
+        Self { aws, clusters: Vec::new(), near, asked: None, answered: HashSet::new() }
+    }
+
+    /// Whether there is one among those near that nothing was answered for.
+    fn is_new(&self, near: &Near) -> bool {
+        let mut own = self.clusters.iter().filter(|(partition, _)| near.holds(partition));
+        !self.answered.is_empty() && own.any(|(partition, _)| !self.answered.contains(partition))
+    }
+
+    /// The members of each cluster that is near and known.
+    async fn members(&mut self, near: &Near) -> Vec<(PartitionName, Vec<MemberView>)> {
+        let own = self.clusters.iter_mut().filter(|(partition, _)| near.holds(partition));
+        api::clusters(own.map(|(_, described)| described)).await;
+        let own = self.clusters.iter().filter(|(partition, _)| near.holds(partition));
+        let known = own.filter_map(|(partition, described)| {
             let cluster = described.borrow().clone()?;
             Some((partition.clone(), cluster.members.clone()))
         });

@@ -10,6 +10,7 @@ mod line;
 pub mod load;
 mod metrics;
 mod name;
+mod near;
 mod pods;
 pub mod recording;
 mod rights;
@@ -31,6 +32,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 pub use cadence::{Cadence, Pace};
+pub use near::{Near, Pacing};
 pub use sample::{Reading, Sample, Source};
 
 use crate::awake;
@@ -48,6 +50,7 @@ use line::{Line, Question};
 use load::Load;
 use metrics::Metrics;
 use name::Name;
+use near::{Candidate, Nearby};
 use pods::Pods;
 use rights::Rights;
 use slow_log::{Exported, SlowLog};
@@ -107,22 +110,23 @@ impl Shared {
     }
 }
 
-/// Begins to watch every partition of a plan. Samples go to `out`; `cadence` says how often each partition is looked at at
-/// least, and every send on it makes all look at once. A partition in which something moves is looked at more often than that
-/// by itself; writes are tried there only if `tries_writes`.
+/// Begins to watch every partition of a plan. Samples go to `out`; the pacing's `cadence` says how often each partition is
+/// looked at at least, and every send on it makes all look at once. A partition in which something moves is looked at more
+/// often than that by itself; writes are tried there only if `tries_writes`.
 pub async fn start(
     plan: &Plan,
     accounts: &Accounts,
     databases: &Databases,
     out: mpsc::Sender<Sample>,
-    cadence: watch::Receiver<Cadence>,
+    pacing: impl Into<Pacing>,
     tries_writes: bool,
     cancel: CancellationToken,
 ) -> Watchers {
     let resolver = Resolver::from_environment();
+    let Pacing { cadence, near } = pacing.into();
     let (watching, hurrying) = watching(out, cadence, cancel);
     let shared = Shared { watching, tries_writes, resolver, probe: HttpProbe::new() };
-    let mut watchers = watch_all(shared, plan, accounts, databases).await;
+    let mut watchers = watch_all(shared, plan, accounts, databases, near).await;
     watchers.tasks.spawn(async {
         tokio::select! {
             () = hurrying => {}
@@ -144,36 +148,66 @@ fn watching(
     (watching, async move { alarm.hurry(commanded, hurried, cancel).await })
 }
 
-async fn watch_all(shared: Shared, plan: &Plan, accounts: &Accounts, databases: &Databases) -> Watchers {
+async fn watch_all(
+    shared: Shared,
+    plan: &Plan,
+    accounts: &Accounts,
+    databases: &Databases,
+    near: Option<watch::Receiver<Near>>,
+) -> Watchers {
     let mut tasks = JoinSet::new();
-    let mut apis: HashMap<(Option<String>, String), Api> = HashMap::new();
-    let mut metered: HashMap<(Option<String>, String), (Metrics, SlowLog)> = HashMap::new();
+    let mut regions: HashMap<(Option<String>, String), Region> = HashMap::new();
+    // What is near is known before anybody asks for it.
+    let (tell, told) = watch::channel(near.as_ref().map_or(Near::All, |near| near.borrow().clone()));
+    let mut candidates = Vec::new();
     for partition in &plan.partitions {
         let aws = accounts.open(&partition.aws).await;
-        let (describes, described) = watch::channel(None);
         let key = (partition.aws.profile.clone(), partition.aws.region.clone());
-        let (metrics, slow_log) = metered.entry(key.clone()).or_insert_with(|| {
-            let metrics = Metrics { aws: aws.clone(), clusters: Vec::new(), asked: None, answered: false };
-            (metrics, SlowLog { aws: aws.clone(), logs: Vec::new() })
-        });
-        metrics.clusters.push((partition.name.clone(), described.clone()));
-        slow_log.logs.push(Exported::of(partition, described.clone()));
-        let api = apis.entry(key).or_insert_with(|| Api { aws: aws.clone(), clusters: Vec::new() });
-        let id = partition.cluster.id.clone();
-        api.clusters.push(Wanted { partition: partition.name.clone(), id, describes });
-        let way = Way { database: databases.of(partition, &aws).await.transpose(), aws };
-        watch_partition(&mut tasks, &shared, partition, &way, &described);
+        let region = regions.entry(key).or_insert_with(|| Region::of(&aws, &told));
+        let described = region.take(partition);
+        let database = databases.of(partition, &aws).await.transpose();
+        candidates.push(Candidate { plan: partition.clone(), way: Way { database, aws }, described });
     }
-    for api in apis.into_values() {
-        let partitions = api.clusters.iter().map(|wanted| wanted.partition.clone()).collect();
-        tasks.spawn(shared.run(partitions, api));
-    }
-    for (metrics, slow_log) in metered.into_values() {
-        let partitions: Vec<_> = metrics.clusters.iter().map(|(partition, _)| partition.clone()).collect();
+    for Region { api, events, metrics, slow_log } in regions.into_values() {
+        let partitions: Vec<_> = api.clusters.iter().map(|wanted| wanted.partition.clone()).collect();
+        tasks.spawn(shared.run(partitions.clone(), api));
+        tasks.spawn(shared.run(partitions.clone(), events));
         tasks.spawn(shared.run(partitions.clone(), metrics));
         tasks.spawn(shared.run(partitions, slow_log));
     }
+    tasks.spawn(Nearby { shared, candidates, near, tell }.run());
     Watchers { tasks }
+}
+
+/// What is asked for all partitions of an account and region at once.
+#[derive(Debug)]
+struct Region {
+    api: Api,
+    events: Events,
+    metrics: Metrics,
+    slow_log: SlowLog,
+}
+
+impl Region {
+    fn of(aws: &Arc<Aws>, near: &watch::Receiver<Near>) -> Self {
+        Self {
+            api: Api { aws: aws.clone(), clusters: Vec::new() },
+            events: Events { aws: aws.clone(), clusters: Vec::new(), told: HashSet::new() },
+            metrics: Metrics::new(aws.clone(), near.clone()),
+            slow_log: SlowLog { aws: aws.clone(), logs: Vec::new(), near: near.clone() },
+        }
+    }
+
+    /// Takes a partition in; answers where its cluster's description will be.
+    fn take(&mut self, partition: &Partition) -> Described {
+        let (describes, described) = watch::channel(None);
+        let (name, id) = (partition.name.clone(), partition.cluster.id.clone());
+        self.events.clusters.push((name.clone(), described.clone()));
+        self.metrics.clusters.push((name.clone(), described.clone()));
+        self.slow_log.logs.push(Exported::of(partition, described.clone()));
+        self.api.clusters.push(Wanted { partition: name, id, describes });
+        described
+    }
 }
 
 /// How a partition's account and databases are reached.
@@ -195,9 +229,6 @@ fn watch_partition(tasks: &mut JoinSet<()>, shared: &Shared, plan: &Partition, w
     let each = shared.clone();
     let load = move |id| each.run(vec![of.clone()], Load::of(of.clone(), account.clone(), cluster.clone(), id));
     tasks.spawn(watch_instances(shared.clone(), described.clone(), load));
-    let told = HashSet::new();
-    let events = Events { partition: partition(), aws: aws.clone(), described: described.clone(), told };
-    tasks.spawn(shared.run(vec![partition()], events));
     if let (Some(target), Some(database)) = (&plan.sql, &way.database) {
         let database = database.clone();
         let rights =

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::watch;
 
 use super::api::{self, Described};
 use super::cadence::Pace;
+use super::near::{self, Near};
 use super::sample::{Line, Reading, SlowLogView, Source};
 use super::task::{Ask, Voice};
 use crate::clients::logs::SlowStatement;
@@ -21,6 +23,8 @@ use crate::runbook::plan::{Expectation, Partition, StepKind};
 const FIRST: SignedDuration = SignedDuration::from_mins(5);
 /// How far behind the newest line a look begins: lines of other instances may have come later.
 const OVERLAP: SignedDuration = SignedDuration::from_secs(60);
+/// How long a partition is near before its log is read out of turn.
+const SETTLES: Duration = Duration::from_secs(1);
 /// Lines that a look tells one by one; of more, the slowest.
 const MOST: usize = 100;
 /// What is slow where the rollout does not say.
@@ -35,6 +39,8 @@ pub struct SlowLog {
     pub aws: Arc<Aws>,
     /// The clusters.
     pub logs: Vec<Exported>,
+    /// Those that are watched.
+    pub near: watch::Receiver<Near>,
 }
 
 /// A cluster's exported log.
@@ -57,13 +63,21 @@ impl Ask for SlowLog {
     }
 
     async fn ask(&mut self, _pace: Pace, voice: &Voice) {
-        api::clusters(self.logs.iter_mut().map(|log| &mut log.described)).await;
-        for log in &mut self.logs {
+        let near = self.near.borrow_and_update().clone();
+        let own = |log: &&mut Exported| near.holds(&log.partition);
+        api::clusters(self.logs.iter_mut().filter(own).map(|log| &mut log.described)).await;
+        for log in self.logs.iter_mut().filter(own) {
             let Some(cluster) = log.described.borrow().clone() else { continue };
             let begun = Instant::now();
             let said = log.look(&self.aws, &cluster.id).await;
             voice.say(&log.partition, Source::SlowLog, begun, said).await;
         }
+    }
+
+    async fn called(&mut self) {
+        near::changed(Some(&mut self.near)).await;
+        // Whoever leafs through a fleet is not asked for at each leaf.
+        tokio::time::sleep(SETTLES).await;
     }
 }
 
@@ -81,6 +95,8 @@ impl Exported {
 
     /// What is new, an empty list included.
     async fn look(&mut self, aws: &Aws, cluster: &str) -> Result<Reading, Trouble> {
+        // While the partition was far, nobody read along: then it is as at the first look.
+        self.newest = self.newest.max(clock::now() - FIRST + OVERLAP);
         let since = self.newest - OVERLAP;
         let found = aws.logs.slow_statements(cluster, since, self.least).await?;
         self.told.retain(|_, at| *at >= since);

@@ -27,6 +27,11 @@ pub trait Ask: Send + 'static {
 
     /// Asks once, and says what was answered. It may say nothing, where nothing can be asked yet.
     fn ask(&mut self, pace: Pace, voice: &Voice) -> impl Future<Output = ()> + Send;
+
+    /// Waits until something calls for an asking before its time.
+    fn called(&mut self) -> impl Future<Output = ()> + Send {
+        std::future::pending()
+    }
 }
 
 /// Where samples are said.
@@ -141,8 +146,10 @@ impl Task {
                 () = self.cancel.cancelled() => return,
                 () = asked.ask(pace, &self.voice) => {}
             }
-            if !self.wait(begun + asked.period(pace).mul_f64(self.slower())).await {
-                return;
+            let next = begun + asked.period(pace).mul_f64(self.slower());
+            tokio::select! {
+                () = asked.called() => {}
+                goes_on = self.wait(next) => if !goes_on { return },
             }
         }
     }

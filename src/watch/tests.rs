@@ -37,6 +37,10 @@ impl Stage {
     }
 
     async fn at(site: Arc<Site>, cadence: Cadence) -> Self {
+        Self::seen_from(site, cadence, None).await
+    }
+
+    async fn seen_from(site: Arc<Site>, cadence: Cadence, near: Option<watch::Receiver<Near>>) -> Self {
         let databases = pg::listen(site.clone()).await.expect("databases");
         let names = dns::listen(site.clone()).await.expect("names");
         let mut servers = JoinSet::new();
@@ -56,7 +60,7 @@ impl Stage {
         let resolver = Resolver::asking(names.address);
         let shared = Shared { watching, tries_writes: true, resolver, probe: HttpProbe::new() };
         let databases_of = Databases::default().asking(Resolver::asking(names.address).expect("a resolver"));
-        let mut watchers = watch_all(shared, &plan, &accounts, &databases_of).await;
+        let mut watchers = watch_all(shared, &plan, &accounts, &databases_of, near).await;
         watchers.tasks.spawn(hurrying);
         Self { site, samples, cadence, cancel, watchers, _databases: databases, names, databases_of, accounts, servers }
     }
@@ -347,4 +351,82 @@ async fn a_connection_that_hangs_has_rivals_long_before_it_is_given_up() {
     // The one that hangs would be given up after ten seconds.
     assert!(begun.elapsed() < Duration::from_secs(9), "{:?}", begun.elapsed());
     line.abort();
+}
+
+/// The calls of a fleet of one account, of which one partition is near, until each was heard of; and who was heard of how.
+async fn calls_of_a_fleet(partitions: usize) -> (BTreeMap<&'static str, u64>, BTreeMap<String, BTreeSet<String>>) {
+    let (tell, near) = watch::channel(Near::Only(["tenant1".into()].into()));
+    let mut stage = Stage::seen_from(testing::fleet(partitions), Cadence::default(), Some(near)).await;
+    let mut heard: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    stage
+        .until("the API and events of all, everything of one", |sample| {
+            let source = match &sample.source {
+                Source::SqlInstance(_) => "SqlInstance".to_owned(),
+                Source::Load(_) => "Load".to_owned(),
+                source => format!("{source:?}"),
+            };
+            heard.entry(sample.partition.to_string()).or_default().insert(source);
+            let all = heard.len() == partitions && heard.values().all(|sources| sources.contains("Events"));
+            all && heard["tenant1"].len() == 11
+        })
+        .await;
+    let calls = [
+        ("rds", "DescribeDBClusters"),
+        ("rds", "DescribeDBInstances"),
+        ("rds", "DescribeEvents"),
+        ("monitoring", "GetMetricData"),
+        ("logs", "FilterLogEvents"),
+    ];
+    let counted = calls.map(|(service, call)| (call, stage.site.ledger.calls(service, call)));
+    // Another one comes near: it is watched at once, and nobody else is.
+    tell.send_replace(Near::Only(["tenant2".into()].into()));
+    stage.until("SQL of the other one", |sample| of(sample, "tenant2") && sample.source == Source::SqlEndpoint).await;
+    stage.close();
+    (counted.into(), heard)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fleet_asks_by_the_account_and_only_what_is_near_is_watched_with_everything() {
+    let (two, _) = calls_of_a_fleet(2).await;
+    let (twenty, heard) = calls_of_a_fleet(20).await;
+    assert_eq!(two, twenty, "the calls grow with the partitions");
+    assert_eq!(twenty["DescribeDBClusters"], 1);
+    assert_eq!(twenty["DescribeEvents"], 2);
+    let far: BTreeSet<String> = ["Api", "Events"].map(str::to_owned).into();
+    for (partition, sources) in heard.iter().filter(|(partition, _)| *partition != "tenant1") {
+        assert!(sources.is_subset(&far), "{partition}: {sources:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_more_is_a_call_more_and_nothing_is_lost_between_them() {
+    let (_tell, near) = watch::channel(Near::Only(BTreeSet::new()));
+    let mut stage = Stage::seen_from(testing::fleet(120), Cadence::default(), Some(near)).await;
+    let mut heard = BTreeSet::new();
+    stage
+        .until("the clusters of all", |sample| {
+            if sample.source == Source::Api {
+                let members = cluster(sample).map(|cluster| cluster.members.len());
+                assert_eq!(members, Some(2), "{sample:?}");
+                assert!(cluster(sample).is_some_and(|cluster| cluster.members.iter().all(|one| !one.class.is_empty())));
+                heard.insert(sample.partition.to_string());
+            }
+            heard.len() == 120
+        })
+        .await;
+    // A hundred clusters are a page; their two hundred instances are two.
+    assert_eq!(stage.site.ledger.calls("rds", "DescribeDBClusters"), 2);
+    assert_eq!(stage.site.ledger.calls("rds", "DescribeDBInstances"), 3);
+    stage.close();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_far_partition_in_which_the_writer_moves_is_near_by_itself() {
+    let (_tell, near) = watch::channel(Near::Only(["tenant1".into()].into()));
+    let mut stage = Stage::seen_from(testing::fleet(14), Cadence::default(), Some(near)).await;
+    stage.until("the API", |sample| of(sample, "tenant9") && sample.source == Source::Api).await;
+    stage.fail_over("tenant9", 6.0);
+    stage.cadence.send_modify(|_| {});
+    stage.until("SQL of the far one", |sample| of(sample, "tenant9") && sample.source == Source::SqlEndpoint).await;
+    stage.close();
 }

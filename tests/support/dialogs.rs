@@ -121,7 +121,7 @@ fn choosing_a_theme() -> State {
     let offered = offered.map(str::to_owned).into();
     state.themes = ThemeChoice { usual: "dark".to_owned(), offered, ..ThemeChoice::default() };
     let preview = Some("light".to_owned());
-    over(state, Dialog::Palette(Palette { words: "theme".to_owned(), marked: 1, preview }))
+    over(state, Dialog::Palette(Palette { words: "theme".to_owned(), marked: 1, preview, ..Palette::default() }))
 }
 
 fn replaying() -> State {

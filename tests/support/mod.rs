@@ -1,6 +1,7 @@
 //! What tests build on.
 
 pub mod dialogs;
+pub mod fleet;
 pub mod load;
 pub mod moving;
 pub mod night;

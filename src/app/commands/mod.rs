@@ -66,6 +66,10 @@ pub enum CommandId {
     PartitionBefore,
     /// Looks at the next partition.
     PartitionNext,
+    /// Finds a partition among all of them.
+    Find,
+    /// Looks at the next partition that calls for somebody.
+    NextCalling,
     /// Gives the keys to the next pane.
     PaneNext,
     /// Gives the keys to the pane before.

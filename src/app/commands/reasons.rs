@@ -2,6 +2,7 @@
 
 use crate::app::approve;
 use crate::app::attach::attachable;
+use crate::app::fleet::Fleet;
 use crate::app::state::{Mode, State};
 use crate::app::ways::{tries_again, troubled};
 use crate::runbook::gate::Lock;
@@ -10,6 +11,10 @@ use crate::runbook::plan::StepKind;
 
 pub(super) fn approve_disabled(state: &State) -> Option<String> {
     approve::disabled(state)
+}
+
+pub(super) fn nothing_calls(state: &State) -> Option<String> {
+    Fleet::of(state).next_calling().is_none().then(|| "no other partition calls for anybody".to_owned())
 }
 
 pub(super) fn never(_: &State) -> Option<String> {

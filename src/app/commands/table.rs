@@ -4,8 +4,8 @@ use crossterm::event::KeyCode;
 
 use super::reasons::{
     already_following, approve_disabled, controls_missing, fire_disabled, go_ahead_disabled, never, no_match,
-    no_replay, nothing_heard, nothing_to_copy, retry_disabled, roll_back_disabled, skip_disabled, stop_disabled,
-    terminal_disabled, ways_disabled,
+    no_replay, nothing_calls, nothing_heard, nothing_to_copy, retry_disabled, roll_back_disabled, skip_disabled,
+    stop_disabled, terminal_disabled, ways_disabled,
 };
 use super::{Command, CommandId, Key};
 use crate::app::queries::{nothing_before, nothing_to_show};
@@ -165,6 +165,26 @@ pub static COMMANDS: &[Command] = &[
         footer: true,
         help: "Look at the next partition.",
         disabled_reason: never,
+    },
+    Command {
+        id: CommandId::Find,
+        label: "find partition",
+        keys: &[Key::Char('F')],
+        danger: false,
+        pane: None,
+        footer: false,
+        help: "List the partitions: what calls first, by account or in order, narrowed by what you type.",
+        disabled_reason: never,
+    },
+    Command {
+        id: CommandId::NextCalling,
+        label: "next that calls",
+        keys: &[Key::Char('N')],
+        danger: false,
+        pane: None,
+        footer: false,
+        help: "Look at the next partition that is in trouble, runs, waits for somebody or is not available.",
+        disabled_reason: nothing_calls,
     },
     Command {
         id: CommandId::PaneNext,

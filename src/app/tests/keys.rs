@@ -60,7 +60,7 @@ fn hold(state: &mut State, key: KeyEvent) -> Vec<Effect> {
 fn is_harmless(effect: &Effect) -> bool {
     match effect {
         Effect::Brief { .. } | Effect::Nudge | Effect::Copy { .. } | Effect::Detach | Effect::Attention { .. } => true,
-        Effect::Attach { .. } | Effect::Resize { .. } | Effect::Replay(_) => true,
+        Effect::Attach { .. } | Effect::Resize { .. } | Effect::Replay(_) | Effect::Watch(_) => true,
         Effect::Record(event) => {
             matches!(**event, Event::ConfirmationOpened { .. } | Event::ConfirmationClosed { .. })
         }

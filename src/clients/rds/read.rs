@@ -1,6 +1,6 @@
 //! Calls that change nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_rds::types::{
     DbCluster, DbClusterSnapshot, DbInstance, Filter, Parameter, PendingModifiedValues, SourceType,
@@ -18,6 +18,10 @@ const INSTANCES: &str = "rds:DescribeDBInstances";
 const SNAPSHOTS: &str = "rds:DescribeDBClusterSnapshots";
 const EVENTS: &str = "rds:DescribeEvents";
 const PARAMETERS: &str = "rds:DescribeDBClusterParameters";
+
+/// Clusters that one question names: as many as a page of its answer holds, so that a large fleet makes no question that is
+/// too long for a form.
+const PAGE: usize = 100;
 
 /// `DescribeDBClusters` and `DescribeDBInstances` know a cluster by this filter.
 const BY_CLUSTER: &str = "db-cluster-id";
@@ -45,10 +49,15 @@ impl Rds {
             .ok_or_else(|| Trouble::new(CLUSTERS, TroubleKind::NotFound, format!("the answer holds no cluster {id}")))
     }
 
-    /// Several clusters of the account with their instances, in two calls; one that does not exist is left out.
+    /// Several clusters of the account with their instances, in two calls for each page; one that does not exist is left
+    /// out.
     pub async fn clusters(&self, ids: &[&str]) -> Result<Vec<ClusterView>, Trouble> {
-        let (clusters, instances) = tokio::try_join!(self.list_clusters(by_cluster(ids)), self.instances(ids))?;
-        Ok(clusters.into_iter().map(|cluster| joined(cluster, &instances)).collect())
+        let mut found = Vec::new();
+        for ids in ids.chunks(PAGE) {
+            let (clusters, instances) = tokio::try_join!(self.list_clusters(by_cluster(ids)), self.instances(ids))?;
+            found.extend(all_joined(clusters, &instances));
+        }
+        Ok(found)
     }
 
     /// Every Aurora PostgreSQL cluster of the account and region with its instances. Where those cannot be read, the
@@ -57,7 +66,7 @@ impl Rds {
         let (clusters, instances) = tokio::join!(self.list_clusters(by_engine()), self.list_instances(by_engine()));
         let clusters = clusters?;
         Ok(match instances {
-            Ok(instances) => (clusters.into_iter().map(|cluster| joined(cluster, &instances)).collect(), None),
+            Ok(instances) => (all_joined(clusters, &instances), None),
             Err(trouble) => (clusters, Some(trouble)),
         })
     }
@@ -97,12 +106,33 @@ impl Rds {
 
     /// The events of a cluster or instance since then, oldest first. RDS keeps them for 14 days.
     pub async fn events(&self, source: &EventSource, since: Timestamp) -> Result<Vec<EventView>, Trouble> {
-        let (kind, id) = match source {
-            EventSource::Cluster(id) => (SourceType::DbCluster, id.as_str()),
-            EventSource::Instance(id) => (SourceType::DbInstance, id.as_str()),
-        };
+        match source {
+            EventSource::Cluster(id) => self.list_events(SourceType::DbCluster, Some(id), since).await,
+            EventSource::Instance(id) => self.list_events(SourceType::DbInstance, Some(id.as_str()), since).await,
+        }
+    }
+
+    /// The events of every cluster and instance of the account and region since then, oldest first: two calls for each
+    /// page, however many there are.
+    pub async fn all_events(&self, since: Timestamp) -> Result<Vec<EventView>, Trouble> {
+        let (mut events, of_instances) = tokio::try_join!(
+            self.list_events(SourceType::DbCluster, None, since),
+            self.list_events(SourceType::DbInstance, None, since)
+        )?;
+        events.extend(of_instances);
+        events.sort_by_key(|event| event.at);
+        Ok(events)
+    }
+
+    async fn list_events(
+        &self,
+        kind: SourceType,
+        source: Option<&str>,
+        since: Timestamp,
+    ) -> Result<Vec<EventView>, Trouble> {
         let since = aws_smithy_types::DateTime::from_secs(since.as_second());
-        let request = self.reading.describe_events().source_type(kind).source_identifier(id.to_lowercase());
+        let request = self.reading.describe_events().source_type(kind);
+        let request = request.set_source_identifier(source.map(str::to_lowercase));
         let mut pages = request.start_time(since).into_paginator().items().send();
         let mut events = Vec::new();
         while let Some(event) = pages.next().await {
@@ -140,6 +170,19 @@ fn by_cluster(ids: &[&str]) -> Filter {
 
 fn by_engine() -> Filter {
     Filter::builder().name("engine").set_values(Some(vec![ENGINE.to_owned()])).build()
+}
+
+/// Puts the instances beside the members of several clusters.
+fn all_joined(clusters: Vec<ClusterView>, instances: &[InstanceView]) -> Vec<ClusterView> {
+    let mut of_clusters: HashMap<Option<&str>, Vec<InstanceView>> = HashMap::new();
+    for instance in instances {
+        of_clusters.entry(instance.cluster.as_deref()).or_default().push(instance.clone());
+    }
+    let join = |cluster: ClusterView| {
+        let own = of_clusters.get(&Some(cluster.id.as_str())).cloned();
+        joined(cluster, own.as_deref().unwrap_or(instances))
+    };
+    clusters.into_iter().map(join).collect()
 }
 
 /// Puts the instances beside their members.

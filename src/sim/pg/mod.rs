@@ -146,7 +146,7 @@ async fn bind(count: usize) -> io::Result<Vec<TcpListener>> {
     let mut last = io::Error::new(io::ErrorKind::AddrInUse, "no loopback network is free");
     for attempt in 0..TRIES {
         // A random network, so that several sites on one machine do not meet.
-        let network = [127, fastrand::u8(64..=250), fastrand::u8(..)];
+        let network = Ipv4Addr::new(127, fastrand::u8(64..=250), fastrand::u8(..), 0);
         let port = if attempt < TRIES / 2 { 5432 } else { 0 };
         match bind_network(network, port, count).await {
             Ok(listeners) => return Ok(listeners),
@@ -156,18 +156,20 @@ async fn bind(count: usize) -> io::Result<Vec<TcpListener>> {
     Err(last)
 }
 
-async fn bind_network(network: [u8; 3], mut port: u16, count: usize) -> io::Result<Vec<TcpListener>> {
-    let [a, b, c] = network;
+async fn bind_network(network: Ipv4Addr, mut port: u16, count: usize) -> io::Result<Vec<TcpListener>> {
     let mut listeners = Vec::new();
-    for host in (1..=254_u8).take(count) {
-        let listener = TcpListener::bind((Ipv4Addr::new(a, b, c, host), port)).await?;
+    for address in addresses(network).take(count) {
+        let listener = TcpListener::bind((address, port)).await?;
         port = listener.local_addr()?.port();
         listeners.push(listener);
     }
-    if listeners.len() < count {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the site has more instances than addresses"));
-    }
     Ok(listeners)
+}
+
+/// The hosts of a network of 254, and of those after it: a large fleet has more instances than one network has addresses.
+fn addresses(network: Ipv4Addr) -> impl Iterator<Item = Ipv4Addr> {
+    let first = u32::from(network);
+    (0_u32..).map(move |index| Ipv4Addr::from(first + index / 254 * 256 + index % 254 + 1))
 }
 
 /// Whether an instance is up, and the number of its life; none once it is gone.

@@ -137,6 +137,8 @@ static GROUPS: &[Group] = &[
                 | CommandId::PageDown
                 | CommandId::PartitionBefore
                 | CommandId::PartitionNext
+                | CommandId::Find
+                | CommandId::NextCalling
                 | CommandId::PaneNext
                 | CommandId::PaneBefore
                 | CommandId::Closer

@@ -6,7 +6,8 @@ use ratatui::text::Line;
 
 use super::Scene;
 use super::sheet::{Sheet, room};
-use crate::app::palette::{Palette, Row, rows};
+use crate::app::find::Grouping;
+use crate::app::palette::{Palette, Row, Scope};
 use crate::ui::symbols;
 use crate::ui::text::{Spans, span, spread, width};
 
@@ -19,20 +20,22 @@ const ROWS_OVER_A_PREVIEW: usize = 7;
 pub fn draw(buffer: &mut Buffer, scene: &Scene<'_>, palette: &Palette) -> Option<Position> {
     let theme = scene.theme;
     let room = room(scene);
-    let rows = rows(scene.state, &palette.words);
+    let rows = palette.rows(scene.state);
     let most = if palette.preview.is_some() { ROWS_OVER_A_PREVIEW } else { ROWS };
     let height = usize::from(scene.area.height).saturating_sub(7).min(most);
-    let first = (palette.marked + 1).saturating_sub(height);
     let mut body: Vec<Line<'static>> = Vec::new();
-    for (index, row) in rows.iter().enumerate().skip(first).take(height) {
-        body.push(line(scene, row, index == palette.marked, room));
+    for listed in seen(&rows, palette.marked, height) {
+        body.push(match listed {
+            Listed::Group(name, count) => group(scene, name, count, room),
+            Listed::Row(index, row) => line(scene, row, index == palette.marked, room),
+        });
     }
     if rows.is_empty() {
         body.push(Line::from(span(format!("nothing fits \"{}\"", palette.words), theme.faint())));
     }
     // A line of blanks is a line: an empty one would go where space is short.
     body.resize(height, Line::from(span(" ", theme.plain())));
-    let mut sheet = Sheet::new(scene, "what to do");
+    let mut sheet = Sheet::new(scene, title(palette));
     sheet.body = body;
     sheet.low = palette.preview.is_some();
     let typed = vec![span(": ", theme.accent()), span(palette.words.clone(), theme.strong())];
@@ -40,6 +43,7 @@ pub fn draw(buffer: &mut Buffer, scene: &Scene<'_>, palette: &Palette) -> Option
     let marked = rows.get(palette.marked);
     let notice = scene.state.notice.as_ref().map(|(_, words)| words.clone());
     let hint = match marked.and_then(|row| row.reason.clone()).or(notice) {
+        None if palette.scope != Scope::Everything => partitions_hint(scene),
         Some(reason) => vec![span(format!("{} ", symbols::MIND), theme.mind()), span(reason, theme.mind())],
         None => vec![
             span("Enter", theme.accent()),
@@ -56,6 +60,66 @@ pub fn draw(buffer: &mut Buffer, scene: &Scene<'_>, palette: &Palette) -> Option
     sheet.foot = vec![spread(typed, count, room), Line::from(crate::ui::text::fit_spans(hint, room))];
     let foot = sheet.draw(buffer, scene);
     Some(Position { x: foot.x + column.min(room.saturating_sub(1)) as u16, y: foot.y })
+}
+
+fn title(palette: &Palette) -> &'static str {
+    match palette.scope {
+        Scope::Everything => "what to do",
+        Scope::Partitions(Grouping::Standing) => "partitions · what calls first",
+        Scope::Partitions(Grouping::Account) => "partitions · by account",
+        Scope::Partitions(Grouping::Order) => "partitions · in order",
+    }
+}
+
+fn partitions_hint(scene: &Scene<'_>) -> Spans {
+    let theme = scene.theme;
+    let key = |key: &'static str, words: &'static str| [span(key, theme.accent()), span(words, theme.plain())];
+    let mut hint = [key("Enter", " looks at it   "), key("⇥", " groups   "), key("↑ ↓", " mark   ")].concat();
+    hint.push(span("name, account or state can be typed   Esc leaves", theme.faint()));
+    hint
+}
+
+/// A line of the list.
+enum Listed<'a> {
+    /// A group begins, of so many rows.
+    Group(&'a str, usize),
+    /// A row, by its number.
+    Row(usize, &'a Row),
+}
+
+/// What of the list is seen, so that the marked row is: groups have a line of their own. Only what is near the marked row is
+/// laid out, however many rows there are.
+fn seen(rows: &[Row], marked: usize, height: usize) -> Vec<Listed<'_>> {
+    let begins = |index: usize| {
+        let row = rows.get(index);
+        row.is_some_and(|row| !row.group.is_empty())
+            && (index == 0 || rows.get(index - 1).map(|row| &row.group) != row.map(|row| &row.group))
+    };
+    let lines = |index: usize| 1 + usize::from(begins(index));
+    let (mut first, mut taken) = (marked, lines(marked));
+    while first > 0 && taken + lines(first - 1) <= height {
+        first -= 1;
+        taken += lines(first);
+    }
+    let mut listed = Vec::new();
+    for (index, row) in rows.iter().enumerate().skip(first) {
+        if listed.len() >= height {
+            break;
+        }
+        if begins(index) {
+            let count = rows.iter().skip(index).take_while(|other| other.group == row.group).count();
+            listed.push(Listed::Group(&row.group, count));
+        }
+        listed.push(Listed::Row(index, row));
+    }
+    listed.truncate(height);
+    listed
+}
+
+fn group(scene: &Scene<'_>, name: &str, count: usize, room: usize) -> Line<'static> {
+    let theme = scene.theme;
+    let count = vec![span(count.to_string(), theme.faint())];
+    spread(vec![span(name.to_owned(), theme.strong())], count, room)
 }
 
 /// A row: its words with the typed letters marked, its key at the right; faint with its reason where it does nothing now.

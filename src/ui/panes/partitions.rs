@@ -1,4 +1,7 @@
-//! The partitions, always all of them, in their order: a panel each, or a line each where there is less room.
+//! The partitions in their order: a panel each, or a line each where there is less room. Of a fleet that is larger than that,
+//! those that matter now.
+
+mod fleet;
 
 use std::rc::Rc;
 
@@ -8,10 +11,13 @@ use ratatui::style::Style;
 use ratatui::text::Line;
 
 use crate::app::live::{Dated, Freshness, Live};
+use crate::app::mouse::Target;
 use crate::app::state::State;
 use crate::runbook::gate::Lock;
+use crate::runbook::names::PartitionName;
 use crate::runbook::plan::Partition;
 use crate::runbook::state::{PartitionRun, StepState};
+use crate::ui::layout::Form;
 use crate::ui::panel::Panel;
 use crate::ui::text::{Spans, fit_spans, span, spread, width};
 use crate::ui::theme::Theme;
@@ -19,20 +25,24 @@ use crate::ui::{format, symbols, window};
 use crate::watch::sample::{ClusterView, MemberView, Role};
 
 /// Draws the partitions.
-pub fn draw(buffer: &mut Buffer, area: Rect, panels: bool, state: &State, theme: &Theme) {
+pub fn draw(buffer: &mut Buffer, area: Rect, form: Form, state: &State, theme: &Theme) {
     let count = state.run.plan.partitions.len();
-    if panels {
-        let places = beside_each_other(area, count);
-        for (index, place) in places.iter().enumerate() {
-            View::of(state, index, theme).panel(buffer, *place);
+    let in_hand = state.run.partition_in_hand();
+    let view = |index| View::of(state, index, in_hand, theme);
+    match form {
+        Form::Panels => {
+            let places = beside_each_other(area, count);
+            for (index, place) in places.iter().enumerate() {
+                view(index).panel(buffer, *place);
+            }
         }
-        return;
-    }
-    let names = state.run.plan.partitions.iter().map(|partition| partition.name.as_str().len()).max().unwrap_or(0);
-    let steps = state.run.plan.partitions.iter().map(|partition| partition.steps.len()).max().unwrap_or(0);
-    let first = first_line(area, state);
-    for (row, index) in area.rows().zip(first..count) {
-        View::of(state, index, theme).line(buffer, row, names, steps);
+        Form::Lines => {
+            let columns = Columns::of(&state.run.plan.partitions);
+            for (row, index) in area.rows().zip(0..count) {
+                view(index).line(buffer, row, columns);
+            }
+        }
+        Form::Fleet => fleet::draw(buffer, area, state, theme),
     }
 }
 
@@ -41,19 +51,37 @@ fn beside_each_other(area: Rect, count: usize) -> Rc<[Rect]> {
     Layout::horizontal(vec![Constraint::Fill(1); count]).split(area)
 }
 
-/// The partition of the first line: where there are more than rows, those around the one that is looked at are seen.
-fn first_line(area: Rect, state: &State) -> usize {
-    (state.partition + 1).saturating_sub(usize::from(area.height))
+/// What stands at a place of the screen.
+pub fn at(area: Rect, form: Form, state: &State, at: Position) -> Option<Target> {
+    let count = state.run.plan.partitions.len();
+    match form {
+        Form::Panels => {
+            let place = beside_each_other(area, count).iter().position(|place| place.contains(at));
+            place.map(Target::Partition)
+        }
+        Form::Lines => {
+            let line = usize::from(at.y.checked_sub(area.y)?);
+            (line < count).then_some(Target::Partition(line))
+        }
+        Form::Fleet => fleet::at(area, state, at),
+    }
 }
 
-/// The partition that stands at a place of the screen.
-pub fn at(area: Rect, panels: bool, state: &State, at: Position) -> Option<usize> {
-    let count = state.run.plan.partitions.len();
-    if panels {
-        return beside_each_other(area, count).iter().position(|place| place.contains(at));
+/// Columns of names and of steps, so that what is said stands under each other.
+#[derive(Clone, Copy)]
+struct Columns {
+    names: usize,
+    steps: usize,
+}
+
+impl Columns {
+    fn of<'a>(partitions: impl IntoIterator<Item = &'a Partition>) -> Self {
+        let none = Self { names: 0, steps: 0 };
+        partitions.into_iter().fold(none, |so_far, partition| Self {
+            names: so_far.names.max(partition.name.as_str().len()),
+            steps: so_far.steps.max(partition.steps.len()),
+        })
     }
-    let line = first_line(area, state) + usize::from(at.y.checked_sub(area.y)?);
-    (line < count).then_some(line)
 }
 
 /// Columns of the writer in a partition's line.
@@ -68,10 +96,12 @@ struct View<'a> {
     states: Vec<StepState>,
     in_hand: bool,
     looked_at: bool,
+    /// What the cluster lacks of being available, where that is why it is shown at all.
+    unwell: Option<String>,
 }
 
 impl<'a> View<'a> {
-    fn of(state: &'a State, index: usize, theme: &'a Theme) -> Self {
+    fn of(state: &'a State, index: usize, in_hand: Option<&PartitionName>, theme: &'a Theme) -> Self {
         let planned = &state.run.plan.partitions[index];
         let states = planned.steps.iter().map(|step| state.run.state_of(&planned.reference(&step.id))).collect();
         Self {
@@ -81,8 +111,9 @@ impl<'a> View<'a> {
             run: &state.run.partitions[index],
             live: state.live.get(&planned.name),
             states,
-            in_hand: state.run.partition_in_hand() == Some(&planned.name),
+            in_hand: in_hand == Some(&planned.name),
             looked_at: state.partition == index,
+            unwell: None,
         }
     }
 
@@ -112,7 +143,7 @@ impl<'a> View<'a> {
     }
 
     /// One row: name, steps, writer, and what matters.
-    fn line(&self, buffer: &mut Buffer, row: Rect, names: usize, steps: usize) {
+    fn line(&self, buffer: &mut Buffer, row: Rect, Columns { names, steps }: Columns) {
         let theme = self.theme;
         let mark = match (self.in_hand, self.looked_at) {
             (true, _) => {
@@ -298,6 +329,9 @@ impl<'a> View<'a> {
                     format!("{} {} {} {}", symbols::FAILED, step.label, step.title, state.to_string().to_lowercase());
                 return plain(words, theme.danger());
             }
+        }
+        if let Some(words) = &self.unwell {
+            return plain(format!("{} {words}", symbols::SETTLING), theme.mind());
         }
         if let Some(word) = &self.run.go_ahead {
             let at = format::minute(word.at, &self.state.zone);

@@ -94,7 +94,7 @@ fn heading_line(slot: &Slot<'_>, before: &[Partition], room: usize) -> Line<'sta
     let theme = slot.theme;
     let (partition, _) = slot.state.looked_at();
     let mut right = vec![span(column_right(partition.name.as_str(), TIME), theme.plain())];
-    right.extend(before.iter().map(|before| span(cell(before.name.as_str()), theme.faint())));
+    right.extend(before.iter().map(|before| span(cell(&short(before.name.as_str())), theme.faint())));
     spread(Spans::new(), right, room)
 }
 
@@ -109,6 +109,16 @@ fn in_all(slot: &Slot<'_>, outlook: &Outlook, before: &[Partition], room: usize)
         right.push(span(cell(&words), theme.faint()));
     }
     spread(vec![span("     in all", theme.faint())], right, room)
+}
+
+/// A partition's name in a column of times. Names of a fleet begin alike and end in what tells them apart.
+fn short(name: &str) -> String {
+    let letters = name.chars().count();
+    if letters < TIME {
+        name.to_owned()
+    } else {
+        format!("…{}", name.chars().skip(letters + 2 - TIME).collect::<String>())
+    }
 }
 
 /// A time, or what stands for it, in its column.
