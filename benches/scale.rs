@@ -80,7 +80,9 @@ fn of_the_screen(text: &str) -> Vec<(&'static str, f64)> {
     describe(&mut state);
     let frame = |state: &State| {
         let mut terminal = Terminal::new(TestBackend::new(120, 40)).unwrap();
-        median(|| drop(terminal.draw(|frame| ui::draw(frame, state, &Theme::default())).unwrap()))
+        median(|| {
+            terminal.draw(|frame| ui::draw(frame, state, &Theme::default())).unwrap();
+        })
     };
     let idle = frame(&state);
     let key = |code| Message::Key(KeyEvent::new(code, KeyModifiers::NONE));
