@@ -59,6 +59,7 @@ pub fn concerns(state: &State) -> Vec<Concern> {
 fn of_steps(state: &State, partition: &Partition, concerns: &mut Vec<Concern>) {
     let Some(run) = state.run.partition(&partition.name) else { return };
     for (step, run) in partition.steps.iter().zip(&run.steps) {
+        // Of hundreds of partitions most have not begun.
         let Some(attempt) = run.attempts.last() else { continue };
         let reference = partition.reference(&step.id);
         let step_state = state.run.state_of(&reference);
@@ -136,6 +137,10 @@ fn of_witnesses(state: &State, partition: &Partition, live: &Live, concerns: &mu
         let weight = if live.timeline.is_open() { Weight::Bad } else { Weight::Mind };
         concerns.push(Concern { weight, place: place.clone(), text, since: Some(zero.at) });
     }
+    if !state.near.holds(&partition.name) {
+        // Of what is far only the RDS API speaks, and nobody could differ.
+        return;
+    }
     let agreement = live.timeline.agreement(state.now, FRESH);
     for dissent in live.timeline.dissents(&agreement) {
         let (witness, says) = (&dissent.witness, short(&dissent.says));
@@ -163,10 +168,14 @@ fn of_sources(state: &State, partition: &Partition, live: &Live, concerns: &mut 
         concerns.push(Concern { weight: Weight::Blind, place: place.clone(), text, since: Some(*since) });
     }
     let pace = state.pace_of(&partition.name);
-    for (source, at) in live.heard() {
+    let heard = match (state.near.holds(&partition.name), &live.cluster) {
+        (true, _) => live.heard(),
+        (false, Some(cluster)) => vec![(Source::Api, cluster.at)],
+        (false, None) => Vec::new(),
+    };
+    for (source, at) in heard {
         // A source may be silent without having said why: its call has not come back yet.
         if live.troubles.contains_key(&source)
-            || is_left(state, partition, &source)
             || freshness(state.since(at), asked_every(&source, pace)) == Freshness::Live
         {
             continue;

@@ -205,8 +205,7 @@ fn standing(state: &State, planned: &Partition, run: &PartitionRun, is_asked: bo
             .is_some_and(|asked| asked.step == StepRef::new(run.name.as_str(), step.id.as_str()))
     };
     let troubled = || run.steps.iter().any(|step| is_trouble(step) && !confirming(step));
-    let pulled = || run.levers.iter().any(|lever| !lever.attempts.is_empty());
-    let lever = || pulled() && levers::in_trouble(state, &run.name).is_some();
+    let lever = || levers::in_trouble(state, &run.name).is_some();
     if run.rolled_back.is_some() || moves || troubled() || lever() {
         return Standing::Trouble;
     }

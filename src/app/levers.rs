@@ -58,6 +58,9 @@ fn offers(state: &State, partition: &PartitionName) -> Vec<(StepRef, Option<Stri
 /// The last lever that was pulled in a partition, where it left trouble behind and no step was fired since.
 pub fn in_trouble<'a>(state: &'a State, partition: &PartitionName) -> Option<(StepRef, &'a Attempt)> {
     let run = state.run.partition(partition)?;
+    if run.levers.iter().all(|lever| lever.attempts.is_empty()) {
+        return None;
+    }
     let fired = run.steps.iter().chain(&run.levers).flat_map(|step| &step.attempts).map(|attempt| attempt.started_at);
     let last = fired.max()?;
     run.levers.iter().find_map(|lever| {

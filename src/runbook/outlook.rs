@@ -130,7 +130,15 @@ impl Run {
     /// says.
     pub fn estimate(&self, reference: &StepRef) -> Option<Estimate> {
         let (_, planned, _) = self.step(reference)?;
-        let before = self.took_before(reference).pop();
+        let place = self.place(&reference.partition)?;
+        // The nearest of hundreds is found before all of them are looked at.
+        let nearest = self.plan.partitions.get(..place)?.iter().rev();
+        let before = nearest
+            .zip(self.partitions.get(..place)?.iter().rev())
+            .filter(|(_, run)| {
+                run.step(&reference.step).is_some_and(|run| run.skipped.is_none() && !run.attempts.is_empty())
+            })
+            .find_map(|(before, _)| Some((before.name.clone(), self.took(&before.reference(&reference.step))?)));
         let by_before = before.map(|(partition, lasts)| Estimate { lasts, basis: Basis::Before(partition) });
         by_before.or_else(|| planned.expected.map(|lasts| Estimate { lasts, basis: Basis::Plan }))
     }

@@ -148,6 +148,9 @@ struct Drawing<'a> {
     words: usize,
 }
 
+/// Failovers before the one that is drawn that have a place in a row.
+const MOST_EARLIER: usize = 6;
+
 impl<'a> Drawing<'a> {
     fn new(slot: &'a Slot<'a>, partition: &'a Partition, live: &'a Live, inner: Rect) -> Self {
         let labels = live.timeline.lanes.keys().map(|witness| label(witness, partition).len()).max().unwrap_or(0);
@@ -379,16 +382,21 @@ impl<'a> Drawing<'a> {
     fn earlier(&self, buffer: &mut Buffer, row: Rect) {
         let theme = self.slot.theme;
         let state = self.slot.state;
-        let names: Vec<_> = state.run.plan.partitions.iter().map(|partition| &partition.name).collect();
-        let here = names.iter().position(|name| **name == self.partition.name);
+        let here = state.run.place(&self.partition.name);
         let is_before = |name: &PartitionName, accepted: Timestamp| {
             let is_here = *name == self.partition.name;
-            let at = names.iter().position(|each| *each == name);
-            if is_here { self.zero().is_none_or(|zero| accepted < zero.at) } else { at < here }
+            if is_here { self.zero().is_none_or(|zero| accepted < zero.at) } else { state.run.place(name) < here }
         };
-        let figures: Vec<String> = unplanned::measured(state)
+        let before: Vec<_> = unplanned::measured(state)
             .into_iter()
             .filter(|(name, failover)| is_before(name, failover.accepted_at))
+            .collect();
+        // Of a fleet's, the last ones: a row has no room for more.
+        let figures: Vec<String> = before
+            .into_iter()
+            .rev()
+            .take(MOST_EARLIER)
+            .rev()
             .filter_map(|(name, failover)| {
                 let how = if failover.unplanned { " unplanned" } else { "" };
                 Some(format!("{name}{how} {}", format::seconds(failover.disruption?.length)))
