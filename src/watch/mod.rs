@@ -166,7 +166,7 @@ async fn watch_all(
         let region = regions.entry(key).or_insert_with(|| Region::of(&aws, &told));
         let described = region.take(partition);
         let database = databases.of(partition, &aws).await.transpose();
-        candidates.push(Candidate { plan: partition.clone(), way: Way { database, aws }, described });
+        candidates.push(Candidate { plan: watched_of(partition), way: Way { database, aws }, described });
     }
     for Region { api, events, metrics, slow_log } in regions.into_values() {
         let partitions: Vec<_> = api.clusters.iter().map(|wanted| wanted.partition.clone()).collect();
@@ -177,6 +177,14 @@ async fn watch_all(
     }
     tasks.spawn(Nearby { shared, candidates, near, tell }.run());
     Watchers { tasks }
+}
+
+/// What of a partition's plan its watchers go by: hundreds of them are kept, with the runbook's words in each of their steps.
+fn watched_of(partition: &Partition) -> Partition {
+    let mut watched = partition.clone();
+    watched.levers = Vec::new();
+    watched.steps.retain(|step| matches!(step.kind, StepKind::Deploy(_)));
+    watched
 }
 
 /// What is asked for all partitions of an account and region at once.
