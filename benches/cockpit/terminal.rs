@@ -13,6 +13,16 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// Columns and rows.
 pub const SIZE: (u16, u16) = (200, 50);
 
+/// What programs ask a terminal, and what one that can nothing special answers: a capability, its version, its kind, and last,
+/// by which they know that the others were not understood, where the cursor is.
+/// <https://invisible-island.net/xterm/ctlseqs/ctlseqs.html>
+const QUESTIONS: [(&str, &str); 4] = [
+    ("\x1bP+q", "\x1bP0+r\x1b\\"),
+    ("\x1b[>q", "\x1bP>|xterm(390)\x1b\\"),
+    ("\x1b[c", "\x1b[?62;22c"),
+    ("\x1b[6n", "\x1b[1;1R"),
+];
+
 /// A program in a terminal of its own. Dropping it kills the program.
 pub struct Terminal {
     child: Box<dyn Child + Send + Sync>,
@@ -101,6 +111,17 @@ impl Terminal {
     fn take(&mut self, bytes: &[u8]) {
         self.bytes += bytes.len() as u64;
         self.screen.process(bytes);
+        self.answer(bytes);
+    }
+
+    /// Answers what a program asks its terminal at its start, as any terminal does at once: one that is left without an answer
+    /// waits for seconds, and its start would not be its own.
+    fn answer(&mut self, bytes: &[u8]) {
+        for (question, answer) in QUESTIONS {
+            let asked = bytes.windows(question.len()).filter(|window| *window == question.as_bytes()).count();
+            // Whoever asked may be gone again.
+            let _ = self.keys.write_all(answer.repeat(asked).as_bytes());
+        }
     }
 }
 
