@@ -12,6 +12,8 @@ use crate::runbook::timeline::Zero;
 
 /// Stretches of time that are drawn while there is no failover, in minutes: as much as was heard, up to the last.
 const QUIET: [i64; 4] = [1, 2, 3, 5];
+/// How long the drawing stands still where nothing moves, in seconds.
+const STILL: i64 = 5;
 /// Spans that are drawn, in seconds: the drawing grows in steps, so that it does not creep.
 const SPANS: [i64; 16] = [20, 30, 40, 50, 60, 75, 100, 120, 150, 200, 300, 450, 600, 900, 1_800, 3_600];
 /// What is drawn beyond the end of a failover.
@@ -129,7 +131,8 @@ fn seen(state: &State, live: &Live, view: TimelineView) -> Stretch {
 fn whole(state: &State, live: &Live) -> Stretch {
     let now = state.now;
     let Some(zero) = &live.timeline.zero else {
-        return Stretch { from: now - SignedDuration::from_mins(quiet(state, live)), to: now };
+        let to = until(state, live);
+        return Stretch { from: to - SignedDuration::from_mins(quiet(state, live)), to };
     };
     let end = end_of(state, live).map_or(now, |end| end.min(now));
     let elapsed = end.duration_since(zero.at).as_secs() * 23 / 20;
@@ -142,6 +145,17 @@ fn whole(state: &State, live: &Live) -> Stretch {
     let lead =
         outage.filter(|outage| *outage < SignedDuration::from_secs(span)).map_or(lead, |outage| outage.max(lead));
     Stretch { from: zero.at - lead, to: zero.at + SignedDuration::from_secs(span) }
+}
+
+/// Until when is drawn while there is no failover: until now, or, where nothing moves and nobody said anything new, until a
+/// moment ago, so that bars that only grow older do not creep each second.
+pub fn until(state: &State, live: &Live) -> Timestamp {
+    let seconds = state.now.as_second().div_euclid(STILL) * STILL;
+    let before = Timestamp::from_second(seconds).unwrap_or(state.now);
+    let newest =
+        live.timeline.lanes.values().filter_map(|lane| lane.segments.last()).map(|segment| segment.since).max();
+    let is_still = newest.is_none_or(|newest| newest <= before) && state.is_calm_in(&state.looked_at().0.name);
+    if is_still { before } else { state.now }
 }
 
 /// How many minutes are drawn while there is no failover.

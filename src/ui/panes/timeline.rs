@@ -208,7 +208,7 @@ impl<'a> Drawing<'a> {
     fn axis(&self, buffer: &mut Buffer, row: Rect) {
         let bar = self.bar(row);
         let theme = self.slot.theme;
-        let origin = self.zero().map_or(self.slot.state.now, |zero| zero.at);
+        let origin = self.zero().map_or_else(|| timeline_view::until(self.slot.state, self.live), |zero| zero.at);
         let mut free = 0;
         for (cell, seconds) in self.scale.ticks(origin, 9) {
             let words = match (self.zero(), seconds) {
