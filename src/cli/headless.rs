@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use super::place::Place;
 use super::{Failure, exit};
@@ -24,6 +25,8 @@ const LOOKS: u32 = 20;
 const FEW_LOOKS: u32 = 3;
 /// Time between two of these looks.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(2);
+/// How long what is written last may take to be told.
+const LAST_RECORDS: Duration = Duration::from_secs(2);
 
 /// A session without a screen.
 pub(super) struct Headless {
@@ -200,10 +203,19 @@ impl Headless {
                     // What they wrote was told before they ended.
                     self.catch_up()?;
                     if let Some((step, _)) = self.run.running() {
+                        self.hear_the_last().await?;
                         return Err(self.stands_still(&step));
                     }
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// That somebody took the run over is written down once every attempt has stopped.
+    async fn hear_the_last(&mut self) -> Result<(), Failure> {
+        while let Ok(Some(record)) = timeout(LAST_RECORDS, self.told.records.recv()).await {
+            self.take(record)?;
         }
         Ok(())
     }

@@ -256,7 +256,8 @@ impl<Q: Question> Line<Q> {
     async fn ended(&mut self, how: Ended, pace: Pace) {
         self.standing = None;
         self.at_once = true;
-        let asked = how.at.checked_sub(how.unheard).unwrap_or(how.at);
+        // It stood when it was last asked, and was answered.
+        let asked = how.at.checked_sub(how.unheard).max(self.begun).unwrap_or(how.at);
         self.fails(asked, how.at, how.trouble, pace).await;
     }
 

@@ -74,6 +74,8 @@ fn case(id: CommandId) -> Case {
         CommandId::Oldest | CommandId::PageUp => Case("jj", Words("│›p"), "f"),
         CommandId::PartitionNext => Case("", Words("stage · steps"), "f"),
         CommandId::PartitionBefore => Case("]", Words("dev · steps"), "f"),
+        CommandId::Find => Case("", Dialog("partitions · what calls first"), ""),
+        CommandId::NextCalling => Case("", Words("no other partition calls for anybody"), ""),
         CommandId::PaneNext => Case("", Another, "\x1b[Z"),
         CommandId::PaneBefore => Case("", Words("/ search"), "\t"),
         CommandId::Zoom => Case("", Gone("average active sessions"), "z"),
