@@ -3,9 +3,12 @@
 //! Lengths are reckoned by the clock that nobody sets, wherever the words have one: a wall clock that is put right in the
 //! middle of a failover must not make it longer, shorter or negative.
 
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::event::Disruption;
+use super::names::InstanceId;
 use super::witness::{Steady, Testimony, Witness, Word};
 
 /// How long after its last word the write probe counts as given up, so that SQL through the endpoint is listened to again.
@@ -26,6 +29,8 @@ const UNHEARD: SignedDuration = SignedDuration::from_secs(30);
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct WriteWatch {
     last_good: Option<Probe>,
+    /// Whose the last good word was, where it said.
+    writer: Option<InstanceId>,
     /// The write probe's last word.
     probed: Option<Moment>,
     outage: Option<Outage>,
@@ -35,6 +40,8 @@ pub(super) struct WriteWatch {
 struct Probe {
     asked: Moment,
     at: Moment,
+    /// Whether nobody had listened for a while before it was heard.
+    unaware: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -71,7 +78,7 @@ impl Moment {
 impl Probe {
     fn of(testimony: &Testimony) -> Self {
         let at = Moment { wall: testimony.at, steady: testimony.steady };
-        Self { asked: at.plus(-testimony.at.duration_since(testimony.asked)), at }
+        Self { asked: at.plus(-testimony.at.duration_since(testimony.asked)), at, unaware: false }
     }
 
     fn width(self) -> SignedDuration {
@@ -95,21 +102,51 @@ impl WriteWatch {
     }
 
     pub(super) fn observe(&mut self, testimony: &Testimony) {
-        let probe = Probe::of(testimony);
+        let probe = self.widened(Probe::of(testimony), testimony.unaware);
         match testimony.witness {
             Witness::Writes => self.probed = Some(probe.at),
             Witness::SqlEndpoint if self.is_probed(probe.at) => return,
             Witness::SqlEndpoint => {}
             _ => return,
         }
-        let good = match &testimony.word {
-            Word::Writer { writes, .. } => writes.unwrap_or(true),
+        let (good, writer) = match &testimony.word {
+            Word::Writer { writes, instance } => (writes.unwrap_or(true), Some(instance)),
             // Writes go through to somebody who cannot say who it is.
-            Word::Status { healthy: true, .. } if testimony.witness == Witness::Writes => true,
-            Word::Reader | Word::Silent { .. } => false,
+            Word::Status { healthy: true, .. } if testimony.witness == Witness::Writes => (true, None),
+            Word::Reader | Word::Silent { .. } => (false, None),
             Word::Status { .. } | Word::Happened { .. } => return,
         };
-        if good { self.good(probe) } else { self.bad(probe) }
+        if good {
+            self.moved(writer, probe);
+            self.good(probe);
+        } else {
+            self.refused(probe);
+        }
+    }
+
+    /// What is heard on waking may have been true at any time of the sleep, back to the last good word.
+    fn widened(&self, probe: Probe, unaware: Duration) -> Probe {
+        let slept = probe.at.plus(-SignedDuration::try_from(unaware).unwrap_or(SignedDuration::MAX));
+        let good = self.last_good.map_or(slept, |good| good.asked);
+        let earliest = if slept.since(good).is_negative() { good } else { slept };
+        let is_wider = !unaware.is_zero() && earliest.since(probe.asked).is_negative();
+        Probe { asked: if is_wider { earliest } else { probe.asked }, unaware: !unaware.is_zero(), ..probe }
+    }
+
+    /// Two good words that follow upon each other and name different writers: in between nobody looked, as when the program
+    /// slept, and for all that is known writes were refused all the while, or hardly.
+    fn moved(&mut self, writer: Option<&InstanceId>, probe: Probe) {
+        let Some(writer) = writer else { return };
+        let last = self.last_good;
+        if last.is_some_and(|good| !probe.unaware && probe.asked.since(good.at).is_negative()) {
+            return;
+        }
+        let before = self.writer.replace(writer.clone());
+        let is_down = self.outage.as_ref().is_some_and(|outage| outage.recovered.is_none());
+        if let Some(last) = last.filter(|_| !is_down && before.is_some_and(|before| before != *writer)) {
+            let unseen = Probe { asked: last.asked, ..probe };
+            self.bad(unseen, unseen, probe.asked);
+        }
     }
 
     fn is_probed(&self, now: Moment) -> bool {
@@ -124,25 +161,29 @@ impl WriteWatch {
         }
     }
 
-    fn bad(&mut self, probe: Probe) {
+    fn refused(&mut self, probe: Probe) {
         // An answer that comes after that to a later question says nothing any more.
         if self.last_good.is_some_and(|good| probe.asked.since(good.asked).is_negative()) {
             return;
         }
+        self.bad(probe, self.beginning(probe), probe.asked);
+    }
+
+    /// Writes were bad: `began` is where that began if it is news, and `asked` when they were asked for last.
+    fn bad(&mut self, probe: Probe, began: Probe, asked: Moment) {
         let over = |outage: &Outage| outage.recovered.is_some_and(|at| probe.at.since(at) > RELAPSE);
         match &mut self.outage {
             Some(outage) if !over(outage) => {
-                if !probe.asked.since(outage.last_bad_asked).is_negative() {
-                    outage.last_bad_asked = probe.asked;
+                if !asked.since(outage.last_bad_asked).is_negative() {
+                    outage.last_bad_asked = asked;
                 }
                 outage.recovered = None;
                 outage.heard = probe.at;
             }
             _ => {
-                let began = self.beginning(probe);
                 let last_good = self.last_good.map(|good| good.at);
-                let last_bad_asked = probe.asked;
-                self.outage = Some(Outage { began, last_good, last_bad_asked, recovered: None, heard: probe.at });
+                self.outage =
+                    Some(Outage { began, last_good, last_bad_asked: asked, recovered: None, heard: probe.at });
             }
         }
     }
@@ -150,9 +191,12 @@ impl WriteWatch {
     /// Between which moments an outage began whose first bad probe this is.
     fn beginning(&self, bad: Probe) -> Probe {
         let Some(good) = self.last_good.filter(|_| !bad.is_notice()) else { return bad };
+        if bad.unaware {
+            return Probe { asked: good.asked, ..bad };
+        }
         // A write that hangs was in trouble when its answer was due, not when it was given up.
         let due = good.width().min(bad.width());
-        Probe { asked: good.asked, at: bad.asked.plus(due) }
+        Probe { asked: good.asked, at: bad.asked.plus(due), ..bad }
     }
 
     pub(super) fn down_since(&self) -> Option<Timestamp> {
@@ -189,6 +233,10 @@ impl WriteWatch {
             }
             None => (outage.so_far(now), began),
         };
+        // It was as long as nothing at least.
+        let most = length + uncertainty;
+        let least = (length - uncertainty).max(SignedDuration::ZERO);
+        let (length, uncertainty) = ((most + least) / 2, (most - least) / 2);
         Some(Disruption { length: length.unsigned_abs(), uncertainty: uncertainty.unsigned_abs() })
     }
 }
@@ -196,7 +244,7 @@ impl WriteWatch {
 impl Outage {
     /// How long it lasted if the first good answer came then, and how far its end may be off.
     fn until(&self, recovered: Moment) -> (SignedDuration, SignedDuration) {
-        let end = Probe { asked: self.last_bad_asked, at: recovered };
+        let end = Probe { asked: self.last_bad_asked, at: recovered, unaware: false };
         let length = end.middle().since(self.began.middle());
         (length.max(SignedDuration::ZERO), end.width() / 2)
     }
@@ -233,7 +281,11 @@ mod tests {
     }
 
     fn taken() -> Word {
-        Word::Writer { instance: "a".into(), writes: Some(true) }
+        taken_by("a")
+    }
+
+    fn taken_by(instance: &str) -> Word {
+        Word::Writer { instance: instance.into(), writes: Some(true) }
     }
 
     fn cut() -> Word {
@@ -303,6 +355,43 @@ mod tests {
     }
 
     #[test]
+    fn a_writer_that_moved_while_nobody_looked_was_down_for_some_of_the_time() {
+        let (before, after, cut) = (&taken_by("a"), &taken_by("b"), &cut());
+        // Asleep for twenty seconds: nothing in between says how long it was.
+        let slept = [said(0, 10, before), said(20_000, 20_010, after), said(20_250, 20_260, after)];
+        assert_eq!(measured(&slept), Some((10_005, 10_005)));
+        // What comes to grief on waking is no outage of its own.
+        let woken = [
+            said(0, 10, before),
+            endpoint(20_000, 20_010, after),
+            said(20_020, 20_021, cut),
+            said(20_080, 20_090, after),
+        ];
+        assert_eq!(measured(&woken), Some((10_050, 10_040)));
+        // Whatever is heard on waking, in whatever order, is of any time of the sleep.
+        let heard = |asked, at, word| Testimony { unaware: Duration::from_secs(20), ..said(asked, at, word) };
+        let (cut_noticed, cut_asked) = (heard(20_000, 20_000, cut), heard(20_010, 20_020, cut));
+        let (old_answer, renewed) = (heard(400, 20_005, before), heard(20_050, 20_060, after));
+        for words in [
+            vec![&cut_noticed, &renewed],
+            vec![&cut_asked, &renewed],
+            vec![&old_answer, &cut_asked, &renewed],
+            vec![&old_answer, &renewed],
+            vec![&renewed, &cut_asked, &renewed],
+        ] {
+            let words: Vec<_> = [said(0, 10, before)].iter().chain(words).cloned().collect();
+            let (length, uncertainty) = measured(&words).expect("it was down");
+            assert!(
+                (9_000..11_000).contains(&length) && uncertainty + 100 > length,
+                "{length} ±{uncertainty}: {words:?}"
+            );
+        }
+        // An answer that was long on its way names whoever it was then.
+        let late = [said(0, 10, after), said(5, 2_000, before), said(2_010, 2_020, after)];
+        assert_eq!(measured(&late), None);
+    }
+
+    #[test]
     fn a_clock_that_is_set_meanwhile_makes_no_difference() {
         let (taken, cut) = (&taken(), &cut());
         let words = |jump| {
@@ -331,7 +420,7 @@ mod tests {
         let mut later = said(5000, 5010, &taken());
         later.steady = Some(Steady { begun: wall(4000), elapsed: SignedDuration::from_millis(1010) });
         let words = [said(1000, 1010, &taken()), said(1040, 1042, &cut()), later];
-        assert_eq!(measured(&words).map(|(length, _)| length), Some(2004));
+        assert_eq!(measured(&words).map(|(length, _)| length), Some(2005));
     }
 
     #[test]

@@ -95,6 +95,9 @@ pub struct Testimony {
     pub asked: Timestamp,
     /// When the answer was there.
     pub at: Timestamp,
+    /// How long before that nobody had listened, as where the machine slept. Zero for a program that was awake.
+    #[serde(default, skip_serializing_if = "Duration::is_zero")]
+    pub unaware: Duration,
     /// `at` by a clock that nobody sets; none for a word that no watcher brought.
     pub steady: Option<Steady>,
     /// The witness's own clock, where it has one.
@@ -106,7 +109,7 @@ pub struct Testimony {
 impl Testimony {
     /// A word, and when it was asked for and said by this machine's clock.
     pub fn new(witness: Witness, word: Word, asked: Timestamp, at: Timestamp) -> Self {
-        Self { witness, word, asked, at, steady: None, clock: None, again: None }
+        Self { witness, word, asked, at, unaware: Duration::ZERO, steady: None, clock: None, again: None }
     }
 
     /// Time since another word was said; by the clock that nobody sets where both have it. Negative if the other is later.

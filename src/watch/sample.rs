@@ -30,6 +30,10 @@ pub struct Sample {
     pub took: Duration,
     /// What was said, or why nothing was.
     pub said: Result<Reading, Trouble>,
+    /// How long before that nobody had listened, as where the machine slept: what is said may be as old, and more recent words
+    /// may have been missed. Zero for a program that was awake.
+    #[serde(default, skip_serializing_if = "Duration::is_zero")]
+    pub unaware: Duration,
     /// When, by a clock that nobody sets; none in a sample that no watcher brought.
     pub steady: Option<Steady>,
     /// The source's own clock, where it has one.
@@ -47,7 +51,8 @@ impl Sample {
         took: Duration,
         said: Result<Reading, Trouble>,
     ) -> Self {
-        Self { partition, source, at, took, said, steady: None, clock: None, again: None }
+        let unaware = Duration::ZERO;
+        Self { partition, source, at, took, said, unaware, steady: None, clock: None, again: None }
     }
 
     /// When it was asked for: what is said was true then or later, and the datum's age counts from here.

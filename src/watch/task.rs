@@ -13,9 +13,9 @@ use super::alarm::Alarm;
 use super::cadence::{Cadence, Pace};
 use super::sample::{Reading, Sample, Source};
 use crate::clients::{Trouble, TroubleKind};
-use crate::clock;
 use crate::runbook::names::PartitionName;
 use crate::runbook::witness::{ClockOffset, Steady};
+use crate::{awake, clock};
 
 /// How often the time between two askings is doubled at most.
 const MOST_STRAIN: u32 = 3;
@@ -39,7 +39,7 @@ pub trait Ask: Send + 'static {
 pub struct Voice {
     out: mpsc::Sender<Sample>,
     /// When the watchers began.
-    origin: (Timestamp, Instant),
+    origin: Timestamp,
     /// Hears everything that is said.
     alarm: Arc<Alarm>,
     /// Time until the source is asked again.
@@ -51,7 +51,7 @@ pub struct Voice {
 impl Voice {
     /// A voice into that channel, heard by this alarm.
     pub fn new(out: mpsc::Sender<Sample>, alarm: Arc<Alarm>) -> Self {
-        Self { out, origin: (clock::now(), Instant::now()), alarm, period: Duration::ZERO, strain: Arc::default() }
+        Self { out, origin: clock::now(), alarm, period: Duration::ZERO, strain: Arc::default() }
     }
 
     /// Says what a source answered to what was asked at `begun`.
@@ -79,11 +79,12 @@ impl Voice {
         let Told { asked, at, said, clock, again } = told;
         let keep = matches!(said, Ok(Reading::Lines(_) | Reading::SlowLog(_)));
         let since = SignedDuration::try_from(at.elapsed()).unwrap_or_default();
-        let took = at.saturating_duration_since(asked);
-        let mut sample = Sample::new(partition.clone(), source, clock::now() - since, took, said);
-        let (begun, origin) = self.origin;
-        let elapsed = SignedDuration::try_from(at.saturating_duration_since(origin)).unwrap_or_default();
-        sample.steady = Some(Steady { begun, elapsed });
+        // An answer may have waited through the machine's sleep, which no `Instant` counts: it is as old as its question.
+        let took = at.saturating_duration_since(asked) + awake::hidden(asked);
+        let at = clock::now() - since;
+        let mut sample = Sample::new(partition.clone(), source, at, took, said);
+        sample.steady = Some(Steady { begun: self.origin, elapsed: at.duration_since(self.origin) });
+        sample.unaware = awake::unaware();
         sample.clock = clock;
         sample.again = again;
         self.alarm.take(&sample);

@@ -32,7 +32,7 @@ impl Sample {
 
     fn testify(&self, witness: Witness, word: Word) -> Testimony {
         let said = Testimony::new(witness, word, self.asked(), self.at);
-        Testimony { steady: self.steady, clock: self.clock, again: self.again, ..said }
+        Testimony { unaware: self.unaware, steady: self.steady, clock: self.clock, again: self.again, ..said }
     }
 
     fn words(&self) -> Vec<(Witness, Word)> {

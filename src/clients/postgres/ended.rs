@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::trouble;
-use crate::awake;
 use crate::clients::{Trouble, TroubleKind};
 
 /// The end of a session.
@@ -16,8 +15,7 @@ use crate::clients::{Trouble, TroubleKind};
 pub struct Ended {
     /// When it was noticed.
     pub at: Instant,
-    /// How long ago it may have ended: while the other side said nothing, or while this program slept. Zero where the other
-    /// side ended it, and somebody was awake.
+    /// How long ago it may have ended, because the other side said nothing any more. Zero where that ended it.
     pub unheard: Duration,
     /// Why.
     pub trouble: Trouble,
@@ -32,23 +30,23 @@ where
     tokio::spawn(async move {
         let how = connection.await;
         let at = Instant::now();
-        let how = of(how, at, unheard, awake::unaware(at));
+        let how = of(how, at, unheard);
         // Nobody may hold the session any more.
         let _ = ended.send(Some(how));
     });
     receiver
 }
 
-fn of(how: Result<(), tokio_postgres::Error>, at: Instant, unheard: Duration, unaware: Duration) -> Ended {
+fn of(how: Result<(), tokio_postgres::Error>, at: Instant, unheard: Duration) -> Ended {
     const CALL: &str = "session";
     match how {
         Ok(()) => {
             let trouble = Trouble::new(CALL, TroubleKind::NoAnswer, "the server closed the connection");
-            Ended { at, unheard: unaware, trouble }
+            Ended { at, unheard: Duration::ZERO, trouble }
         }
         Err(error) => {
             // The network gave up on a host that said nothing any more; whoever else ends a session does so at that moment.
-            let unheard = if timed_out(&error) { unheard.max(unaware) } else { unaware };
+            let unheard = if timed_out(&error) { unheard } else { Duration::ZERO };
             Ended { at, unheard, trouble: trouble::while_asking(CALL, error) }
         }
     }

@@ -209,7 +209,7 @@ impl Cockpit {
     }
 
     /// Waits until the screen is as it should be.
-    pub fn wait_for(&mut self, what: &str, holds: impl Fn(&vt100::Screen) -> bool) {
+    pub fn wait_for(&mut self, what: &str, mut holds: impl FnMut(&vt100::Screen) -> bool) {
         let until = Instant::now() + LIMIT;
         while !holds(self.terminal.screen()) {
             match self.bytes.recv_timeout(until.saturating_duration_since(Instant::now())) {
