@@ -163,5 +163,5 @@ pub(super) fn report_by(entry: &RunEntry, records: &[journal::Entry], form: repo
     let run = session::fold(&entry.journal(), records).map_err(Failure::failed)?;
     let pictures = if form == report::Form::Html { Past::until(entry, records)?.pictures() } else { Vec::new() };
     let head = records.last().map(journal::Entry::head).unwrap_or_default();
-    Ok(report::write(form, &run, &pictures, &report::Seal { records: head.seq, sum: head.sum }))
+    Ok(report::write(form, &run, &pictures, &report::Seal { records: head.seq, sum: head.sum.to_string() }))
 }

@@ -74,7 +74,7 @@ fn every_gate_was_open(records: &[Entry]) -> Result<(), Failure> {
 
 /// The records up to the one with this checksum.
 fn sealed<'a>(records: &'a [Entry], sum: &str) -> Result<&'a [Entry], String> {
-    let is_it = |record: &Entry| record.head().sum.eq_ignore_ascii_case(sum);
+    let is_it = |record: &Entry| record.head().sum.to_string().eq_ignore_ascii_case(sum);
     let last = records.iter().position(is_it).ok_or_else(|| {
         "the journal has no record with this checksum: another run's, or the journal was cut short or written anew"
             .to_owned()

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use super::entry::{Entry, Flaw, Head};
 use super::error::JournalError;
 use super::lock::{OperatorLock, Owner};
+use super::spread::spread;
 use super::{Contents, Store};
 
 /// Name of the journal's file within the run's directory.
@@ -223,18 +224,20 @@ struct Scan {
 /// Verifies every line. Only what follows the last newline may be incomplete: a record counts as written once its
 /// newline is on disk, so a broken line that has one was good once.
 fn scan(bytes: &[u8], path: &Path) -> Result<Scan, JournalError> {
-    let mut scan = Scan { entries: Vec::new(), good: 0, lacks_newline: false };
+    let lines: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
+    let parsed = spread(&lines, |line| Entry::parse_alone(line.strip_suffix(b"\n").unwrap_or(line)));
+    let mut scan = Scan { entries: Vec::with_capacity(lines.len()), good: 0, lacks_newline: false };
     let mut head = Head::default();
-    for (index, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
-        let whole = line.strip_suffix(b"\n");
-        match Entry::parse(whole.unwrap_or(line), &head) {
+    for (index, (line, parsed)) in lines.into_iter().zip(parsed).enumerate() {
+        let is_whole = line.ends_with(b"\n");
+        match parsed.and_then(|entry| entry.follows(&head).map(|()| entry)) {
             Ok(entry) => {
                 head = entry.head();
                 scan.entries.push(entry);
                 scan.good += line.len();
-                scan.lacks_newline = whole.is_none();
+                scan.lacks_newline = !is_whole;
             }
-            Err(_) if whole.is_none() => break,
+            Err(_) if !is_whole => break,
             Err(flaw) => return Err(located(flaw, path, index + 1)),
         }
     }

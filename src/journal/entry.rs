@@ -3,11 +3,11 @@
 //! `sum` is the SHA-256 over `prev`, `v`, `seq`, `at` and the event's own bytes, a newline between each. `prev` is the
 //! `sum` of the record before, so that a record that was altered, moved or taken out of the middle breaks the chain.
 
-use std::fmt::Write as _;
+use std::fmt;
 
 use jiff::Timestamp;
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::de::{self, DeserializeOwned, Deserializer};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
@@ -17,30 +17,94 @@ use super::error::JournalError;
 pub const VERSION: u32 = 1;
 
 /// One record, verified against itself and its predecessor.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Entry {
     v: u32,
     seq: u64,
     at: Timestamp,
-    prev: String,
-    sum: String,
+    prev: Sum,
+    sum: Sum,
     event: Box<RawValue>,
 }
 
+/// A record as it stands in its line.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line<'a> {
+    v: u64,
+    seq: u64,
+    at: Timestamp,
+    prev: Sum,
+    sum: Sum,
+    #[serde(borrow)]
+    event: &'a RawValue,
+}
+
 /// The end of a chain: what the next record rests on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Head {
     /// Number of the last record; 0 before the first.
     pub seq: u64,
     /// Its checksum.
-    pub sum: String,
+    pub sum: Sum,
 }
 
-impl Default for Head {
-    /// The end of an empty chain.
-    fn default() -> Self {
-        Self { seq: 0, sum: "0".repeat(64) }
+/// The checksum of a record; of none, all zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Sum([u8; 32]);
+
+impl Sum {
+    /// In hexadecimal digits.
+    fn hex(self) -> [u8; 64] {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut hex = [0; 64];
+        for (pair, byte) in hex.as_chunks_mut::<2>().0.iter_mut().zip(self.0) {
+            *pair = [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
+        }
+        hex
+    }
+
+    fn from_hex(hex: &str) -> Option<Self> {
+        let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
+        let (pairs, []) = hex.as_bytes().as_chunks::<2>() else { return None };
+        let mut sum = [0; 32];
+        if pairs.len() != sum.len() {
+            return None;
+        }
+        for (byte, [high, low]) in sum.iter_mut().zip(pairs) {
+            *byte = digit(*high)? << 4 | digit(*low)?;
+        }
+        Some(Self(sum))
+    }
+}
+
+impl fmt::Display for Sum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&String::from_utf8_lossy(&self.hex()))
+    }
+}
+
+impl Serialize for Sum {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Sum {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Hex;
+        impl de::Visitor<'_> for Hex {
+            type Value = Sum;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a checksum of 64 hexadecimal digits")
+            }
+
+            fn visit_str<E: de::Error>(self, hex: &str) -> Result<Sum, E> {
+                Sum::from_hex(hex).ok_or_else(|| E::invalid_value(de::Unexpected::Str(hex), &self))
+            }
+        }
+        deserializer.deserialize_str(Hex)
     }
 }
 
@@ -60,8 +124,8 @@ impl Entry {
     /// Where the event does not serialise.
     pub fn after(head: &Head, at: Timestamp, event: &impl Serialize) -> Result<Self, JournalError> {
         let event = serde_json::value::to_raw_value(event).map_err(JournalError::Unwritable)?;
-        let mut entry = Self { v: VERSION, seq: head.seq + 1, at, prev: head.sum.clone(), sum: String::new(), event };
-        entry.sum = entry.reckon();
+        let mut entry = Self { v: VERSION, seq: head.seq + 1, at, prev: head.sum, sum: Sum::default(), event };
+        entry.sum = Body::of(&entry).sum();
         Ok(entry)
     }
 
@@ -90,7 +154,7 @@ impl Entry {
 
     /// What the next record rests on.
     pub fn head(&self) -> Head {
-        Head { seq: self.seq, sum: self.sum.clone() }
+        Head { seq: self.seq, sum: self.sum }
     }
 
     /// The record as a line, without its newline.
@@ -100,35 +164,82 @@ impl Entry {
 
     /// Reads a line that must follow `head`.
     pub(super) fn parse(line: &[u8], head: &Head) -> Result<Self, Flaw> {
-        #[derive(Deserialize)]
-        struct Version {
-            v: u64,
-        }
-        // The version comes first: a record of another version need not have the fields of this one.
-        let broken = |error: serde_json::Error| Flaw::Broken(format!("it is no record: {error}"));
-        let Version { v } = serde_json::from_slice(line).map_err(broken)?;
-        if v != u64::from(VERSION) {
-            return Err(Flaw::Version(v));
-        }
-        let entry: Self = serde_json::from_slice(line).map_err(broken)?;
-        let same_bytes = entry.line().is_ok_and(|written| written.as_bytes() == line);
-        if !same_bytes || entry.sum != entry.reckon() {
-            return Err(Flaw::Broken("its checksum does not fit its content".to_owned()));
-        }
-        if entry.seq != head.seq + 1 || entry.prev != head.sum {
-            let Self { seq, .. } = entry;
-            return Err(Flaw::Broken(format!("record {seq} does not follow on record {}", head.seq)));
-        }
+        let entry = Self::parse_alone(line)?;
+        entry.follows(head)?;
         Ok(entry)
     }
 
-    fn reckon(&self) -> String {
-        let Self { v, seq, at, prev, sum: _, event } = self;
-        let digest = Sha256::digest(format!("{prev}\n{v}\n{seq}\n{at}\n{event}"));
-        digest.iter().fold(String::with_capacity(64), |mut hex, byte| {
-            // Writing to a String cannot fail.
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+    /// Reads a line, and verifies it against itself only.
+    pub(super) fn parse_alone(line: &[u8]) -> Result<Self, Flaw> {
+        let parsed: Line = match serde_json::from_slice(line) {
+            Ok(parsed) => parsed,
+            Err(error) => return Err(other_version(line).unwrap_or_else(|| no_record(&error))),
+        };
+        let v = u32::try_from(parsed.v).ok().filter(|v| *v == VERSION).ok_or(Flaw::Version(parsed.v))?;
+        let Line { v: _, seq, at, prev, sum, event } = parsed;
+        let body = Body { seq, prev, at: at.to_string(), event: event.get() };
+        if !body.is_written_as(line, sum) || body.sum() != sum {
+            return Err(Flaw::Broken("its checksum does not fit its content".to_owned()));
+        }
+        Ok(Self { v, seq, at, prev, sum, event: event.to_owned() })
+    }
+
+    /// Whether it is the one after `head`.
+    pub(super) fn follows(&self, head: &Head) -> Result<(), Flaw> {
+        if self.seq == head.seq + 1 && self.prev == head.sum {
+            return Ok(());
+        }
+        Err(Flaw::Broken(format!("record {} does not follow on record {}", self.seq, head.seq)))
+    }
+}
+
+/// A record of another version need not have the fields of this one.
+fn other_version(line: &[u8]) -> Option<Flaw> {
+    #[derive(Deserialize)]
+    struct Version {
+        v: u64,
+    }
+    let Version { v } = serde_json::from_slice(line).ok()?;
+    (v != u64::from(VERSION)).then_some(Flaw::Version(v))
+}
+
+fn no_record(error: &serde_json::Error) -> Flaw {
+    Flaw::Broken(format!("it is no record: {error}"))
+}
+
+/// What a record's checksum is over.
+struct Body<'a> {
+    seq: u64,
+    prev: Sum,
+    at: String,
+    event: &'a str,
+}
+
+impl<'a> Body<'a> {
+    fn of(entry: &'a Entry) -> Self {
+        Self { seq: entry.seq, prev: entry.prev, at: entry.at.to_string(), event: entry.event.get() }
+    }
+
+    fn sum(&self) -> Sum {
+        let mut digest = Sha256::new();
+        digest.update(self.prev.hex());
+        digest.update(format!("\n{VERSION}\n{}\n{}\n", self.seq, self.at));
+        digest.update(self.event);
+        Sum(digest.finalize().into())
+    }
+
+    /// Whether that line is, byte for byte, what this program writes of it.
+    fn is_written_as(&self, line: &[u8], sum: Sum) -> bool {
+        let beginning = format!(r#"{{"v":{VERSION},"seq":{},"at":"{}","prev":""#, self.seq, self.at);
+        let parts: [&[u8]; 6] = [
+            beginning.as_bytes(),
+            &self.prev.hex(),
+            br#"","sum":""#,
+            &sum.hex(),
+            br#"","event":"#,
+            self.event.as_bytes(),
+        ];
+        let rest = parts.into_iter().try_fold(line, |rest, part| rest.strip_prefix(part));
+        rest == Some(b"}")
     }
 }

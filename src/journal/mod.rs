@@ -26,6 +26,7 @@ pub mod follow;
 pub mod lock;
 pub mod runs;
 pub mod sharing;
+pub mod spread;
 pub mod takeover;
 
 use jiff::Timestamp;

@@ -498,7 +498,8 @@ pub async fn brief(look: Look) -> Result<Brief, Trouble> {
 /// # Errors
 /// If one of them is no event that this version knows.
 pub fn records(entries: &[journal::Entry]) -> Result<Vec<Record>, JournalError> {
-    entries.iter().map(|entry| Ok(Record { seq: entry.seq(), at: entry.at(), event: entry.event()? })).collect()
+    let record = |entry: &journal::Entry| Ok(Record { seq: entry.seq(), at: entry.at(), event: entry.event()? });
+    journal::spread::spread(entries, record).into_iter().collect()
 }
 
 /// The run that a journal's entries amount to.
