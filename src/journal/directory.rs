@@ -1,11 +1,12 @@
 //! A store in a local directory: `<state-dir>/runs/<run-id>/journal.jsonl`.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{ErrorKind, Seek as _, SeekFrom, Write as _};
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{ErrorKind, Read, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use memchr::{memchr_iter, memrchr};
 
 use super::entry::{Entry, Flaw, Head};
 use super::error::JournalError;
@@ -19,6 +20,8 @@ pub const JOURNAL: &str = "journal.jsonl";
 pub const TORN: &str = "journal.torn";
 /// How many runs of a rollout may begin in the same second.
 const MOST_IN_A_SECOND: u32 = 100;
+/// How much is read at a time, in bytes.
+const PIECE: u64 = 4 << 20;
 
 /// The directory of one run.
 #[derive(Debug)]
@@ -137,11 +140,10 @@ impl Store for Directory {
     }
 
     fn recover(&mut self) -> Result<Contents, JournalError> {
-        let bytes = fs::read(&self.journal).map_err(JournalError::io("read", &self.journal))?;
-        let scan = scan(&bytes, &self.journal)?;
+        let scan = scan(&self.journal)?;
         let open = || {
             let mut file = OpenOptions::new().write(true).open(&self.journal)?;
-            file.set_len(scan.good as u64)?;
+            file.set_len(scan.good)?;
             file.seek(SeekFrom::End(0))?;
             if scan.lacks_newline {
                 file.write_all(b"\n")?;
@@ -149,12 +151,12 @@ impl Store for Directory {
             file.sync_all()?;
             Ok(file)
         };
-        let torn = &bytes[scan.good..];
+        let torn = scan.torn.as_slice();
         if !torn.is_empty() {
             self.keep_aside(torn)?;
         }
         let file = open().map_err(JournalError::io("write to", &self.journal))?;
-        let good = (scan.good + usize::from(scan.lacks_newline)) as u64;
+        let good = scan.good + u64::from(scan.lacks_newline);
         let seq = scan.entries.last().map_or(0, Entry::seq);
         self.writing = Some(Writing { file, good, seq, poisoned: false });
         let notice = (!torn.is_empty()).then(|| {
@@ -206,42 +208,68 @@ impl Writing {
 /// # Errors
 /// Where it cannot be read, or a line that is not the last is broken.
 pub fn read(journal: &Path) -> Result<Contents, JournalError> {
-    let bytes = fs::read(journal).map_err(JournalError::io("read", journal))?;
-    let scan = scan(&bytes, journal)?;
-    let notice = (scan.good < bytes.len())
+    let scan = scan(journal)?;
+    let notice = (!scan.torn.is_empty())
         .then(|| format!("The last line of {} is not complete and was left out.", journal.display()));
     Ok(Contents { entries: scan.entries, notice })
 }
 
+#[derive(Default)]
 struct Scan {
     entries: Vec<Entry>,
+    head: Head,
     /// How many bytes hold good records.
-    good: usize,
+    good: u64,
     /// The last good record is complete but for its newline.
     lacks_newline: bool,
+    /// What follows them.
+    torn: Vec<u8>,
+}
+
+impl Scan {
+    /// Takes records in; false where one is broken that may be.
+    fn take(&mut self, lines: &[u8], path: &Path) -> Result<bool, JournalError> {
+        let ends = memchr_iter(b'\n', lines).map(|end| end + 1).chain((!lines.ends_with(b"\n")).then_some(lines.len()));
+        let mut begin = 0;
+        let lines: Vec<&[u8]> = ends.map(|end| &lines[std::mem::replace(&mut begin, end)..end]).collect();
+        let parsed = spread(&lines, |line| Entry::parse_alone(line.strip_suffix(b"\n").unwrap_or(line)));
+        for (line, parsed) in lines.into_iter().zip(parsed) {
+            let is_whole = line.ends_with(b"\n");
+            match parsed.and_then(|entry| entry.follows(&self.head).map(|()| entry)) {
+                Ok(entry) => {
+                    self.head = entry.head();
+                    self.entries.push(entry);
+                    self.good += line.len() as u64;
+                    self.lacks_newline = !is_whole;
+                }
+                Err(_) if !is_whole => return Ok(false),
+                Err(flaw) => return Err(located(flaw, path, self.entries.len() + 1)),
+            }
+        }
+        Ok(true)
+    }
 }
 
 /// Verifies every line. Only what follows the last newline may be incomplete: a record counts as written once its
 /// newline is on disk, so a broken line that has one was good once.
-fn scan(bytes: &[u8], path: &Path) -> Result<Scan, JournalError> {
-    let lines: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
-    let parsed = spread(&lines, |line| Entry::parse_alone(line.strip_suffix(b"\n").unwrap_or(line)));
-    let mut scan = Scan { entries: Vec::with_capacity(lines.len()), good: 0, lacks_newline: false };
-    let mut head = Head::default();
-    for (index, (line, parsed)) in lines.into_iter().zip(parsed).enumerate() {
-        let is_whole = line.ends_with(b"\n");
-        match parsed.and_then(|entry| entry.follows(&head).map(|()| entry)) {
-            Ok(entry) => {
-                head = entry.head();
-                scan.entries.push(entry);
-                scan.good += line.len();
-                scan.lacks_newline = !is_whole;
-            }
-            Err(_) if !is_whole => break,
-            Err(flaw) => return Err(located(flaw, path, index + 1)),
+fn scan(path: &Path) -> Result<Scan, JournalError> {
+    let mut file = File::open(path).map_err(JournalError::io("read", path))?;
+    let mut scan = Scan::default();
+    // A piece at a time, so that a long run need not be in memory as a whole, twice.
+    let mut piece = Vec::new();
+    loop {
+        let came =
+            Read::by_ref(&mut file).take(PIECE).read_to_end(&mut piece).map_err(JournalError::io("read", path))?;
+        let is_last = came == 0;
+        let whole = if is_last { piece.len() } else { memrchr(b'\n', &piece).map_or(0, |end| end + 1) };
+        if whole > 0 && scan.take(&piece[..whole], path)? {
+            piece.drain(..whole);
+        }
+        if is_last {
+            scan.torn = piece;
+            return Ok(scan);
         }
     }
-    Ok(scan)
 }
 
 /// Says where a flaw is.

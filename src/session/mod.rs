@@ -23,6 +23,7 @@ use crate::clients::password;
 use crate::clients::program::Program;
 use crate::clients::{Accounts, Controls, Trouble, TroubleKind};
 use crate::clock;
+use crate::journal::spread::spread;
 use crate::journal::{self, Directory, Journal, JournalError, Owner};
 use crate::runbook::council::{Council, Standing};
 use crate::runbook::event::{Brief, Event, Finding, Record};
@@ -498,8 +499,14 @@ pub async fn brief(look: Look) -> Result<Brief, Trouble> {
 /// # Errors
 /// If one of them is no event that this version knows.
 pub fn records(entries: &[journal::Entry]) -> Result<Vec<Record>, JournalError> {
+    some_at_a_time(entries).collect()
+}
+
+/// As [`records`], some at a time: those of a long run are many, and whoever folds them needs none afterwards.
+fn some_at_a_time(entries: &[journal::Entry]) -> impl Iterator<Item = Result<Record, JournalError>> {
+    const SOME: usize = 8_192;
     let record = |entry: &journal::Entry| Ok(Record { seq: entry.seq(), at: entry.at(), event: entry.event()? });
-    journal::spread::spread(entries, record).into_iter().collect()
+    entries.chunks(SOME).flat_map(move |some| spread(some, record))
 }
 
 /// The run that a journal's entries amount to.
@@ -507,7 +514,13 @@ pub fn records(entries: &[journal::Entry]) -> Result<Vec<Record>, JournalError> 
 /// # Errors
 /// If they are no run.
 pub fn fold(path: &Path, entries: &[journal::Entry]) -> Result<Run, SessionError> {
-    Run::from_records(records(entries)?).map_err(|source| SessionError::Fold { path: path.to_owned(), source })
+    let mut broken = None;
+    let records = some_at_a_time(entries).map_while(|record| record.map_err(|error| broken = Some(error)).ok());
+    let run = Run::from_records(records);
+    if let Some(error) = broken {
+        return Err(error.into());
+    }
+    run.map_err(|source| SessionError::Fold { path: path.to_owned(), source })
 }
 
 async fn attempt_to_its_end(act: Act, ahead: Ahead) {
