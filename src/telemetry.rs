@@ -11,11 +11,14 @@ use std::path::{Path, PathBuf};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use thiserror::Error;
-use tracing_appender::non_blocking::WorkerGuard;
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
 use crate::clock;
+
+/// How many lines may wait for a slow disk before some are lost. Their places are taken at the start: some thirty bytes each.
+const WAITING: usize = 4_096;
 
 /// Environment variable with the filter, such as `debug` or `aurora_cockpit::clients=trace,info`.
 pub const LEVEL_VARIABLE: &str = "AURORA_COCKPIT_LOG";
@@ -63,7 +66,8 @@ pub struct Telemetry {
 pub fn start(state_dir: &Path) -> Result<Telemetry, TelemetryError> {
     let filter = std::env::var(LEVEL_VARIABLE).ok().filter(|filter| !filter.is_empty());
     let filter = EnvFilter::try_new(filter.as_deref().unwrap_or(USUAL)).map_err(TelemetryError::Filter)?;
-    let (writer, guard) = tracing_appender::non_blocking(file(&state_dir.join("log"))?);
+    let (writer, guard) =
+        NonBlockingBuilder::default().buffered_lines_limit(WAITING).finish(file(&state_dir.join("log"))?);
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(writer)

@@ -33,7 +33,7 @@ pub struct Entry {
 struct Line<'a> {
     v: u64,
     seq: u64,
-    at: Timestamp,
+    at: &'a str,
     prev: Sum,
     sum: Sum,
     #[serde(borrow)]
@@ -125,7 +125,8 @@ impl Entry {
     pub fn after(head: &Head, at: Timestamp, event: &impl Serialize) -> Result<Self, JournalError> {
         let event = serde_json::value::to_raw_value(event).map_err(JournalError::Unwritable)?;
         let mut entry = Self { v: VERSION, seq: head.seq + 1, at, prev: head.sum, sum: Sum::default(), event };
-        entry.sum = Body::of(&entry).sum();
+        let text = at.to_string();
+        entry.sum = Body { seq: entry.seq, prev: entry.prev, at: &text, event: entry.event.get() }.sum();
         Ok(entry)
     }
 
@@ -177,10 +178,11 @@ impl Entry {
         };
         let v = u32::try_from(parsed.v).ok().filter(|v| *v == VERSION).ok_or(Flaw::Version(parsed.v))?;
         let Line { v: _, seq, at, prev, sum, event } = parsed;
-        let body = Body { seq, prev, at: at.to_string(), event: event.get() };
+        let body = Body { seq, prev, at, event: event.get() };
         if !body.is_written_as(line, sum) || body.sum() != sum {
             return Err(Flaw::Broken("its checksum does not fit its content".to_owned()));
         }
+        let at = at.parse().map_err(|error| Flaw::Broken(format!("its time is none: {error}")))?;
         Ok(Self { v, seq, at, prev, sum, event: event.to_owned() })
     }
 
@@ -207,32 +209,36 @@ fn no_record(error: &serde_json::Error) -> Flaw {
     Flaw::Broken(format!("it is no record: {error}"))
 }
 
-/// What a record's checksum is over.
+/// What a record's checksum is over. Nothing here takes memory: who takes up a long run waits for it.
 struct Body<'a> {
     seq: u64,
     prev: Sum,
-    at: String,
+    at: &'a str,
     event: &'a str,
 }
 
-impl<'a> Body<'a> {
-    fn of(entry: &'a Entry) -> Self {
-        Self { seq: entry.seq, prev: entry.prev, at: entry.at.to_string(), event: entry.event.get() }
-    }
-
+impl Body<'_> {
     fn sum(&self) -> Sum {
         let mut digest = Sha256::new();
         digest.update(self.prev.hex());
-        digest.update(format!("\n{VERSION}\n{}\n{}\n", self.seq, self.at));
+        digest.update(b"\n1\n");
+        digest.update(Digits::of(self.seq).text());
+        digest.update(b"\n");
+        digest.update(self.at);
+        digest.update(b"\n");
         digest.update(self.event);
         Sum(digest.finalize().into())
     }
 
     /// Whether that line is, byte for byte, what this program writes of it.
     fn is_written_as(&self, line: &[u8], sum: Sum) -> bool {
-        let beginning = format!(r#"{{"v":{VERSION},"seq":{},"at":"{}","prev":""#, self.seq, self.at);
-        let parts: [&[u8]; 6] = [
-            beginning.as_bytes(),
+        let seq = Digits::of(self.seq);
+        let parts: [&[u8]; 10] = [
+            br#"{"v":1,"seq":"#,
+            seq.text(),
+            br#","at":""#,
+            self.at.as_bytes(),
+            br#"","prev":""#,
             &self.prev.hex(),
             br#"","sum":""#,
             &sum.hex(),
@@ -241,5 +247,32 @@ impl<'a> Body<'a> {
         ];
         let rest = parts.into_iter().try_fold(line, |rest, part| rest.strip_prefix(part));
         rest == Some(b"}")
+    }
+}
+
+// Both forms above spell the version out.
+const _: () = assert!(VERSION == 1);
+
+/// A number in decimal digits.
+struct Digits {
+    digits: [u8; 20],
+    begin: usize,
+}
+
+impl Digits {
+    fn of(mut number: u64) -> Self {
+        let mut all = Self { digits: [b'0'; 20], begin: 20 };
+        loop {
+            all.begin -= 1;
+            all.digits[all.begin] = b'0' + (number % 10) as u8;
+            number /= 10;
+            if number == 0 {
+                return all;
+            }
+        }
+    }
+
+    fn text(&self) -> &[u8] {
+        &self.digits[self.begin..]
     }
 }

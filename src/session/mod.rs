@@ -46,6 +46,9 @@ pub use takeover::take_over;
 /// Samples that a slow reader may lag behind before it loses the oldest; they are of the moment.
 pub const SAMPLES: usize = 4096;
 
+/// As [`SAMPLES`], for the steps: their places are taken at the start, half a kilobyte each, and a step only waits for news.
+const SAMPLES_OF_STEPS: usize = 1024;
+
 /// Why a session could not begin.
 #[derive(Debug, Error)]
 pub enum SessionError {
@@ -245,7 +248,7 @@ impl Session {
             nudge: Arc::default(),
             councils: Arc::default(),
             ahead,
-            samples: broadcast::channel(SAMPLES).0,
+            samples: broadcast::channel(SAMPLES_OF_STEPS).0,
             cadence: Arc::new(watch::channel(Cadence::default()).0),
             near: watch::channel(Near::default()).0,
             cancel,

@@ -19,8 +19,9 @@ use super::sample::Sample;
 
 /// The directory below a run's.
 const DIRECTORY: &str = "recording";
-/// Samples that may wait for the disk; more are lost rather than waited for.
-const WAITING: usize = 8192;
+/// Samples that may wait for the disk; more are lost rather than waited for. Their places are taken at the start, half a
+/// kilobyte each.
+const WAITING: usize = 1024;
 /// How often what was written can be read.
 const FLUSH: Duration = Duration::from_secs(1);
 /// Bytes on disk after which a session's recording ends: a night takes some ten million.
