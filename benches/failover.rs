@@ -1,7 +1,8 @@
 //! How soon a flip is seen, and how well its disruption is measured, on real PostgreSQL servers behind the simulated site.
 //!
 //! Beside the cockpit, in the same run: a program that writes through the endpoint every 10 ms, one that tries the promoted
-//! server every 5 ms, and a loop of the kind that runbooks have, `aws rds describe-db-clusters` every 5 s.
+//! server every 5 ms, a loop of the kind that runbooks have, `aws rds describe-db-clusters` every 5 s, and AWS's own waiter,
+//! `aws rds wait db-cluster-available`, which asks every 30 s and says that a failover is over, not who the writer is.
 //!
 //! ```text
 //! cargo bench --bench failover -- --failovers 10 --json figures.json
@@ -29,6 +30,8 @@ use serde_json::{Value, json};
 const LOOP: Duration = Duration::from_secs(5);
 /// How many times faster than the execution log the site is: as fast as real servers are ready again in time.
 const SPEED: &str = "5";
+/// How long AWS's waiter is waited for: it asks every 30 s.
+const WAITER_PATIENCE: Duration = Duration::from_secs(100);
 /// How long the loop is waited for after a failover.
 const LOOP_PATIENCE: Duration = Duration::from_secs(20);
 
@@ -101,8 +104,15 @@ pub fn measure(failovers: usize, tell: &dyn Fn(&str)) -> Result<Vec<Row>, String
     Ok(figures(&flips?))
 }
 
-/// A failover, and when the loop named the new writer.
-type Seen = (Flip, Option<f64>);
+/// A failover, and what else was asked during it. In milliseconds after the promoted server took writes; none where it never
+/// said so.
+struct Seen {
+    flip: Flip,
+    /// When the loop named the new writer.
+    by_loop: Option<f64>,
+    /// When AWS's waiter ended.
+    by_waiter: Option<f64>,
+}
 
 async fn flips(failovers: usize, speed: &str, tell: &dyn Fn(&str)) -> Result<Vec<Seen>, String> {
     let python = flip::python().ok_or("psycopg is missing; `bash tests/run.sh --tools` installs it")?;
@@ -114,15 +124,22 @@ async fn flips(failovers: usize, speed: &str, tell: &dyn Fn(&str)) -> Result<Vec
         stage.make_table().await;
         let asked = Asked::run(&stage, &aws)?;
         for number in 1..=failovers {
-            let flip = tokio::time::timeout(FLIP_PATIENCE, stage.flip(&python)).await;
+            let flip = tokio::time::timeout(FLIP_PATIENCE, stage.flip(&python));
+            let waited = tokio::time::timeout(WAITER_PATIENCE, waited(&stage, &aws));
+            let (flip, waited) = tokio::join!(flip, waited);
             let flip = flip.map_err(|_| format!("failover {number} was not over within {FLIP_PATIENCE:?}"))?;
-            let by_loop = asked.named(&flip).await;
-            let shown = by_loop.map_or_else(|| "never".to_owned(), |after| format!("{after:.0} ms"));
+            let after = |at: i128| (at - flip.writable_at) as f64 / 1e6;
+            let by_waiter = waited.ok().flatten().map(after);
+            let by_loop = asked.named(&flip).await.map(after);
+            let shown = |after: Option<f64>| after.map_or_else(|| "never".to_owned(), |after| format!("{after:.0} ms"));
             let (detected, measured, felt) = (flip.detected(), flip.measured, flip.felt);
             tell(&format!(
-                "{number:>3}. named after {detected:.0} ms, by the loop after {shown}; disruption {measured:.0} ms, felt {felt:.0} ms"
+                "{number:>3}. named after {detected:.0} ms, by the loop after {}, over by the waiter after {}; disruption \
+                 {measured:.0} ms, felt {felt:.0} ms",
+                shown(by_loop),
+                shown(by_waiter),
             ));
-            flips.push((flip, by_loop));
+            flips.push(Seen { flip, by_loop, by_waiter });
         }
         Ok::<(), String>(())
     };
@@ -137,6 +154,31 @@ async fn flips(failovers: usize, speed: &str, tell: &dyn Fn(&str)) -> Result<Vec
         }
         Ok(()) => Ok(flips),
     }
+}
+
+/// The AWS CLI, led to the site.
+fn cli(stage: &Stage, aws: &Path, arguments: &[&str]) -> std::process::Command {
+    let mut command = stage.site.command(aws);
+    // Version 1 takes RDS' own address over the variable in some regions, and would ask the real service.
+    command.args(["--endpoint-url", &stage.variable("AWS_ENDPOINT_URL"), "--profile", "Alpha002-Admin"]);
+    command.args(arguments).stdin(Stdio::null());
+    command
+}
+
+/// When AWS's waiter, begun as soon as the cluster fails over, says that it is over, in nanoseconds since 1970. None if it
+/// gives up.
+async fn waited(stage: &Stage, aws: &Path) -> Option<i128> {
+    let cluster = loop {
+        let cluster = stage.cluster().await;
+        if cluster["status"] != "available" {
+            break cluster;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    let wait = ["rds", "wait", "db-cluster-available", "--db-cluster-identifier", cluster["id"].as_str()?];
+    let mut wait = tokio::process::Command::from(cli(stage, aws, &wait));
+    let ended = wait.kill_on_drop(true).status().await.ok()?;
+    ended.success().then(|| Timestamp::now().as_nanosecond())
 }
 
 /// What a loop of the AWS CLI was answered: when, and who the writer is.
@@ -154,23 +196,13 @@ impl Drop for Asked {
 impl Asked {
     fn run(stage: &Stage, aws: &Path) -> Result<Self, String> {
         let answers = Arc::new(Mutex::new(Vec::new()));
-        let arguments = ["rds", "describe-db-clusters", "--profile", "Alpha002-Admin", "--output", "text", "--query"];
         let writer = "DBClusters[0].DBClusterMembers[?IsClusterWriter].DBInstanceIdentifier";
-        let command = move |stage: &Stage| {
-            let mut command = stage.site.command(aws);
-            // Version 1 takes RDS' own address over the variable in some regions, and would ask the real service.
-            command
-                .args(["--endpoint-url", &stage.variable("AWS_ENDPOINT_URL")])
-                .args(arguments)
-                .arg(writer)
-                .stdin(Stdio::null());
-            command
-        };
-        let first = command(stage).output().map_err(|error| format!("the AWS CLI: {error}"))?;
+        let command = || cli(stage, aws, &["rds", "describe-db-clusters", "--output", "text", "--query", writer]);
+        let first = command().output().map_err(|error| format!("the AWS CLI: {error}"))?;
         if !first.status.success() {
             return Err(format!("the AWS CLI: {}", String::from_utf8_lossy(&first.stderr)));
         }
-        let mut again = tokio::process::Command::from(command(stage));
+        let mut again = tokio::process::Command::from(command());
         again.kill_on_drop(true);
         let into = answers.clone();
         let task = tokio::spawn(async move {
@@ -186,14 +218,14 @@ impl Asked {
         Ok(Self { answers, task })
     }
 
-    /// How many milliseconds after the promoted server took writes the loop first named it.
-    async fn named(&self, flip: &Flip) -> Option<f64> {
+    /// When the loop first named the promoted server after it took writes, in nanoseconds since 1970.
+    async fn named(&self, flip: &Flip) -> Option<i128> {
         let until = Instant::now() + LOOP_PATIENCE;
         while Instant::now() < until {
             let answers = self.answers.lock().unwrap().clone();
             let first = answers.iter().find(|(at, writer)| *at >= flip.writable_at && *writer == flip.new);
             if let Some((at, _)) = first {
-                return Some((at - flip.writable_at) as f64 / 1e6);
+                return Some(*at);
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
@@ -204,21 +236,23 @@ impl Asked {
 /// A row of the table: what, and its figures in milliseconds.
 pub type Row = (String, Vec<f64>);
 
-fn figures(flips: &[(Flip, Option<f64>)]) -> Vec<Row> {
+fn figures(flips: &[Seen]) -> Vec<Row> {
     let all = |name: &str, of: &dyn Fn(&Flip) -> Option<f64>| -> Row {
-        (name.to_owned(), flips.iter().filter_map(|(flip, _)| of(flip)).collect())
+        (name.to_owned(), flips.iter().filter_map(|seen| of(&seen.flip)).collect())
     };
     let mut rows = vec![all("named by the cockpit, first witness", &|flip| Some(flip.detected()))];
-    let witnesses: BTreeSet<&String> = flips.iter().flat_map(|(flip, _)| flip.named.keys()).collect();
+    let witnesses: BTreeSet<&String> = flips.iter().flat_map(|seen| seen.flip.named.keys()).collect();
     // Instances take turns, so that theirs are one row.
     let mut kinds: BTreeMap<String, Vec<f64>> = BTreeMap::new();
     for witness in witnesses {
         let kind = if witness.contains("sql-instance") { "sql-instance".to_owned() } else { witness.clone() };
-        kinds.entry(kind).or_default().extend(flips.iter().filter_map(|(flip, _)| flip.named.get(witness)));
+        kinds.entry(kind).or_default().extend(flips.iter().filter_map(|seen| seen.flip.named.get(witness)));
     }
     rows.extend(kinds.into_iter().map(|(kind, values)| (format!("  {kind}"), values)));
-    let by_loop = flips.iter().filter_map(|(_, by_loop)| *by_loop).collect();
+    let by_loop = flips.iter().filter_map(|seen| seen.by_loop).collect();
     rows.push(("named by `aws rds describe-db-clusters` every 5 s".to_owned(), by_loop));
+    let by_waiter = flips.iter().filter_map(|seen| seen.by_waiter).collect();
+    rows.push(("said to be over by `aws rds wait db-cluster-available`".to_owned(), by_waiter));
     rows.push(all("disruption as the independent writer felt it", &|flip| Some(flip.felt)));
     rows.push(all("disruption as the cockpit measured it", &|flip| Some(flip.measured)));
     rows.push(all("  how far off, by its own word", &|flip| Some(flip.uncertainty)));
@@ -239,22 +273,22 @@ fn print(figures: &[Row], options: &Options) {
         "\n{} failovers, the site {} times as fast as the log; ms after the promoted server took writes, and ms",
         options.failovers, options.speed
     );
-    println!("{:<52} {:>4} {:>8} {:>8} {:>8}", "", "n", "median", "p90", "max");
+    println!("{:<55} {:>4} {:>8} {:>8} {:>8}", "", "n", "median", "p90", "max");
     for (name, values) in figures {
         let Some([median, most, max]) = summary(values) else { continue };
-        println!("{name:<52} {:>4} {median:>8.0} {most:>8.0} {max:>8.0}", values.len());
+        println!("{name:<55} {:>4} {median:>8.0} {most:>8.0} {max:>8.0}", values.len());
     }
 }
 
-fn as_json(figures: &[Row], flips: &[(Flip, Option<f64>)], options: &Options) -> Value {
+fn as_json(figures: &[Row], flips: &[Seen], options: &Options) -> Value {
     let rows = figures.iter().filter_map(|(name, values)| {
         let [median, p90, max] = summary(values)?;
         Some(json!({ "what": name.trim(), "n": values.len(), "median_ms": median, "p90_ms": p90, "max_ms": max }))
     });
-    let each = flips.iter().map(|(flip, by_loop)| {
+    let each = flips.iter().map(|Seen { flip, by_loop, by_waiter }| {
         json!({
-            "to": flip.new, "named_ms": flip.named, "named_by_loop_ms": by_loop, "felt_ms": flip.felt,
-            "measured_ms": flip.measured, "uncertainty_ms": flip.uncertainty,
+            "to": flip.new, "named_ms": flip.named, "named_by_loop_ms": by_loop, "over_by_waiter_ms": by_waiter,
+            "felt_ms": flip.felt, "measured_ms": flip.measured, "uncertainty_ms": flip.uncertainty,
         })
     });
     json!({

@@ -9,14 +9,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aurora_cockpit::app::concerns::{concerns, source_name};
 use aurora_cockpit::app::live::{Freshness, Live, asked_every, freshness};
 use aurora_cockpit::app::state::{Mode, Pane, State};
 use aurora_cockpit::app::update::{Message, update};
-use aurora_cockpit::clients::Accounts;
-use aurora_cockpit::clients::database::Databases;
 use aurora_cockpit::config;
 use aurora_cockpit::runbook::event::{Event, Record};
 use aurora_cockpit::runbook::names::{InstanceId, PartitionName, RunId};
@@ -144,9 +143,8 @@ impl Cockpit {
         let mut state = State::new(run, Mode::Monitor(None), Timestamp::now());
         state.pace.insert(partition.clone(), Pace::Busy);
         let (out, samples) = mpsc::channel(4096);
-        let (accounts, databases) = (Accounts::default(), Databases::default());
-        let watchers =
-            watch::start(&plan, &accounts, &databases, out, cadence.subscribe(), false, cancel.clone()).await;
+        let (plan, accounts, databases) = (Arc::new(plan), Arc::default(), Arc::default());
+        let watchers = watch::start(plan, accounts, databases, out, cadence.subscribe(), false, cancel.clone());
         let mut cockpit = Self {
             state,
             samples,

@@ -219,7 +219,11 @@ fn failovers(count: usize) -> Vec<Figure> {
             find("named by the cockpit, first witness"),
             None,
         )
-        .beside("`aws rds describe-db-clusters` every 5 s", find("named by `aws rds describe-db-clusters` every 5 s")),
+        .beside("`aws rds describe-db-clusters` every 5 s", find("named by `aws rds describe-db-clusters` every 5 s"))
+        .beside(
+            "`aws rds wait db-cluster-available` (every 30 s; it says that it is over)",
+            find("said to be over by `aws rds wait db-cluster-available`"),
+        ),
         Figure::new("  its disruption, as measured", find("disruption as the cockpit measured it"), None)
             .beside("a writer every 10 ms felt", find("disruption as the independent writer felt it")),
         Figure::new("  how far off the measure is", find("how far off, by the writer"), None),

@@ -83,7 +83,7 @@ async fn fire(headless: &mut Headless, step: &StepRef, args: &ExecArgs) -> Resul
         let reasons: Vec<String> = locks.iter().map(ToString::to_string).collect();
         return Err(Failure::refused(format!("{step} is locked: {}", reasons.join("; "))));
     }
-    let Some(look) = headless.session.look(&headless.run, step) else {
+    let Some(look) = headless.session.look(&headless.run, step).await else {
         return Err(Failure::usage(format!("{step} is not in the plan")));
     };
     let planned = look.step.clone();

@@ -8,8 +8,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::monitor::follow_run;
 use crate::app::update::Message;
-use crate::clients::Accounts;
-use crate::clients::database::Databases;
 use crate::journal::Follow;
 use crate::journal::directory::JOURNAL;
 use crate::runbook::event::{Event, Record};
@@ -67,10 +65,10 @@ impl Feed {
     /// As a monitor does, from that record on.
     async fn look_on(self, seq: u64, to_screen: mpsc::UnboundedSender<Record>, out: mpsc::Sender<Sample>) {
         let (_cadence, pace) = watch::channel(Cadence::default());
-        let (accounts, databases) = (Accounts::default(), Databases::default());
-        let (plan, cancel) = (&self.plan, CancellationToken::new());
+        let (accounts, databases) = (Arc::default(), Arc::default());
+        let (plan, cancel) = (self.plan, CancellationToken::new());
         let pacing = Pacing { cadence: pace, near: Some(self.near) };
-        let _watchers = crate::watch::start(plan, &accounts, &databases, out, pacing, false, cancel).await;
+        let _watchers = crate::watch::start(plan, accounts, databases, out, pacing, false, cancel);
         follow_run(Follow::new(self.journal, seq), to_screen, self.messages).await;
     }
 }

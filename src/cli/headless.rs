@@ -80,7 +80,7 @@ impl Headless {
         for notice in notices {
             headless.talk(&notice);
         }
-        let mut samples = headless.session.watch().await;
+        let mut samples = headless.session.watch();
         // Steps hear the samples; nobody else does here.
         tokio::spawn(async move { while samples.recv().await.is_some() {} });
         headless.attempts = headless.session.take_up(&headless.run).await.map_err(Failure::failed)?;
@@ -107,7 +107,7 @@ impl Headless {
     /// looks. What could not be looked at is left to the firing.
     pub async fn fire_if_it_holds(&mut self, step: &StepRef) -> Result<Option<StepState>, Failure> {
         for _ in 0..FEW_LOOKS {
-            let Some(look) = self.session.look(&self.run, step) else { break };
+            let Some(look) = self.session.look(&self.run, step).await else { break };
             let brief = session::brief(look).await.ok();
             let lacking = brief.and_then(|brief| brief.preconditions.into_iter().find(|each| each.holds == Holds::No));
             let Some(lacking) = lacking else { return self.fire_once_it_holds(step, None).await.map(Some) };

@@ -64,7 +64,7 @@ pub(super) fn summary(run: &Run) -> serde_json::Value {
             })
         })
         .collect();
-    let notes: Vec<_> = run.notes.iter().map(note).collect();
+    let notes: Vec<_> = run.notes.iter().map(|each| note(each)).collect();
     json!({
         "handovers": run.handovers.iter().map(|it| json!({ "at": it.at, "from": it.from, "to": it.to })).collect::<Vec<_>>(),
         "run": run.id, "rollout": run.plan.id, "simulated": run.simulated, "partitions": partitions, "notes": notes,

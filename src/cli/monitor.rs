@@ -1,5 +1,7 @@
 //! `monitor`: the same screens, read-only. It makes no controls, so that it cannot change anything.
 
+use std::sync::Arc;
+
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -10,8 +12,6 @@ use super::terminal::Attachment;
 use super::{Failure, exit};
 use crate::app::state::{Mode, State};
 use crate::app::update::{Effect, Message};
-use crate::clients::Accounts;
-use crate::clients::database::Databases;
 use crate::clock;
 use crate::journal::{Follow, approvals, sharing};
 use crate::runbook::event::{Event, Record};
@@ -47,10 +47,9 @@ pub(super) async fn monitor(place: &Place, args: &MonitorArgs) -> Result<u8, Fai
     let mut state = State::new(run, mode, clock::now());
     let (near, told) = watch::channel(state.near.clone());
     let pacing = Pacing { cadence, near: Some(told) };
-    let (accounts, tries_writes) = (Accounts::default(), args.write_probe);
     let watchers = if state.run.simulated == place::is_simulated() {
-        let (databases, cancel) = (Databases::default(), cancel.clone());
-        Some(crate::watch::start(&state.run.plan, &accounts, &databases, out, pacing, tries_writes, cancel).await)
+        let (plan, cancel) = (Arc::new(state.run.plan.clone()), cancel.clone());
+        Some(crate::watch::start(plan, Arc::default(), Arc::default(), out, pacing, args.write_probe, cancel))
     } else {
         // The names of a rehearsal may exist in real accounts: they are not asked.
         let gone = "this run was rehearsed and its simulated site is gone: only its journal is shown".to_owned();

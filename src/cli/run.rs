@@ -61,7 +61,7 @@ async fn operate(place: &Place, args: &RunArgs, opened: Opened) -> Result<Ended,
     session.take_up(&run).await.map_err(Failure::failed)?;
     session.near.send_replace(state.near.clone());
     let feed = Feed::of(&session, messages.clone());
-    let (records, samples) = feed.start(told.records, told.news, session.watch().await);
+    let (records, samples) = feed.start(told.records, told.news, session.watch());
     let executor = Executor { session: session.clone(), messages: messages.clone() };
     let mut attachment = Attachment::new(messages);
     let sources = Sources { messages: inbox, records, said: Some(told.said), samples, clock: Clock::Wall };
@@ -113,8 +113,9 @@ impl Executor {
         let (session, messages) = (self.session.clone(), self.messages.clone());
         match effect {
             Effect::Brief { step, request } => {
-                let Some(look) = session.look(run, &step) else { return };
+                let run = run.clone();
                 tokio::spawn(async move {
+                    let Some(look) = session.look(&run, &step).await else { return };
                     let brief = session::brief(look).await.map(Box::new).map_err(|trouble| trouble.to_string());
                     let _ = messages.send(Message::Briefed { request, brief });
                 });

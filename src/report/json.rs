@@ -28,9 +28,9 @@ pub(super) fn json(run: &Run, seal: &Seal) -> Value {
         "handovers": run.handovers.iter().map(|it| json!({ "at": it.at, "from": it.from, "to": it.to })).collect::<Vec<_>>(),
         "sessions": run.sessions.iter().map(|(at, session)| json!({ "at": at, "session": session })).collect::<Vec<_>>(),
         "partitions": partitions.map(|(planned, own)| partition(run, planned, own)).collect::<Vec<_>>(),
-        "notes": run.notes.iter().map(note).collect::<Vec<_>>(),
+        "notes": run.notes.iter().map(|each| note(each)).collect::<Vec<_>>(),
         "decisions": run.decisions.iter().map(decision).collect::<Vec<_>>(),
-        "follow_ups": follow_ups.map(note).collect::<Vec<_>>(),
+        "follow_ups": follow_ups.map(|each| note(each)).collect::<Vec<_>>(),
         // The last word, as in the other forms: it is looked for at the end.
         "journal": { "records": seal.records, "sum": seal.sum },
     })

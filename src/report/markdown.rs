@@ -1,6 +1,7 @@
 //! The execution log in Markdown, in the shape of the runbook's own.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use super::comparison::{self, page_timings, slow_threshold};
 use super::seal::Seal;
@@ -129,7 +130,7 @@ impl Page<'_> {
             }
         };
         self.item(&standing);
-        let about = |note: &&Note| note.partition.as_ref() == Some(&partition.name) && note.step.is_none();
+        let about = |note: &&Arc<Note>| note.partition.as_ref() == Some(&partition.name) && note.step.is_none();
         let notes: Vec<_> = self.run.notes.iter().filter(about).collect();
         self.text.push('\n');
         self.notes(&notes);
@@ -322,7 +323,7 @@ impl Page<'_> {
     /// What is left to be done.
     fn follow_ups(&mut self) {
         let left = self.run.notes.iter().filter(|note| note.kind == NoteKind::FollowUp);
-        let left: Vec<&Note> = left.collect();
+        let left: Vec<_> = left.collect();
         if left.is_empty() {
             return;
         }
@@ -343,7 +344,7 @@ impl Page<'_> {
         }
     }
 
-    fn notes(&mut self, notes: &[&Note]) {
+    fn notes(&mut self, notes: &[&Arc<Note>]) {
         for note in notes {
             let kind = match note.kind {
                 NoteKind::Decision => "Operator decision",

@@ -1,6 +1,7 @@
 //! The fold: the one place where a run changes.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use thiserror::Error;
 
@@ -239,7 +240,7 @@ impl Run {
                     let about = (partition.clone(), step.clone());
                     self.decide(Decided::Noted, at, by.clone(), text.clone(), evidence.clone(), about);
                 }
-                self.notes.push(Note { at, by, partition, step, text, kind: note, evidence });
+                self.notes.push(Arc::new(Note { at, by, partition, step, text, kind: note, evidence }));
             }
             Event::RolledBack { partition, by, reason, evidence } => {
                 let word = Word { at, by: by.clone(), text: reason.clone() };

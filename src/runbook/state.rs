@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -44,8 +45,8 @@ pub struct Run {
     pub confirming: Option<Confirming>,
     /// Number of the last confirmation request.
     pub last_request: u64,
-    /// Notes of every kind, in their order.
-    pub notes: Vec<Note>,
+    /// Notes of every kind, in their order. Shared: a run is copied for every look, and may have many.
+    pub notes: Vec<Arc<Note>>,
     /// Decisions, in their order.
     pub decisions: Vec<Decision>,
     /// Who stopped the rollout, and why.

@@ -29,7 +29,7 @@ use crate::runbook::council::{Council, Standing};
 use crate::runbook::event::{Brief, Event, Finding, Record};
 use crate::runbook::fold::FoldError;
 use crate::runbook::names::{PartitionName, RunId, StepRef};
-use crate::runbook::plan::Plan;
+use crate::runbook::plan::{Partition, Plan};
 use crate::runbook::state::{Attempt, Run};
 use crate::steps::{self, Act, Look, Noting, RecordError, Recorder, Said, Stop, Tools, Voice};
 use crate::watch::recording::Recording;
@@ -112,9 +112,10 @@ pub struct Session {
     operator: String,
     recorder: Recorder,
     hands: Hands,
-    accounts: Accounts,
+    accounts: Arc<Accounts>,
     databases: Arc<Databases>,
-    tools: HashMap<PartitionName, Arc<Tools>>,
+    /// Those that were looked with so far.
+    tools: Mutex<HashMap<PartitionName, Arc<Tools>>>,
     plan: Arc<Plan>,
     say: Voice,
     pause: Duration,
@@ -189,7 +190,6 @@ impl Session {
         let mut run = run;
         password::remember_environment(&run.plan);
         let remarks = run.session.as_ref().map(|former| died(former, run.last_at)).into_iter().collect();
-        let accounts = Accounts::default();
         let owner = Owner::here(&options.operator);
         let controls = Arc::new(controls);
         let (say, said) = steps::voice();
@@ -200,10 +200,6 @@ impl Session {
             session: format!("{} on {}, process {}", owner.operator, owner.host, owner.pid),
             tell,
         })));
-        let mut tools = HashMap::new();
-        for partition in &run.plan.partitions {
-            tools.insert(partition.name.clone(), Tools::open(&accounts, &databases, partition).await);
-        }
         // Beside everything else: nothing waits for what a session that died has left behind.
         tokio::spawn({
             let databases = databases.clone();
@@ -239,9 +235,9 @@ impl Session {
             operator: owner.operator,
             recorder,
             hands,
-            accounts,
+            accounts: Arc::default(),
             databases,
-            tools,
+            tools: Mutex::default(),
             plan: Arc::new(run.plan.clone()),
             say,
             pause: options.pause,
@@ -258,13 +254,13 @@ impl Session {
 
     /// Begins to watch. Every sample goes to the steps, to the run's recording and to the receiver that this returns;
     /// watching ends with it.
-    pub async fn watch(&self) -> mpsc::Receiver<Sample> {
+    pub fn watch(&self) -> mpsc::Receiver<Sample> {
         let (sender, receiver) = mpsc::channel(SAMPLES);
         let (out, mut seen) = mpsc::channel(SAMPLES);
         let pacing = Pacing { cadence: self.cadence.subscribe(), near: Some(self.near.subscribe()) };
-        let cancel = self.cancel.clone();
-        let watchers = crate::watch::start(&self.plan, &self.accounts, &self.databases, out, pacing, true, cancel);
-        let watchers = watchers.await;
+        let (plan, cancel) = (self.plan.clone(), self.cancel.clone());
+        let (accounts, databases) = (self.accounts.clone(), self.databases.clone());
+        let watchers = crate::watch::start(plan, accounts, databases, out, pacing, true, cancel);
         let samples = self.samples.clone();
         let recording = Recording::begin(&self.run_dir);
         if let Err(error) = &recording {
@@ -360,15 +356,16 @@ impl Session {
     }
 
     /// What a step looks with; none if the plan does not hold it.
-    pub fn look(&self, run: &Run, step: &StepRef) -> Option<Look> {
+    pub async fn look(&self, run: &Run, step: &StepRef) -> Option<Look> {
         let (partition, planned, _) = run.step(step)?;
+        let tools = self.tools(partition).await;
         Some(Look {
             plan: self.plan.clone(),
             partition: partition.clone(),
             step: planned.clone(),
             so_far: run.partition(&step.partition)?.clone(),
             measured: steps::measured_elsewhere(run, &step.partition),
-            tools: self.tools.get(&step.partition)?.clone(),
+            tools,
             run_dir: self.run_dir.clone(),
             pause: self.pause,
             estimate: run.estimate(step),
@@ -376,12 +373,22 @@ impl Session {
         })
     }
 
+    /// What a partition is looked at with, opened at the first look at it.
+    async fn tools(&self, partition: &Partition) -> Arc<Tools> {
+        let open = || self.tools.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(tools) = open().get(&partition.name) {
+            return tools.clone();
+        }
+        let tools = Tools::open(&self.accounts, &self.databases, partition).await;
+        open().entry(partition.name.clone()).or_insert(tools).clone()
+    }
+
     /// Fires a step: looks at its preconditions anew, asks the gate with them, and runs the attempt in a task of its own.
     ///
     /// # Errors
     /// Why it was not fired; nothing was sent.
     pub async fn fire(&self, run: &Run, step: &StepRef, choice: Option<String>) -> Result<JoinHandle<()>, FireError> {
-        let look = self.look(run, step).ok_or_else(|| FireError::NotInPlan(step.clone()))?;
+        let look = self.look(run, step).await.ok_or_else(|| FireError::NotInPlan(step.clone()))?;
         // Held from before the event until the attempt's end: while it is, the controls are not given away.
         let held = self.hands.hold().await.ok_or(FireError::GivenAway)?;
         let brief = steps::brief(&look).await.inspect_err(|trouble| {
@@ -415,7 +422,7 @@ impl Session {
     pub async fn take_up(&self, run: &Run) -> Result<Vec<JoinHandle<()>>, RecordError> {
         let mut taken_up = Vec::new();
         for (step, attempt) in run.under_way() {
-            let Some(look) = self.look(run, &step) else { continue };
+            let Some(look) = self.look(run, &step).await else { continue };
             let Some(held) = self.hands.hold().await else { break };
             self.recorder.record(Event::AttemptResumed { step, attempt: attempt.number }).await?;
             taken_up.push(self.spawn(held, look, attempt.clone()));

@@ -6,6 +6,7 @@ use tokio::sync::mpsc;
 
 use super::{Opened, Options, Session, SessionError, fold, open_to_group};
 use crate::clients::Controls;
+use crate::journal::lock::OperatorLock;
 use crate::journal::{self, Directory, Journal, Owner};
 use crate::runbook::state::Run;
 use crate::steps::Recorder;
@@ -14,7 +15,9 @@ use crate::steps::Recorder;
 #[derive(Debug)]
 pub struct Taken {
     run_dir: PathBuf,
-    opened: journal::Opened,
+    journal: Journal,
+    lock: OperatorLock,
+    notices: Vec<String>,
     options: Options,
     /// The run as its journal tells it.
     pub run: Run,
@@ -28,10 +31,13 @@ impl Taken {
     pub fn take(id: &str, options: Options) -> Result<Self, SessionError> {
         let store = Directory::open(&options.state_dir, id)?;
         let (run_dir, path) = (store.path().to_owned(), store.journal().to_owned());
-        let opened = Journal::open(Box::new(store), Owner::here(&options.operator))?;
+        let journal::Opened { journal, lock, entries, notice } =
+            Journal::open(Box::new(store), Owner::here(&options.operator))?;
         open_to_group(&options, &run_dir)?;
-        let run = fold(&path, &opened.entries)?;
-        Ok(Self { run_dir, opened, options, run })
+        let run = fold(&path, &entries)?;
+        // A long run has many, and nobody need wait until they are gone.
+        std::thread::spawn(move || drop(entries));
+        Ok(Self { run_dir, journal, lock, notices: notice.into_iter().collect(), options, run })
     }
 
     /// Goes on with it.
@@ -39,10 +45,9 @@ impl Taken {
     /// # Errors
     /// If that cannot be written down.
     pub async fn go_on(self) -> Result<Opened, SessionError> {
-        let Self { run_dir, opened, options, run } = self;
+        let Self { run_dir, journal, lock, notices, options, run } = self;
         let (sender, records) = mpsc::unbounded_channel();
-        let recorder = Recorder::resume(opened.journal, run.clone(), sender);
-        let notices = opened.notice.into_iter().collect();
-        Session::enter(run, run_dir, recorder, Controls::take(opened.lock), records, options, notices).await
+        let recorder = Recorder::resume(journal, run.clone(), sender);
+        Session::enter(run, run_dir, recorder, Controls::take(lock), records, options, notices).await
     }
 }

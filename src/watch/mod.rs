@@ -113,27 +113,33 @@ impl Shared {
 /// Begins to watch every partition of a plan. Samples go to `out`; the pacing's `cadence` says how often each partition is
 /// looked at at least, and every send on it makes all look at once. A partition in which something moves is looked at more
 /// often than that by itself; writes are tried there only if `tries_writes`.
-pub async fn start(
-    plan: &Plan,
-    accounts: &Accounts,
-    databases: &Databases,
+///
+/// The accounts are opened beside whoever asks for this: their clients read the system's authorities first, which takes longer
+/// than to draw a screen.
+pub fn start(
+    plan: Arc<Plan>,
+    accounts: Arc<Accounts>,
+    databases: Arc<Databases>,
     out: mpsc::Sender<Sample>,
     pacing: impl Into<Pacing>,
     tries_writes: bool,
     cancel: CancellationToken,
 ) -> Watchers {
-    let resolver = Resolver::from_environment();
     let Pacing { cadence, near } = pacing.into();
     let (watching, hurrying) = watching(out, cadence, cancel);
-    let shared = Shared { watching, tries_writes, resolver, probe: HttpProbe::new() };
-    let mut watchers = watch_all(shared, plan, accounts, databases, near).await;
-    watchers.tasks.spawn(async {
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async {
         tokio::select! {
             () = hurrying => {}
             never = awake::beating() => match never {},
         }
     });
-    watchers
+    tasks.spawn(async move {
+        let resolver = Resolver::from_environment();
+        let shared = Shared { watching, tries_writes, resolver, probe: HttpProbe::new() };
+        watch_all(shared, &plan, &accounts, &databases, near).await.ended().await;
+    });
+    Watchers { tasks }
 }
 
 /// How watchers speak into that channel at the cadence that is commanded, and the task that raises it where something moves.

@@ -96,7 +96,8 @@ impl Stage {
         owner.batch_execute("CREATE TABLE beats (number bigint, who bigint)").await.unwrap();
     }
 
-    async fn cluster(&self) -> Value {
+    /// The cluster as the site knows it.
+    pub async fn cluster(&self) -> Value {
         let state = reqwest::get(format!("{}/__sim/state", self.site.address)).await.unwrap();
         let state: Value = state.json().await.unwrap();
         state["partitions"][0]["cluster"].clone()
