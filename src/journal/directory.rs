@@ -20,8 +20,8 @@ pub const JOURNAL: &str = "journal.jsonl";
 pub const TORN: &str = "journal.torn";
 /// How many runs of a rollout may begin in the same second.
 const MOST_IN_A_SECOND: u32 = 100;
-/// How much is read at a time, in bytes.
-const PIECE: u64 = 4 << 20;
+/// How much is read at a time, in bytes: what a core keeps near, and more than [`spread`] does alone.
+const PIECE: u64 = 1 << 20;
 
 /// The directory of one run.
 #[derive(Debug)]

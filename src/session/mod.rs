@@ -514,7 +514,7 @@ pub fn records(entries: &[journal::Entry]) -> Result<Vec<Record>, JournalError> 
 
 /// As [`records`], some at a time: those of a long run are many, and whoever folds them needs none afterwards.
 fn some_at_a_time(entries: &[journal::Entry]) -> impl Iterator<Item = Result<Record, JournalError>> {
-    const SOME: usize = 8_192;
+    const SOME: usize = 4_096;
     let record = |entry: &journal::Entry| Ok(Record { seq: entry.seq(), at: entry.at(), event: entry.event()? });
     entries.chunks(SOME).flat_map(move |some| spread(some, record))
 }
