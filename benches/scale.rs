@@ -1,12 +1,15 @@
 //! What a fleet costs: the screen, its start, its memory and its calls, with 4, 40 and 400 partitions over 1, 4 and 10 accounts.
 //!
-//! `cargo bench --bench scale` prints a table and a plot; `-- --json FILE` writes the figures, `-- --screen` leaves out what
-//! is measured from outside, against a simulated site in a process of its own.
+//! `cargo bench --bench scale` prints a table and a plot; `-- --json FILE` writes the figures, `-- --readme` puts both into the
+//! README, `-- --screen` leaves out what is measured from outside, against a simulated site in a process of its own.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 #[path = "../tests/support/fleet.rs"]
 mod fleet;
+#[path = "cockpit/readme.rs"]
+mod readme;
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -46,7 +49,11 @@ fn main() {
     let outside = !arguments.iter().any(|each| each == "--screen");
     let figures: Vec<Value> =
         FLEETS.iter().map(|(partitions, accounts)| measure(*partitions, *accounts, outside)).collect();
-    print(&figures);
+    let text = text(&figures);
+    print!("{text}");
+    if arguments.iter().any(|each| each == "--readme") {
+        readme::write("scale", &text).unwrap();
+    }
     if let Some(file) = after("--json") {
         fs::write(file, format!("{:#}\n", Value::Array(figures))).unwrap();
     }
@@ -301,24 +308,58 @@ fn median(mut act: impl FnMut()) -> f64 {
     took[FRAMES / 2]
 }
 
-fn print(figures: &[Value]) {
-    let build = if cfg!(debug_assertions) { "debug" } else { "release" };
-    let Some(names) = figures.first().and_then(Value::as_object) else { return };
-    println!("a fleet, {build} build");
-    for name in names.keys() {
-        let row: Vec<String> = figures.iter().map(|each| format!("{:>10}", each[name].to_string())).collect();
-        println!("{name:<22}{}", row.concat());
+/// What is shown of the figures, and in which unit.
+const ROWS: [(&str, &str); 12] = [
+    ("file_ms", "rollout file read, ms"),
+    ("frame_ms", "a frame, ms"),
+    ("frame_at_the_end_ms", "a frame with all but the last partition through, ms"),
+    ("leaf_ms", "a key that leafs, ms"),
+    ("type_ms", "a letter typed into the finder, ms"),
+    ("first_screen_ms", "first screen, ms"),
+    ("rss_mb", "resident memory, MB"),
+    ("describe_calls", "RDS calls a minute"),
+    ("insights_calls", "Performance Insights calls a minute"),
+    ("cloudwatch_calls", "CloudWatch calls a minute"),
+    ("kubernetes_calls", "Kubernetes calls a minute"),
+    ("sql_calls", "SQL statements a minute"),
+];
+/// What is plotted of them.
+const PLOTTED: [&str; 4] = ["frame_ms", "first_screen_ms", "rss_mb", "describe_calls"];
+/// Width of the longest bar.
+const BAR: f64 = 50.0;
+
+/// A table and a plot in Markdown.
+fn text(figures: &[Value]) -> String {
+    let mut text = String::new();
+    let heads = figures.iter().map(|each| format!(" {} / {} |", each["partitions"], each["accounts"]));
+    let _ = writeln!(text, "| partitions / accounts |{}", heads.collect::<String>());
+    let _ = writeln!(text, "| --- |{}", " ---: |".repeat(figures.len()));
+    let values = |name: &'static str| figures.iter().filter_map(move |each| each[name].as_f64());
+    for (name, words) in ROWS {
+        let cells: String = values(name).map(|value| format!(" {} |", shown(value))).collect();
+        if !cells.is_empty() {
+            let _ = writeln!(text, "| {words} |{cells}");
+        }
     }
-    for name in ["frame_ms", "first_screen_ms", "rss_mb", "describe_calls"] {
-        let most = figures.iter().filter_map(|each| each[name].as_f64()).fold(0.0, f64::max);
-        if most == 0.0 {
-            continue;
+    text += "\n```text\n";
+    for (name, words) in ROWS.into_iter().filter(|(name, _)| PLOTTED.contains(name)) {
+        let most = values(name).fold(0.0, f64::max);
+        if most > 0.0 {
+            let _ = writeln!(text, "{words}");
         }
-        println!("\n{name}");
-        for each in figures {
-            let value = each[name].as_f64().unwrap_or(0.0);
-            let bar = "█".repeat(((value / most) * 50.0).round() as usize);
-            println!("{:>5} partitions, {:>2} accounts  {bar} {value}", each["partitions"], each["accounts"]);
+        for (each, value) in figures.iter().zip(values(name)).filter(|_| most > 0.0) {
+            let bar = "█".repeat(((value / most) * BAR).round() as usize);
+            let _ = writeln!(text, "{:>5}  {bar} {}", each["partitions"], shown(value));
         }
+    }
+    text + "```\n"
+}
+
+/// A figure with as many digits as mean something.
+fn shown(value: f64) -> String {
+    match value {
+        value if value < 10.0 => format!("{value:.2}"),
+        value if value < 100.0 => format!("{value:.1}"),
+        value => format!("{value:.0}"),
     }
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::readme;
+
 /// Several measurements of one thing.
 #[derive(Debug, Clone)]
 pub struct Series {
@@ -177,12 +179,7 @@ pub fn json(figures: &[Figure], machine: &str) -> Value {
     json!({
         "at": jiff::Timestamp::now().to_string(),
         "machine": machine,
-        "build": build(),
+        "build": readme::build(),
         "figures": figures.iter().map(Figure::json).collect::<Vec<_>>(),
     })
-}
-
-/// How it was built.
-pub fn build() -> &'static str {
-    if cfg!(debug_assertions) { "debug" } else { "release" }
 }

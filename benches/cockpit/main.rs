@@ -20,6 +20,7 @@ mod keys;
 mod log;
 mod peers;
 mod processes;
+mod readme;
 mod site;
 mod starts;
 #[path = "../../tests/end_to_end/support/mod.rs"]
@@ -28,17 +29,13 @@ mod support;
 mod terminal;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use figures::{Asked, Figure, Series, take};
 use support::place::BINARY;
-
-/// Where the README has the table.
-const BEGIN: &str = "<!-- figures: written by `cargo bench --bench cockpit -- --readme` -->";
-const END: &str = "<!-- /figures -->";
 
 struct Options {
     idle: Duration,
@@ -154,20 +151,10 @@ fn tell(taken: &[Figure], options: &Options) -> Result<(), String> {
     let table = figures::table(taken);
     print!("{table}");
     if let Some(file) = &options.json {
-        let text = format!("{:#}\n", figures::json(taken, &processes::machine()));
+        let text = format!("{:#}\n", figures::json(taken, &readme::machine()));
         fs::write(file, text).map_err(|error| format!("{}: {error}", file.display()))?;
     }
-    if options.readme { write_readme(&table) } else { Ok(()) }
-}
-
-fn write_readme(table: &str) -> Result<(), String> {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    let text = fs::read_to_string(&file).map_err(|error| error.to_string())?;
-    let (before, rest) = text.split_once(BEGIN).ok_or("README.md has no place for figures")?;
-    let (_, after) = rest.split_once(END).ok_or("README.md does not say where the figures end")?;
-    let (day, machine, build) = (jiff::Timestamp::now().strftime("%Y-%m-%d"), processes::machine(), figures::build());
-    let text = format!("{before}{BEGIN}\n\n{day}, {machine}, {build} build.\n\n{table}\n{END}{after}");
-    fs::write(&file, text).map_err(|error| error.to_string())
+    if options.readme { readme::write("cockpit", &table) } else { Ok(()) }
 }
 
 /// The log pane: functions of the program itself, without a terminal.

@@ -77,15 +77,3 @@ fn children(of: u32) -> Vec<u32> {
     let processes = all.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     processes.filter(|process| stat(*process).is_some_and(|fields| fields.get(1) == Some(&of.to_string()))).collect()
 }
-
-/// Processors and memory, in words.
-pub fn machine() -> String {
-    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZeroUsize::get);
-    let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("\tunknown");
-    let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let kilobytes = memory.lines().find_map(|line| line.strip_prefix("MemTotal:"));
-    let kilobytes = kilobytes.and_then(|text| text.trim().trim_end_matches(" kB").parse::<f64>().ok()).unwrap_or(0.0);
-    let gigabytes = kilobytes / 1_048_576.0;
-    format!("{cores} cores of {}, {gigabytes:.0} GB", model.trim_start_matches([' ', '\t', ':']))
-}
