@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// The floors, lowest first: a module uses those before it and itself.
 const FLOORS: [&str; 11] =
-    ["awake", "clock", "runbook", "journal", "config", "clients", "watch", "steps", "session", "app", "ui"];
+    ["clock", "awake", "runbook", "journal", "config", "clients", "watch", "steps", "session", "app", "ui"];
 
 /// Modules beside the floors, with all that they may use.
 const BESIDE: [(&str, &[&str]); 5] = [

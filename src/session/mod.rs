@@ -200,11 +200,9 @@ impl Session {
             session: format!("{} on {}, process {}", owner.operator, owner.host, owner.pid),
             tell,
         })));
+        let (plan, accounts) = (Arc::new(run.plan.clone()), Arc::<Accounts>::default());
         // Beside everything else: nothing waits for what a session that died has left behind.
-        tokio::spawn({
-            let databases = databases.clone();
-            async move { databases.bastions.sweep().await }
-        });
+        tokio::spawn(sweep(plan.clone(), accounts.clone(), databases.clone()));
         let session = crate::runbook::event::Session {
             operator: owner.operator.clone(),
             host: owner.host,
@@ -235,10 +233,10 @@ impl Session {
             operator: owner.operator,
             recorder,
             hands,
-            accounts: Arc::default(),
+            accounts,
             databases,
             tools: Mutex::default(),
-            plan: Arc::new(run.plan.clone()),
+            plan,
             say,
             pause: options.pause,
             nudge: Arc::default(),
@@ -451,6 +449,16 @@ impl Session {
             drop(held);
         })
     }
+}
+
+/// Removes the ways to databases that former sessions have left behind.
+async fn sweep(plan: Arc<Plan>, accounts: Arc<Accounts>, databases: Arc<Databases>) {
+    let has_bastion = |partition: &&Partition| partition.sql.as_ref().is_some_and(|sql| sql.bastion.is_some());
+    for partition in plan.partitions.iter().filter(has_bastion) {
+        let aws = accounts.open(&partition.aws).await;
+        databases.bastions.of(partition, &aws).await;
+    }
+    databases.bastions.sweep().await;
 }
 
 /// Opens the run to the group that is to read along, if any.

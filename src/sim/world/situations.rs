@@ -197,9 +197,11 @@ impl World {
 }
 
 /// How long something must last here to outlast the patience that the rollout has with it: the longer of the log's time at
-/// this speed and the cockpit's own floor. In site seconds.
+/// this speed and the cockpit's own floor, and some time more in which a busy machine looks at it. In site seconds.
 pub fn outlasting(patience: Duration, speed: f64) -> f64 {
-    super::timings::patience(patience, speed).as_secs_f64() * 1.4 * speed
+    const IS_LOOKED_AT: f64 = 3.0;
+    let patience = super::timings::patience(patience, speed).as_secs_f64();
+    (patience * 1.4).max(patience + IS_LOOKED_AT) * speed
 }
 
 /// The moment after `site_seconds`.
