@@ -1,6 +1,7 @@
 //! Steps 3 and 6, and the levers on parameters, against the databases of the site.
 
 use super::*;
+use crate::runbook::check::Check;
 use crate::runbook::event::{Finding, NoteKind, Way};
 use crate::sim::pg::{self, Databases};
 use crate::sim::world::aurora::Cluster;
@@ -145,16 +146,19 @@ async fn values_that_do_not_come_are_told_apart_by_the_apply_status() {
 #[tokio::test]
 async fn values_that_come_late_are_waited_for() {
     let (mut stage, _databases) = deployed(withheld("applying")).await;
-    let site = stage.site.clone();
-    tokio::spawn(async move {
-        tokio::time::sleep(Duration::from_millis(800)).await;
-        site.change(|world| {
-            let cluster = &mut world.partitions[0].cluster;
-            cluster.snags.withheld.clear();
-            [READER, WRITER].iter().for_each(|id| cluster.apply_dynamic(id));
-        });
+    let running = stage.begin("dynamic", |_| {}).await;
+    let is_late = |check: &Check| check.id.contains("log_statement") && check.verdict == Verdict::Settling;
+    while !stage.last("dynamic").checks.iter().any(is_late) {
+        assert!(!running.is_finished(), "it does not wait: {:?}", stage.last("dynamic"));
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        stage.catch_up();
+    }
+    stage.site.change(|world| {
+        let cluster = &mut world.partitions[0].cluster;
+        cluster.snags.withheld.clear();
+        [READER, WRITER].iter().for_each(|id| cluster.apply_dynamic(id));
     });
-    assert_eq!(stage.fire("dynamic").await, Outcome::Passed);
+    assert_eq!(stage.end("dynamic", running).await, Outcome::Passed);
     let remarks = &stage.last("dynamic").remarks;
     assert_eq!(remarks[0].situation.as_deref(), Some("dynamic-late"), "{remarks:?}");
     assert!(remarks[0].evidence.iter().any(|one| one.text == "log_statement turned from none to ddl"), "{remarks:?}");
