@@ -349,7 +349,7 @@ fn text(figures: &[Value]) -> String {
         }
         for (each, value) in figures.iter().zip(values(name)).filter(|_| most > 0.0) {
             let bar = "█".repeat(((value / most) * BAR).round() as usize);
-            let _ = writeln!(text, "{:>5}  {bar} {}", each["partitions"], shown(value));
+            let _ = writeln!(text, "{:>5}  {bar} {}", each["partitions"].to_string(), shown(value));
         }
     }
     text + "```\n"

@@ -23,6 +23,13 @@ use crate::runbook::plan::StepKind;
 /// Rows that a pane other than the log can be scrolled; drawing knows how many there are.
 const MOST_SCROLLED: usize = 500;
 
+/// Whether a key is meant for the replay although a confirmation is on the screen: that is a picture of what was asked then. It
+/// comes and goes as the run plays, nothing can be answered in it, and all that it takes is to be scrolled.
+fn passes_a_picture(state: &State, key: &KeyEvent) -> bool {
+    let scrolls = matches!(key.code, KeyCode::Up | KeyCode::Down | KeyCode::PageUp | KeyCode::PageDown);
+    state.replay.is_some() && matches!(state.dialog, Some(Dialog::Confirm(_))) && !scrolls
+}
+
 /// Takes in a key.
 pub(super) fn on_key(state: &mut State, key: KeyEvent, operator: &str) -> Vec<Effect> {
     state.notice = None;
@@ -31,7 +38,7 @@ pub(super) fn on_key(state: &mut State, key: KeyEvent, operator: &str) -> Vec<Ef
     if key.modifiers.contains(KeyModifiers::CONTROL) && key.code == KeyCode::Char('c') && !to_program {
         return command(state, CommandId::Quit);
     }
-    if state.dialog.is_some() {
+    if state.dialog.is_some() && !passes_a_picture(state, &key) {
         // What was typed before the dialog was on the screen was meant for something else.
         return if state.dialog_drawn { in_dialog(state, key, operator) } else { Vec::new() };
     }

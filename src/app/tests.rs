@@ -15,6 +15,7 @@ use proptest::prelude::*;
 
 use super::banner;
 use super::dialog::{Ask, Button, Confirm, Dialog, Purpose};
+use super::replay::{Playback, Replay};
 use super::state::{Mode, State};
 use super::update::{Effect, Message, update};
 use crate::config;
@@ -435,6 +436,23 @@ fn a_monitor_shows_the_operators_confirmation_and_cannot_answer_it() {
     assert!(matches!(state.dialog, Some(Dialog::Confirm(_))));
     happens(&mut state, Event::ConfirmationClosed { request: 1 });
     assert_eq!(state.dialog, None);
+}
+
+#[test]
+fn the_keys_of_a_replay_pass_a_confirmation_that_comes_and_goes_in_it() {
+    let mut state = monitor();
+    state.replay = Some(Replay::of(&state.run, &[], now(), 10.0));
+    let opened = Event::ConfirmationOpened { step: of("snapshot"), request: 1, brief: Box::new(brief(None)) };
+    happens(&mut state, opened);
+    // Whether it was drawn yet or not.
+    for _ in 0..2 {
+        assert_eq!(press(&mut state, KeyCode::Char(' ')), [Effect::Replay(Playback::Toggle)]);
+        assert_eq!(press(&mut state, KeyCode::Enter), []);
+        assert!(matches!(state.dialog, Some(Dialog::Confirm(_))), "{:?}", state.dialog);
+        draw(&mut state);
+    }
+    press(&mut state, KeyCode::Char('q'));
+    assert!(state.leaving);
 }
 
 fn any_key() -> impl Strategy<Value = KeyEvent> {
