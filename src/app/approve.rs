@@ -33,12 +33,23 @@ pub(super) fn ask(state: &mut State) {
     open(state, Dialog::Confirm(Box::new(confirm)));
 }
 
+/// How many rows a key scrolls a confirmation that is only looked at; none if it is no key for that.
+pub(super) fn scrolls(key: &KeyEvent) -> Option<i16> {
+    match key.code {
+        KeyCode::PageDown | KeyCode::Down => Some(5),
+        KeyCode::PageUp | KeyCode::Up => Some(-5),
+        _ => None,
+    }
+}
+
 /// A key for a confirmation that a monitor looks at; whether it stays, and what is to be done.
 pub(super) fn key(state: &mut State, confirm: &mut Confirm, key: KeyEvent) -> (bool, Vec<Effect>) {
+    if let Some(rows) = scrolls(&key) {
+        confirm.scroll = confirm.scroll.saturating_add_signed(rows);
+        return (true, Vec::new());
+    }
     let asked = state.keymap.of_key(&key, state.focus).map(|command| command.id);
     match key.code {
-        KeyCode::PageDown | KeyCode::Down => confirm.scroll = confirm.scroll.saturating_add(5),
-        KeyCode::PageUp | KeyCode::Up => confirm.scroll = confirm.scroll.saturating_sub(5),
         _ if confirm.firing => {}
         KeyCode::Tab | KeyCode::BackTab | KeyCode::Left | KeyCode::Right if confirm.approving => {
             confirm.focus = if confirm.focus == Button::Cancel { Button::Fire } else { Button::Cancel };

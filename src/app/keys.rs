@@ -26,8 +26,7 @@ const MOST_SCROLLED: usize = 500;
 /// Whether a key is meant for the replay although a confirmation is on the screen: that is a picture of what was asked then. It
 /// comes and goes as the run plays, nothing can be answered in it, and all that it takes is to be scrolled.
 fn passes_a_picture(state: &State, key: &KeyEvent) -> bool {
-    let scrolls = matches!(key.code, KeyCode::Up | KeyCode::Down | KeyCode::PageUp | KeyCode::PageDown);
-    state.replay.is_some() && matches!(state.dialog, Some(Dialog::Confirm(_))) && !scrolls
+    state.replay.is_some() && matches!(state.dialog, Some(Dialog::Confirm(_))) && approve::scrolls(key).is_none()
 }
 
 /// Takes in a key.
